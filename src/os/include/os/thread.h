@@ -1,0 +1,51 @@
+/* Threads, mutexes with ranks, conditions. A thread may lock a mutex only while it holds none of the same or a higher
+ * rank; debug builds assert it. */
+#pragma once
+
+#include "base/error.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fg_mutex_rank {
+    FG_RANK_API = 10,       /* api and cmd: routes' own state */
+    FG_RANK_QUEUE = 20,     /* net's thread queues */
+    FG_RANK_STORE_JOB = 30, /* store: one maintenance job at a time */
+    FG_RANK_STORE = 40,     /* store: head list, snapshots, counters */
+    FG_RANK_WAL = 50,       /* store: commit queue */
+    FG_RANK_SEGMENT = 60,   /* store: a segment's lazily read parts */
+    FG_RANK_CACHE = 70,     /* store: page and filter cache */
+    FG_RANK_LEAF = 90,      /* takes nothing else */
+};
+
+struct fg_mutex {
+    pthread_mutex_t mutex;
+    int rank;
+};
+
+struct fg_cond {
+    pthread_cond_t cond; /* waits by the monotonic clock */
+};
+
+struct fg_thread {
+    pthread_t thread;
+};
+
+void fg_mutex_init(struct fg_mutex *mutex, enum fg_mutex_rank rank);
+void fg_mutex_destroy(struct fg_mutex *mutex);
+void fg_mutex_lock(struct fg_mutex *mutex);
+void fg_mutex_unlock(struct fg_mutex *mutex);
+
+void fg_cond_init(struct fg_cond *cond);
+void fg_cond_destroy(struct fg_cond *cond);
+void fg_cond_signal(struct fg_cond *cond);
+void fg_cond_broadcast(struct fg_cond *cond);
+void fg_cond_wait(struct fg_cond *cond, struct fg_mutex *mutex);
+/* False when timeout_ns passed without a signal. */
+bool fg_cond_wait_for(struct fg_cond *cond, struct fg_mutex *mutex, uint64_t timeout_ns);
+
+/* name: at most 15 bytes, seen in top and gdb. All signals are blocked in the new thread. */
+FG_MUST_CHECK int fg_thread_start(struct fg_thread *ret_thread, const char *name,
+                                  void (*run)(void *arg), void *arg);
+void fg_thread_join(struct fg_thread *thread);

@@ -1,0 +1,139 @@
+#include "os/thread.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* The ranks that this thread holds, as a stack; deeper nesting than this is a bug of its own. */
+#define HELD_MAX 8
+static _Thread_local int held[HELD_MAX];
+static _Thread_local int held_count;
+
+static void rank_push(const struct fg_mutex *mutex)
+{
+    assert(held_count < HELD_MAX);
+    assert(held_count == 0 || held[held_count - 1] < mutex->rank);
+    held[held_count++] = mutex->rank;
+}
+
+static void rank_pop(const struct fg_mutex *mutex)
+{
+    for (int i = held_count - 1; i >= 0; i--) {
+        if (held[i] != mutex->rank)
+            continue;
+        for (int k = i; k + 1 < held_count; k++)
+            held[k] = held[k + 1];
+        held_count--;
+        return;
+    }
+    assert(!"unlocked a mutex that this thread does not hold");
+}
+
+void fg_mutex_init(struct fg_mutex *mutex, enum fg_mutex_rank rank)
+{
+    int r = pthread_mutex_init(&mutex->mutex, NULL);
+    assert(r == 0);
+    (void)r;
+    mutex->rank = (int)rank;
+}
+
+void fg_mutex_destroy(struct fg_mutex *mutex)
+{
+    pthread_mutex_destroy(&mutex->mutex);
+}
+
+void fg_mutex_lock(struct fg_mutex *mutex)
+{
+    rank_push(mutex);
+    int r = pthread_mutex_lock(&mutex->mutex);
+    assert(r == 0);
+    (void)r;
+}
+
+void fg_mutex_unlock(struct fg_mutex *mutex)
+{
+    pthread_mutex_unlock(&mutex->mutex);
+    rank_pop(mutex);
+}
+
+void fg_cond_init(struct fg_cond *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    int r = pthread_cond_init(&cond->cond, &attr);
+    assert(r == 0);
+    (void)r;
+    pthread_condattr_destroy(&attr);
+}
+
+void fg_cond_destroy(struct fg_cond *cond)
+{
+    pthread_cond_destroy(&cond->cond);
+}
+
+void fg_cond_signal(struct fg_cond *cond)
+{
+    pthread_cond_signal(&cond->cond);
+}
+
+void fg_cond_broadcast(struct fg_cond *cond)
+{
+    pthread_cond_broadcast(&cond->cond);
+}
+
+void fg_cond_wait(struct fg_cond *cond, struct fg_mutex *mutex)
+{
+    pthread_cond_wait(&cond->cond, &mutex->mutex);
+}
+
+bool fg_cond_wait_for(struct fg_cond *cond, struct fg_mutex *mutex, uint64_t timeout_ns)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + timeout_ns % 1000000000u;
+    until.tv_sec += (time_t)(timeout_ns / 1000000000u + ns / 1000000000u);
+    until.tv_nsec = (long)(ns % 1000000000u);
+    return pthread_cond_timedwait(&cond->cond, &mutex->mutex, &until) == 0;
+}
+
+struct start {
+    void (*run)(void *arg);
+    void *arg;
+};
+
+static void *trampoline(void *arg)
+{
+    struct start start = *(struct start *)arg;
+    free(arg);
+    start.run(start.arg);
+    return NULL;
+}
+
+int fg_thread_start(struct fg_thread *ret_thread, const char *name, void (*run)(void *arg),
+                    void *arg)
+{
+    struct start *start = malloc(sizeof *start);
+    if (!start)
+        return FG_ENOMEM;
+    *start = (struct start){.run = run, .arg = arg};
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    int r = pthread_create(&thread, NULL, trampoline, start);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r != 0) {
+        free(start);
+        return FG_ENOMEM;
+    }
+    pthread_setname_np(thread, name);
+    ret_thread->thread = thread;
+    return 0;
+}
+
+void fg_thread_join(struct fg_thread *thread)
+{
+    pthread_join(thread->thread, NULL);
+}

@@ -1,0 +1,117 @@
+/* base/: the arena's bound, the buffer's sticky error, the id map against a naive twin. */
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/endian.h"
+#include "base/hash.h"
+#include "base/idmap.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void arena_refuses_past_its_bound(void **state)
+{
+    (void)state;
+    struct fg_arena arena;
+    fg_arena_init(&arena, 1024);
+    assert_non_null(fg_arena_alloc(&arena, 1000));
+    assert_false(arena.overflow);
+    assert_null(fg_arena_alloc(&arena, 100));
+    assert_true(arena.overflow);
+    assert_null(fg_arena_calloc(&arena, SIZE_MAX / 2, 4));
+    fg_arena_reset(&arena);
+    assert_false(arena.overflow);
+    char *text = fg_arena_string(&arena, FG_SLICE("order"));
+    assert_string_equal(text, "order");
+    fg_arena_free(&arena);
+}
+
+static void arena_blocks_do_not_overlap(void **state)
+{
+    (void)state;
+    struct fg_arena arena;
+    fg_arena_init(&arena, 1 << 22);
+    uint8_t *seen[200];
+    for (size_t i = 0; i < 200; i++) {
+        seen[i] = fg_arena_alloc(&arena, i * 37 + 1);
+        assert_non_null(seen[i]);
+        assert_int_equal((uintptr_t)seen[i] % 16, 0);
+        memset(seen[i], (int)i, i * 37 + 1);
+    }
+    for (size_t i = 0; i < 200; i++)
+        for (size_t k = 0; k < i * 37 + 1; k++)
+            assert_int_equal(seen[i][k], (uint8_t)i);
+    fg_arena_free(&arena);
+}
+
+static void buffer_keeps_its_first_error(void **state)
+{
+    (void)state;
+    struct fg_buffer buffer;
+    fg_buffer_init(&buffer, 16);
+    fg_buffer_append_string(&buffer, "0123456789");
+    fg_buffer_append_string(&buffer, "0123456789");
+    assert_int_equal(buffer.error, FG_ELIMIT);
+    fg_buffer_append_byte(&buffer, 'x');
+    assert_int_equal(buffer.size, 10);
+    fg_buffer_reset(&buffer);
+    fg_buffer_append_varint(&buffer, 300);
+    assert_int_equal(buffer.size, 2);
+    assert_memory_equal(buffer.data, "\xac\x02", 2);
+    fg_buffer_align(&buffer, 8);
+    assert_int_equal(buffer.size, 8);
+    fg_buffer_free(&buffer);
+}
+
+static bool same(const void *context, uint32_t id)
+{
+    return *(const uint32_t *)context == id;
+}
+
+static void idmap_agrees_with_an_array(void **state)
+{
+    (void)state;
+    struct fg_idmap map;
+    fg_idmap_init(&map);
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < 5000; i++) {
+            uint32_t id;
+            /* hashes that collide by design: equality decides */
+            assert_int_equal(fg_idmap_intern(&map, i / 4, same, &i, i, &id), 0);
+            assert_int_equal(id, i);
+        }
+        for (uint32_t i = 0; i < 5000; i++) {
+            uint32_t id = 0;
+            assert_int_equal(fg_idmap_find(&map, i / 4, same, &i, &id), 0);
+            assert_int_equal(id, i);
+        }
+        uint32_t absent = 6000, id;
+        assert_int_equal(fg_idmap_find(&map, 1500, same, &absent, &id), FG_ENOTFOUND);
+        fg_idmap_clear(&map);
+        assert_int_equal(fg_idmap_find(&map, 1, NULL, NULL, &id), FG_ENOTFOUND);
+    }
+    fg_idmap_free(&map);
+}
+
+static void ids_are_big_endian(void **state)
+{
+    (void)state;
+    const uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    assert_true(fg_load_be64(bytes) == UINT64_C(0x0102030405060708));
+    assert_true(fg_load_le16(bytes) == 0x0201);
+    assert_true(fg_hash(FG_SLICE("a")) != fg_hash_seeded(FG_SLICE("a"), 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arena_refuses_past_its_bound),
+        cmocka_unit_test(arena_blocks_do_not_overlap),
+        cmocka_unit_test(buffer_keeps_its_first_error),
+        cmocka_unit_test(idmap_agrees_with_an_array),
+        cmocka_unit_test(ids_are_big_endian),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
