@@ -1,4 +1,5 @@
-/* Linear probing over 16-byte slots, at most half full. A slot counts as empty unless its epoch is the map's. */
+/* Linear probing over 16-byte slots, at most half full. A slot counts as empty unless its epoch is
+ * the map's. */
 #include "base/idmap.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* An entry is formatted into one buffer and written by one write(2), so that lines of threads do not mix. */
+/* An entry is formatted into one buffer and written by one write(2), so that lines of threads do
+ * not mix. */
 #include "base/log.h"
 
 #include <stdarg.h>

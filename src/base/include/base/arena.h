@@ -1,8 +1,8 @@
 /* A bounded arena: many small allocations, one free. Not thread-safe.
  *
- * An allocation past the bound, or one that malloc refuses, returns NULL and sets a flag that stays set, so that a
- * long piece of work can check once at its end. With -Darena_malloc=true each allocation is a malloc of its own, so
- * that AddressSanitizer sees an overrun. */
+ * An allocation past the bound, or one that malloc refuses, returns NULL and sets a flag that stays
+ * set, so that a long piece of work can check once at its end. With -Darena_malloc=true each
+ * allocation is a malloc of its own, so that AddressSanitizer sees an overrun. */
 #pragma once
 
 #include "base/error.h"

@@ -1,4 +1,5 @@
-/* A growing byte buffer with a bound and a sticky error: write many things, check once at the end. Not thread-safe. */
+/* A growing byte buffer with a bound and a sticky error: write many things, check once at the end.
+ * Not thread-safe. */
 #pragma once
 
 #include "base/error.h"
@@ -18,7 +19,8 @@ void fg_buffer_free(struct fg_buffer *buffer);
 /* Keeps the memory, drops the content and the error. */
 void fg_buffer_reset(struct fg_buffer *buffer);
 
-/* Room for size more bytes at the end; NULL and a sticky error where there is none. Does not change the size. */
+/* Room for size more bytes at the end; NULL and a sticky error where there is none. Does not change
+ * the size. */
 uint8_t *fg_buffer_reserve(struct fg_buffer *buffer, size_t size);
 
 void fg_buffer_append(struct fg_buffer *buffer, const void *data, size_t size);

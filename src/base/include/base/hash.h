@@ -1,4 +1,5 @@
-/* Hashing: XXH3 everywhere, so that a value hashes alike in the head, in a filter and in a checksum. */
+/* Hashing: XXH3 everywhere, so that a value hashes alike in the head, in a filter and in a
+ * checksum. */
 #pragma once
 
 #include "base/slice.h"

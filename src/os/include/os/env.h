@@ -1,13 +1,18 @@
-/* struct fg_env: files, clock and randomness, as the house sees them. One implementation is the real machine
- * (fg_env_real()), another a simulated disk and clock for tests (tests/sim). Nothing outside os/ calls time(), open() or rand().
+/* struct fg_env: files, clock and randomness, as the house sees them. One implementation is the
+ * real machine (fg_env_real()), another a simulated disk and clock for tests (tests/sim). Nothing
+ * outside os/ calls time(), open() or rand().
  *
  * Durability contract, which the simulated disk takes literally:
- *   - bytes of fg_file_pwrite() survive a power cut only after a later fg_file_sync() of that file succeeded;
- *   - a file's name (create, rename, unlink) survives only after fg_env_sync_dir() of its folder succeeded;
- *   - a failed sync is final: what was written before it may or may not be there, and a second sync proves nothing.
+ *   - bytes of fg_file_pwrite() survive a power cut only after a later fg_file_sync() of that file
+ * succeeded;
+ *   - a file's name (create, rename, unlink) survives only after fg_env_sync_dir() of its folder
+ * succeeded;
+ *   - a failed sync is final: what was written before it may or may not be there, and a second sync
+ * proves nothing.
  *
- * Paths are relative to the process or absolute, NUL-terminated, '/'-separated. All calls block. All are thread-safe on
- * different files; on one file pread and pwrite of disjoint ranges are. Errors are fg_error codes. */
+ * Paths are relative to the process or absolute, NUL-terminated, '/'-separated. All calls block.
+ * All are thread-safe on different files; on one file pread and pwrite of disjoint ranges are.
+ * Errors are fg_error codes. */
 #pragma once
 
 #include "base/error.h"
@@ -18,8 +23,8 @@ struct fg_file;
 
 enum fg_open_flags {
     FG_OPEN_READ = 0,
-    FG_OPEN_WRITE = 1,  /* read and write */
-    FG_OPEN_CREATE = 2, /* create where missing; with FG_OPEN_WRITE */
+    FG_OPEN_WRITE = 1,     /* read and write */
+    FG_OPEN_CREATE = 2,    /* create where missing; with FG_OPEN_WRITE */
     FG_OPEN_EXCLUSIVE = 4, /* with CREATE: FG_EEXIST where it is there */
     FG_OPEN_TRUNCATE = 8,
 };
@@ -30,7 +35,8 @@ struct fg_dir_entry {
     bool is_dir;
 };
 
-/* Called for each entry, in no order, without "." and "..". A non-zero return ends the listing and is its result. */
+/* Called for each entry, in no order, without "." and "..". A non-zero return ends the listing and
+ * is its result. */
 typedef int (*fg_dir_fn)(void *arg, const struct fg_dir_entry *entry);
 
 struct fg_file_ops {
@@ -71,7 +77,8 @@ struct fg_env {
 /* The machine itself. Static, always valid, thread-safe. */
 struct fg_env *fg_env_real(void);
 
-/* FG_ENOTFOUND, FG_EEXIST, FG_EDENIED, FG_ENOSPACE, FG_EIO. The file is closed by fg_file_close(). */
+/* FG_ENOTFOUND, FG_EEXIST, FG_EDENIED, FG_ENOSPACE, FG_EIO. The file is closed by fg_file_close().
+ */
 FG_MUST_CHECK static inline int fg_env_open(struct fg_env *env, const char *path, int flags,
                                             struct fg_file **ret_file)
 {
@@ -112,15 +119,16 @@ FG_MUST_CHECK static inline int fg_env_sync_dir(struct fg_env *env, const char *
     return env->ops->sync_dir(env, path);
 }
 
-/* Takes an exclusive lock on the file (made where missing) until fg_file_close() or the end of the process. FG_EBUSY
- * where another holds it. */
+/* Takes an exclusive lock on the file (made where missing) until fg_file_close() or the end of the
+ * process. FG_EBUSY where another holds it. */
 FG_MUST_CHECK static inline int fg_env_lock(struct fg_env *env, const char *path,
                                             struct fg_file **ret_lock)
 {
     return env->ops->lock(env, path, ret_lock);
 }
 
-/* A second name for a file (hard link), for backups. FG_EUNSUPPORTED where the folders lie on different disks. */
+/* A second name for a file (hard link), for backups. FG_EUNSUPPORTED where the folders lie on
+ * different disks. */
 FG_MUST_CHECK static inline int fg_env_link(struct fg_env *env, const char *from, const char *to)
 {
     return env->ops->link(env, from, to);
@@ -171,7 +179,8 @@ FG_MUST_CHECK static inline int fg_file_sync(struct fg_file *file)
     return file->ops->sync(file);
 }
 
-/* Reserves the disk's blocks for [0, size); the size grows to at least that, new bytes read as zero. */
+/* Reserves the disk's blocks for [0, size); the size grows to at least that, new bytes read as
+ * zero. */
 FG_MUST_CHECK static inline int fg_file_allocate(struct fg_file *file, uint64_t size)
 {
     return file->ops->allocate(file, size);

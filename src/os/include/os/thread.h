@@ -1,5 +1,5 @@
-/* Threads, mutexes with ranks, conditions. A thread may lock a mutex only while it holds none of the same or a higher
- * rank; debug builds assert it. */
+/* Threads, mutexes with ranks, conditions. A thread may lock a mutex only while it holds none of
+ * the same or a higher rank; debug builds assert it. */
 #pragma once
 
 #include "base/error.h"
