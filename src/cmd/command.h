@@ -1,0 +1,43 @@
+/* A subcommand of `filigree`: one file each, one entry in main.c's table. */
+#pragma once
+
+#include "options.h"
+#include "os/env.h"
+
+/* Exit codes, the same for every subcommand. */
+enum fg_exit {
+    FG_EXIT_OK = 0,
+    FG_EXIT_NO = 1,     /* not found, or the answer is no: damage was found, a check did not pass */
+    FG_EXIT_USAGE = 2,  /* a wrong option, argument or configuration */
+    FG_EXIT_FAILED = 3, /* could not: server out of reach, disk, permission, refused */
+};
+
+struct fg_cli {
+    struct fg_env *env;
+    FILE *out;
+    FILE *err;
+    bool colour;   /* out is a terminal and NO_COLOR is not set */
+    bool progress; /* err is a terminal */
+};
+
+struct fg_command {
+    const char *name;
+    const char *arguments; /* "ID [OPTIONS]" */
+    const char *summary;   /* one line, for the list of subcommands */
+    const char *help;      /* paragraphs, then examples */
+    const struct fg_option *options;
+    size_t option_count;
+    bool takes_settings; /* each setting of the configuration is an option too */
+    size_t words_min, words_max;
+    enum fg_exit (*run)(struct fg_cli *cli, const struct fg_arguments *arguments);
+};
+
+extern const struct fg_command fg_command_serve;
+
+/* Says a sentence on standard error, after "filigree: ", and returns code. */
+enum fg_exit fg_cli_fail(struct fg_cli *cli, enum fg_exit code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Reads a whole file of at most size_max bytes; the caller frees *ret_data with free(). */
+FG_MUST_CHECK int fg_cli_read_file(struct fg_cli *cli, const char *path, size_t size_max,
+                                   uint8_t **ret_data, size_t *ret_size);
