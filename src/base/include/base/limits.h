@@ -65,3 +65,49 @@
 #define FG_RETRY_WINDOW_NS (10 * FG_NS_PER_MINUTE)
 /* Spans that one trace may give back in one answer. */
 #define FG_TRACE_SPANS_MAX 1000000u
+
+/* -- The network
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* Connections of all listeners (conf); one that is idle costs some 2 KiB, one of HTTP/2 some 20. */
+#define FG_NET_CONNECTIONS_MAX 20000u
+/* HTTP/2: requests at once on one connection. SDKs use a handful. */
+#define FG_NET_CONNECTION_STREAMS_MAX 128u
+/* Bytes of names and values of one request's header, and their number: cookies and long tokens fit.
+ */
+#define FG_NET_HEADER_SIZE_MAX  ((size_t)32 << 10)
+#define FG_NET_HEADER_COUNT_MAX 100u
+/* Bytes of a request's URL: a TraceQL query in a parameter, percent-encoded. */
+#define FG_NET_URL_SIZE_MAX ((size_t)8 << 10)
+/* Bytes of bodies in memory at once, of all connections (conf): four of the largest requests, or
+ * some hundreds of the usual. Past it requests are refused with 503, RESOURCE_EXHAUSTED. */
+#define FG_NET_BUFFERED_SIZE_MAX ((uint64_t)256 << 20)
+/* Bytes of a request's arena: headers, decoded parameters, what a handler builds. */
+#define FG_NET_REQUEST_ARENA_SIZE_MAX ((size_t)1 << 20)
+/* A connection without a request is closed after this: exporters send every few seconds. */
+#define FG_NET_IDLE_TIMEOUT_NS (300 * FG_NS_PER_SECOND)
+/* From a request's first byte to its last header. */
+#define FG_NET_HEADER_TIMEOUT_NS (10 * FG_NS_PER_SECOND)
+/* After the grace a body must have come at this many bytes a second on average; a modem does. */
+#define FG_NET_BODY_GRACE_NS       (10 * FG_NS_PER_SECOND)
+#define FG_NET_BODY_RATE_BYTES_MIN UINT64_C(1024)
+/* A client that takes no byte of its answer for this long is cut. */
+#define FG_NET_WRITE_TIMEOUT_NS (30 * FG_NS_PER_SECOND)
+/* HTTP/2: what one connection may do within a window of this length before it is sent away: give up
+ * streams (CVE-2023-44487), and send frames that move nothing (PING, SETTINGS, PRIORITY, empty
+ * DATA). */
+#define FG_NET_FLOOD_WINDOW_NS    (10 * FG_NS_PER_SECOND)
+#define FG_NET_RESETS_MAX         200u
+#define FG_NET_CONTROL_FRAMES_MAX 1000u
+/* HTTP/2 flow control, bytes that a client may send ahead: a request of the usual size never waits.
+ */
+#define FG_NET_STREAM_WINDOW_SIZE     ((int32_t)4 << 20)
+#define FG_NET_CONNECTION_WINDOW_SIZE ((int32_t)16 << 20)
+/* Bytes that a generator should and may append in one pull. */
+#define FG_PULL_SIZE     ((size_t)64 << 10)
+#define FG_PULL_SIZE_MAX ((size_t)4 << 20)
+/* gzip members or zstd frames of one body: block-wise writers make one for each 64 KiB or so. */
+#define FG_INFLATE_PARTS_MAX 4096u
+/* Bytes that a zstd frame may ask the reader to remember: RFC 8878 section 3.1.1.1.2 names 8 MB. */
+#define FG_INFLATE_WINDOW_SIZE_MAX ((size_t)8 << 20)
