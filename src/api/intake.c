@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/units.h"
 #include "base/utf8.h"
+#include "batch_visit.h"
 #include "redact/redact.h"
 #include "value_clean.h"
 
@@ -292,9 +293,25 @@ static int span_begin(void *arg, const struct fg_otlp_span *span)
     return r < 0 ? r : fg_builder_span_begin(intake->builder);
 }
 
+/* What an export of Filigree says of a span comes back as marks, not as an attribute. */
+static uint16_t marks_from_value(const struct fg_otlp_value *value)
+{
+    struct fg_otlp_items items = fg_otlp_items(value);
+    struct fg_otlp_value item;
+    struct fg_slice key;
+    uint16_t marks = 0;
+    while (fg_otlp_items_next(&items, &key, &item))
+        marks |= item.type == FG_OTLP_STRING ? fg_mark_from_name(item.string) : 0;
+    return marks;
+}
+
 static int span_attribute(void *arg, struct fg_slice key, const struct fg_otlp_value *value)
 {
     struct fg_intake *intake = arg;
+    if (fg_slice_equal(key, FG_SLICE(FG_MARKS_KEY))) {
+        intake->span.marks |= marks_from_value(value);
+        return 0;
+    }
     return attribute(intake, fg_builder_span_attr, &intake->span.marks, key, value);
 }
 
