@@ -25,7 +25,7 @@ enum fg_method {
     FG_METHOD_OTHER,
 };
 
-struct fg_field {
+struct fg_header_field {
     struct fg_slice name; /* lower case */
     struct fg_slice value;
 };
@@ -36,7 +36,7 @@ struct fg_request {
     struct fg_slice path;         /* as sent, before '?', starting with '/' (or "*") */
     struct fg_slice query;        /* as sent, without '?'; see net/url.h */
     struct fg_slice content_type; /* without parameters, as sent: compare without case */
-    const struct fg_field *fields;
+    const struct fg_header_field *fields;
     size_t field_count;
     struct fg_slice body; /* decompressed; for gRPC the message. Valid in on_request and later */
     bool is_grpc;
@@ -83,7 +83,7 @@ void fg_request_unref(struct fg_request *request);
 struct fg_response {
     unsigned status;
     const char *content_type; /* NULL: none */
-    const struct fg_field *fields;
+    const struct fg_header_field *fields;
     size_t field_count;
 };
 
