@@ -1,4 +1,4 @@
-#include "batch_visit.h"
+#include "api/batch_visit.h"
 
 #include "base/endian.h"
 

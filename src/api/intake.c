@@ -1,10 +1,10 @@
-#include "intake.h"
+#include "api/intake.h"
 
+#include "api/batch_visit.h"
 #include "base/endian.h"
 #include "base/limits.h"
 #include "base/units.h"
 #include "base/utf8.h"
-#include "batch_visit.h"
 #include "redact/redact.h"
 #include "value_clean.h"
 

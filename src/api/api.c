@@ -1,0 +1,274 @@
+/* Making and ending the api, its settings, and the way of a request to its route's handler. */
+#include "api/api.h"
+
+#include "base/limits.h"
+#include "cors.h"
+#include "exchange.h"
+#include "net/counters.h"
+#include "net/url.h"
+#include "redact/redact.h"
+#include "state.h"
+
+#include <stdlib.h>
+
+#define SETTINGS_BYTES_MAX ((size_t)1 << 20)
+#define READERS_QUEUE_MAX  256u
+#define LONG_JOBS_MAX      4u
+
+void fg_settings_unref(struct fg_settings *settings)
+{
+    if (!settings || atomic_fetch_sub_explicit(&settings->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    fg_redact_unref(settings->redact);
+    fg_arena_free(&settings->arena);
+    free(settings);
+}
+
+static struct fg_settings *settings_ref(struct fg_settings *settings)
+{
+    atomic_fetch_add_explicit(&settings->refs, 1, memory_order_relaxed);
+    return settings;
+}
+
+static int settings_new(const struct fg_api_settings *from, struct fg_settings **ret_settings)
+{
+    struct fg_settings *settings = calloc(1, sizeof *settings);
+    if (!settings)
+        return FG_ENOMEM;
+    atomic_init(&settings->refs, 1);
+    fg_arena_init(&settings->arena, SETTINGS_BYTES_MAX);
+    settings->limits = fg_builder_limits_default();
+    settings->limits.attr_value_size_max = from->value_size_max;
+    settings->limits.attrs_max = from->attributes_max;
+    settings->limits.events_max = from->events_max;
+    settings->limits.links_max = from->links_max;
+    settings->retention_age_ns = from->retention_age_ns;
+    settings->retention_size_max = from->retention_size_max;
+    settings->price_per_gb_month = from->price_per_gb_month;
+    settings->cors_origins =
+        fg_arena_calloc(&settings->arena, from->cors_origin_count, sizeof *settings->cors_origins);
+    for (size_t i = 0; settings->cors_origins && i < from->cors_origin_count; i++)
+        settings->cors_origins[settings->cors_origin_count++] =
+            fg_arena_copy(&settings->arena, fg_slice_from_string(from->cors_origins[i]));
+    int r = settings->arena.overflow
+                ? FG_ENOMEM
+                : fg_redact_new(from->redact_keys, from->redact_key_count, &settings->redact);
+    if (r < 0) {
+        fg_settings_unref(settings);
+        return r;
+    }
+    *ret_settings = settings;
+    return 0;
+}
+
+struct fg_settings *fg_api_settings_ref(struct fg_api *api)
+{
+    fg_mutex_lock(&api->mutex);
+    struct fg_settings *settings = settings_ref(api->settings);
+    fg_mutex_unlock(&api->mutex);
+    return settings;
+}
+
+int fg_api_configure(struct fg_api *api, const struct fg_api_settings *from)
+{
+    struct fg_settings *settings;
+    int r = settings_new(from, &settings);
+    if (r < 0)
+        return r;
+    fg_mutex_lock(&api->mutex);
+    struct fg_settings *before = api->settings;
+    api->settings = settings;
+    atomic_fetch_add(&api->settings_version, 1);
+    fg_mutex_unlock(&api->mutex);
+    fg_settings_unref(before);
+    return 0;
+}
+
+int fg_loop_refresh(struct fg_api *api, struct fg_loop *loop)
+{
+    unsigned version = atomic_load_explicit(&api->settings_version, memory_order_acquire);
+    if (loop->settings && loop->settings_version == version)
+        return 0;
+    struct fg_settings *settings = fg_api_settings_ref(api);
+    struct fg_builder *builder;
+    int r = fg_builder_new(&settings->limits, &builder);
+    if (r < 0) {
+        fg_settings_unref(settings);
+        return r;
+    }
+    fg_intake_free(&loop->intake);
+    fg_builder_free(loop->builder);
+    fg_settings_unref(loop->settings);
+    loop->settings = settings;
+    loop->settings_version = version;
+    loop->builder = builder;
+    fg_intake_init(&loop->intake, builder);
+    return 0;
+}
+
+int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
+{
+    size_t size = sizeof(struct fg_api) + options->loop_count * sizeof(struct fg_loop);
+    struct fg_api *api = calloc(1, size);
+    if (!api)
+        return FG_ENOMEM;
+    api->env = options->env;
+    api->body_size_max = options->body_size_max;
+    api->inflated_size_max = options->inflated_size_max;
+    api->allowed = options->allowed;
+    api->allowed_arg = options->allowed_arg;
+    api->started_ns = fg_env_wall_ns(options->env);
+    api->loop_count = options->loop_count;
+    fg_mutex_init(&api->mutex, FG_RANK_API);
+    int r = settings_new(&options->settings, &api->settings);
+    if (r == 0)
+        r = fg_workers_new("read", options->worker_count, READERS_QUEUE_MAX, &api->readers);
+    if (r == 0)
+        r = fg_workers_new("job", LONG_JOBS_MAX, LONG_JOBS_MAX, &api->long_jobs);
+    for (unsigned i = 0; r == 0 && i < api->loop_count; i++)
+        r = fg_loop_refresh(api, &api->loops[i]);
+    if (r < 0) {
+        fg_api_free(api);
+        return r;
+    }
+    *ret_api = api;
+    return 0;
+}
+
+void fg_api_free(struct fg_api *api)
+{
+    if (!api)
+        return;
+    fg_workers_free(api->readers);
+    fg_workers_free(api->long_jobs);
+    for (unsigned i = 0; i < api->loop_count; i++) {
+        fg_intake_free(&api->loops[i].intake);
+        fg_builder_free(api->loops[i].builder);
+        fg_settings_unref(api->loops[i].settings);
+    }
+    fg_settings_unref(api->settings);
+    fg_mutex_destroy(&api->mutex);
+    free(api);
+}
+
+void fg_api_attach_server(struct fg_api *api, struct fg_server *server)
+{
+    atomic_store(&api->server, server);
+}
+
+void fg_api_attach_store(struct fg_api *api, struct fg_store *store)
+{
+    atomic_store_explicit(&api->store, store, memory_order_release);
+}
+
+void fg_api_drain(struct fg_api *api)
+{
+    atomic_store(&api->draining, true);
+}
+
+/* The request is about to be freed: its answer is out, or its client is gone. */
+static void on_finish(struct fg_request *request)
+{
+    struct fg_exchange *exchange = fg_exchange_of(request);
+    uint64_t now_ns = fg_env_mono_ns(exchange->api->env);
+    fg_count_request(&exchange->loop->counters, exchange->route_index, exchange->status,
+                     now_ns - exchange->begin_mono_ns);
+}
+
+/* NULL where the request's arena is full; it was answered then. */
+static struct fg_exchange *exchange_new(struct fg_api *api, struct fg_request *request)
+{
+    struct fg_loop *loop = &api->loops[request->loop_index];
+    struct fg_exchange *exchange = fg_arena_calloc(request->arena, 1, sizeof *exchange);
+    if (!exchange || fg_loop_refresh(api, loop) < 0) {
+        fg_respond_text(request, 503, "out of memory; try again later");
+        return NULL;
+    }
+    *exchange = (struct fg_exchange){.api = api,
+                                     .loop = loop,
+                                     .request = request,
+                                     .route_index = FG_ROUTES_MAX,
+                                     .begin_mono_ns = fg_env_mono_ns(api->env)};
+    request->user = exchange;
+    request->finish = on_finish;
+    return exchange;
+}
+
+static void answer_no_route(struct fg_exchange *exchange, const struct fg_route_match *match)
+{
+    struct fg_request *request = exchange->request;
+    if (match->cors && request->method == FG_METHOD_OPTIONS &&
+        fg_request_field(request, "access-control-request-method").size) {
+        fg_cors_preflight(exchange);
+        return;
+    }
+    struct fg_failure failure = {404, FG_RPC_UNIMPLEMENTED, "there is nothing at this path", 0};
+    if (match->allowed_methods) {
+        bool get = (match->allowed_methods & 1u << FG_METHOD_GET) != 0;
+        exchange->allow = get ? FG_SLICE("GET, HEAD") : FG_SLICE("POST");
+        failure.status = 405;
+        failure.message = get ? "this path takes GET" : "this path takes POST";
+    }
+    fg_answer_failure(exchange, &failure);
+}
+
+static bool is_permitted(struct fg_exchange *exchange)
+{
+    struct fg_api *api = exchange->api;
+    if (!api->allowed ||
+        api->allowed(api->allowed_arg, exchange->request, exchange->route->permission))
+        return true;
+    fg_count(&exchange->loop->counters.denied_requests, 1);
+    struct fg_failure failure = {403, FG_RPC_PERMISSION_DENIED, "you are not permitted to do this",
+                                 0};
+    fg_answer_failure(exchange, &failure);
+    return false;
+}
+
+void fg_api_on_headers(void *arg, struct fg_request *request)
+{
+    struct fg_api *api = arg;
+    struct fg_exchange *exchange = exchange_new(api, request);
+    if (!exchange)
+        return;
+    struct fg_route_match match = fg_route_find(request->method, request->path, request->face);
+    if (!match.route) {
+        answer_no_route(exchange, &match);
+        return;
+    }
+    exchange->route = match.route;
+    exchange->route_index = match.index;
+    exchange->param = fg_url_decode(match.param, false, request->arena);
+    if (!is_permitted(exchange))
+        return;
+    if (match.route->needs_store && !fg_api_store(api)) {
+        struct fg_failure failure = {503, FG_RPC_UNAVAILABLE,
+                                     "the store is recovering; try again in a moment",
+                                     FG_NS_PER_SECOND};
+        fg_answer_failure(exchange, &failure);
+        return;
+    }
+    bool configured = match.route->body_size_max == FG_BODY_CONFIGURED;
+    fg_request_limit_body(request, configured ? api->body_size_max : match.route->body_size_max,
+                          configured ? api->inflated_size_max : match.route->body_size_max);
+}
+
+void fg_api_on_request(void *arg, struct fg_request *request)
+{
+    (void)arg;
+    struct fg_exchange *exchange = fg_exchange_of(request);
+    exchange->route->handle(exchange);
+}
+
+void fg_api_on_refusal(void *arg, struct fg_request *request, const struct fg_refusal *refusal)
+{
+    struct fg_api *api = arg;
+    struct fg_exchange *exchange = fg_exchange_of(request);
+    if (!exchange)
+        exchange = exchange_new(api, request);
+    if (!exchange || fg_request_is_answered(request))
+        return;
+    struct fg_failure failure = {refusal->http_status, (enum fg_rpc_code)refusal->grpc_status,
+                                 refusal->message, refusal->retry_after_ns};
+    fg_answer_failure(exchange, &failure);
+}

@@ -1,0 +1,55 @@
+/* One request and what the api knows of it: its route, its parameters, its answer's form. It lives
+ * in the request's arena, and hangs on its `user`. */
+#pragma once
+
+#include "net/request.h"
+#include "route.h"
+#include "wire/otlp_response.h"
+
+struct fg_loop;
+
+struct fg_exchange {
+    struct fg_api *api;
+    struct fg_loop *loop;
+    struct fg_request *request;
+    const struct fg_route *route; /* NULL: none was found */
+    size_t route_index;           /* for counting; FG_ROUTES_MAX where there is no route */
+    struct fg_slice param;        /* decoded */
+    struct fg_slice allow;        /* for 405: the methods that the path takes */
+    uint64_t begin_mono_ns;
+    unsigned status; /* as answered; for gRPC what HTTP would have said */
+    void *work;      /* the handler's own, for its wake */
+};
+
+struct fg_exchange *fg_exchange_of(struct fg_request *request);
+
+/* A refusal, in any form. */
+struct fg_failure {
+    unsigned status;
+    enum fg_rpc_code code;
+    const char *message;     /* a sentence that says what to do, where that is known */
+    uint64_t retry_after_ns; /* 0: no promise */
+};
+
+void fg_answer_failure(struct fg_exchange *exchange, const struct fg_failure *failure);
+
+/* 400, with a sentence put together. */
+void fg_answer_invalid(struct fg_exchange *exchange, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* For an error of the store or of memory; what is "read the trace", for the sentence. */
+void fg_answer_error(struct fg_exchange *exchange, int error, const char *what);
+
+/* A whole body. take consumes the buffer's memory; an error that sticks in it is answered instead.
+ */
+void fg_answer_take(struct fg_exchange *exchange, unsigned status, const char *content_type,
+                    struct fg_buffer *body);
+void fg_answer_copy(struct fg_exchange *exchange, unsigned status, const char *content_type,
+                    struct fg_slice body);
+void fg_answer_pull(struct fg_exchange *exchange, const char *content_type,
+                    struct fg_generator *generator);
+
+/* The first value of a query parameter, decoded; {NULL, 0} where it is absent. */
+struct fg_slice fg_exchange_param(struct fg_exchange *exchange, const char *name);
+
+/* A trace id: 16 or 32 hexadecimal digits, leading zeros may be cut, not all zero. FG_EINVALID. */
+FG_MUST_CHECK int fg_trace_id_parse(struct fg_slice text, uint64_t *ret_high, uint64_t *ret_low);

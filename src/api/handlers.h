@@ -1,0 +1,34 @@
+/* The handlers of all routes. Each answers its exchange once, now or later; loop thread. */
+#pragma once
+
+struct fg_exchange;
+
+/* ingest.c */
+void fg_handle_otlp_grpc(struct fg_exchange *exchange);
+void fg_handle_otlp_http(struct fg_exchange *exchange);
+void fg_handle_zipkin(struct fg_exchange *exchange);
+
+/* traces.c */
+void fg_handle_trace(struct fg_exchange *exchange);
+void fg_handle_search(struct fg_exchange *exchange);
+void fg_handle_jaeger_trace(struct fg_exchange *exchange);
+void fg_handle_jaeger_search(struct fg_exchange *exchange);
+
+/* services.c */
+void fg_handle_services(struct fg_exchange *exchange);
+void fg_handle_jaeger_services(struct fg_exchange *exchange);
+
+/* export_route.c */
+void fg_handle_export(struct fg_exchange *exchange);
+
+/* operate.c */
+void fg_handle_health(struct fg_exchange *exchange);
+void fg_handle_ready(struct fg_exchange *exchange);
+void fg_handle_metrics(struct fg_exchange *exchange);
+void fg_handle_stats(struct fg_exchange *exchange);
+
+/* admin.c */
+void fg_handle_seal(struct fg_exchange *exchange);
+void fg_handle_merge(struct fg_exchange *exchange);
+void fg_handle_backup(struct fg_exchange *exchange);
+void fg_handle_erase(struct fg_exchange *exchange);

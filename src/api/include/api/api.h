@@ -1,0 +1,73 @@
+/* What Filigree answers: OTLP and Zipkin ingest, the native and the Jaeger query API, health,
+ * metrics, administration. Made once, given to net as its handler, and to the store once that has
+ * recovered.
+ *
+ * Threads: a handler runs on its request's loop thread and never blocks; what reads the store runs
+ * on the api's own worker threads. */
+#pragma once
+
+#include "net/server.h"
+#include "os/env.h"
+
+struct fg_api;
+struct fg_request;
+struct fg_store;
+
+/* The ports, as listeners tag them (struct fg_listen). */
+enum fg_face { FG_FACE_OTLP_GRPC, FG_FACE_OTLP_HTTP, FG_FACE_API, FG_FACE_COUNT };
+
+/* What a caller must be permitted to do. Every route names one (routes.c). */
+enum fg_permission {
+    FG_PERMISSION_UNSET, /* no route has it: see FG_ROUTE() */
+    FG_PERMISSION_NONE,  /* for everybody: whether the server lives */
+    FG_PERMISSION_INGEST,
+    FG_PERMISSION_VIEW,
+    FG_PERMISSION_OPERATE, /* metrics, statistics, seal */
+    FG_PERMISSION_ADMIN,   /* backup, erase */
+};
+
+/* What can change while the server runs. Copied by fg_api_configure(). */
+struct fg_api_settings {
+    uint32_t value_size_max, attributes_max, events_max, links_max;
+    uint64_t retention_age_ns;   /* older spans are refused; 0: none */
+    uint64_t retention_size_max; /* for /api/v1/stats */
+    double price_per_gb_month;
+    const char *const *redact_keys;
+    size_t redact_key_count;
+    const char *const *cors_origins; /* "*" for all */
+    size_t cors_origin_count;
+};
+
+struct fg_api_options {
+    struct fg_env *env; /* borrowed */
+    unsigned loop_count;
+    unsigned worker_count; /* threads that read the store */
+    uint64_t body_size_max, inflated_size_max;
+    struct fg_api_settings settings;
+    /* Asked for every request with its route's permission, before its body is read; NULL: all are
+     * allowed. Loop thread; must not block. */
+    bool (*allowed)(void *arg, const struct fg_request *request, enum fg_permission permission);
+    void *allowed_arg;
+};
+
+/* FG_EINVALID: a redaction rule that is none; FG_ENOMEM. */
+FG_MUST_CHECK int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api);
+
+/* After fg_server_stop(). NULL is accepted. */
+void fg_api_free(struct fg_api *api);
+
+/* Handlers for struct fg_server_options; their arg is the api. */
+void fg_api_on_headers(void *api, struct fg_request *request);
+void fg_api_on_request(void *api, struct fg_request *request);
+void fg_api_on_refusal(void *api, struct fg_request *request, const struct fg_refusal *refusal);
+
+/* Until then everything but health and metrics is answered by 503, come back later. The server is
+ * for its counters. Once; any thread. */
+void fg_api_attach_server(struct fg_api *api, struct fg_server *server);
+void fg_api_attach_store(struct fg_api *api, struct fg_store *store);
+
+/* From then on /readyz says no. */
+void fg_api_drain(struct fg_api *api);
+
+/* Takes effect for requests that come after. FG_EINVALID, FG_ENOMEM change nothing. Any thread. */
+FG_MUST_CHECK int fg_api_configure(struct fg_api *api, const struct fg_api_settings *settings);

@@ -1,0 +1,63 @@
+/* The table of routes: what Filigree answers, on which ports, and what a caller must be permitted.
+ */
+#pragma once
+
+#include "api/api.h"
+#include "net/request.h"
+
+struct fg_exchange;
+
+/* How a route's refusals look. */
+enum fg_form {
+    FG_FORM_NATIVE, /* {"error": "…", "code": "not_found"} */
+    FG_FORM_OTLP,   /* google.rpc.Status in the request's encoding; gRPC's status */
+    FG_FORM_JAEGER, /* {"data": null, "errors": [{"code": 404, "msg": "…"}], …} */
+    FG_FORM_TEXT,
+};
+
+struct fg_route {
+    enum fg_method method;
+    const char *path; /* one segment may be {id}: any text without '/' */
+    enum fg_permission permission;
+    unsigned faces; /* bits, 1 << enum fg_face */
+    enum fg_form form;
+    uint64_t body_size_max; /* FG_BODY_CONFIGURED: what the configuration says */
+    bool cors;              /* pages of the configured origins may call it */
+    bool needs_store;       /* answered by 503 until the store has recovered */
+    void (*handle)(struct fg_exchange *exchange);
+};
+
+#define FG_BODY_NONE       UINT64_C(0)
+#define FG_BODY_SMALL      (UINT64_C(64) << 10)
+#define FG_BODY_CONFIGURED UINT64_MAX
+
+#define FG_ON_OTLP (1u << FG_FACE_OTLP_GRPC | 1u << FG_FACE_OTLP_HTTP)
+#define FG_ON_API  (1u << FG_FACE_API)
+
+/* A route's first fields. permission is the end of a name of enum fg_permission: a route without
+ * one, or with UNSET, does not compile. */
+#define FG_ROUTE(method_, path_, permission_)                                                      \
+    .method = FG_METHOD_##method_, .path = (path_),                                                \
+    .permission = (enum fg_permission)(FG_PERMISSION_##permission_ +                               \
+                                       0 * sizeof(struct {                                         \
+                                           _Static_assert(                                         \
+                                               FG_PERMISSION_##permission_ != FG_PERMISSION_UNSET, \
+                                               "every route names the permission it needs");       \
+                                           int unused;                                             \
+                                       }))
+
+#define FG_ROUTES_MAX 64
+
+const struct fg_route *fg_routes(size_t *ret_count);
+
+/* What a path leads to on a port. */
+struct fg_route_match {
+    const struct fg_route *route; /* NULL: see allowed_methods */
+    size_t index;
+    struct fg_slice param;    /* what stands for {…}, as sent */
+    unsigned allowed_methods; /* bits of enum fg_method that the path has; 0: no such path */
+    bool cors;                /* one of those routes may be called by pages */
+};
+
+/* HEAD finds GET's route. */
+struct fg_route_match fg_route_find(enum fg_method method, struct fg_slice path, int face);

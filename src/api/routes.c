@@ -1,0 +1,101 @@
+#include "route.h"
+
+#include "handlers.h"
+
+static const struct fg_route routes[] = {
+    /* -- Spans in -------------------------------------------------------------------------------
+     */
+    {FG_ROUTE(POST, "/opentelemetry.proto.collector.trace.v1.TraceService/Export", INGEST),
+     .faces = FG_ON_OTLP, .form = FG_FORM_OTLP, .body_size_max = FG_BODY_CONFIGURED,
+     .needs_store = true, .handle = fg_handle_otlp_grpc},
+    {FG_ROUTE(POST, "/v1/traces", INGEST), .faces = FG_ON_OTLP | FG_ON_API, .form = FG_FORM_OTLP,
+     .body_size_max = FG_BODY_CONFIGURED, .cors = true, .needs_store = true,
+     .handle = fg_handle_otlp_http},
+    {FG_ROUTE(POST, "/api/v2/spans", INGEST), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .body_size_max = FG_BODY_CONFIGURED, .cors = true, .needs_store = true,
+     .handle = fg_handle_zipkin},
+
+    /* -- Reading, native ------------------------------------------------------------------------
+     */
+    {FG_ROUTE(GET, "/api/v1/traces/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_trace},
+    {FG_ROUTE(GET, "/api/v1/traces", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_search},
+    {FG_ROUTE(GET, "/api/v1/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_services},
+    {FG_ROUTE(GET, "/api/v1/export", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_export},
+
+    /* -- Reading, as Jaeger's UI and clients do --------------------------------------------------
+     */
+    {FG_ROUTE(GET, "/api/traces/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_trace},
+    {FG_ROUTE(GET, "/api/traces", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_search},
+    {FG_ROUTE(GET, "/api/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_services},
+
+    /* -- Operating -------------------------------------------------------------------------------
+     */
+    {FG_ROUTE(GET, "/healthz", NONE), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_health},
+    {FG_ROUTE(GET, "/readyz", NONE), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_ready},
+    {FG_ROUTE(GET, "/metrics", OPERATE), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_metrics},
+    {FG_ROUTE(GET, "/api/v1/stats", OPERATE), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_stats},
+    {FG_ROUTE(POST, "/api/v1/admin/seal", OPERATE), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .body_size_max = FG_BODY_SMALL, .needs_store = true, .handle = fg_handle_seal},
+    {FG_ROUTE(POST, "/api/v1/admin/merge", OPERATE), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .body_size_max = FG_BODY_SMALL, .needs_store = true, .handle = fg_handle_merge},
+    {FG_ROUTE(POST, "/api/v1/admin/backup", ADMIN), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .body_size_max = FG_BODY_SMALL, .needs_store = true, .handle = fg_handle_backup},
+    {FG_ROUTE(POST, "/api/v1/admin/erase", ADMIN), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .body_size_max = FG_BODY_SMALL, .needs_store = true, .handle = fg_handle_erase},
+};
+
+#define ROUTE_COUNT (sizeof routes / sizeof *routes)
+_Static_assert(ROUTE_COUNT <= FG_ROUTES_MAX, "raise FG_ROUTES_MAX");
+
+const struct fg_route *fg_routes(size_t *ret_count)
+{
+    *ret_count = ROUTE_COUNT;
+    return routes;
+}
+
+/* Whether path fits the pattern; what stands for {…} goes to *ret_param. */
+static bool path_fits(const char *pattern, struct fg_slice path, struct fg_slice *ret_param)
+{
+    const char *brace = strchr(pattern, '{');
+    if (!brace)
+        return fg_slice_equal(path, fg_slice_from_string(pattern));
+    struct fg_slice head = fg_slice(pattern, (size_t)(brace - pattern));
+    if (!fg_slice_starts_with(path, head) || path.size == head.size)
+        return false;
+    struct fg_slice param = fg_slice(path.data + head.size, path.size - head.size);
+    if (memchr(param.data, '/', param.size))
+        return false;
+    *ret_param = param;
+    return true;
+}
+
+struct fg_route_match fg_route_find(enum fg_method method, struct fg_slice path, int face)
+{
+    struct fg_route_match match = {.index = FG_ROUTES_MAX};
+    if (method == FG_METHOD_HEAD)
+        method = FG_METHOD_GET;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        struct fg_slice param = {0};
+        if ((routes[i].faces >> face & 1) == 0 || !path_fits(routes[i].path, path, &param))
+            continue;
+        match.allowed_methods |= 1u << routes[i].method;
+        match.cors |= routes[i].cors;
+        if (routes[i].method != method)
+            continue;
+        match.route = &routes[i];
+        match.index = i;
+        match.param = param;
+    }
+    return match;
+}

@@ -1,0 +1,12 @@
+/* What a search's query parameters ask for. */
+#pragma once
+
+#include "trace_stream.h"
+
+/* Fills stream->search and stream->wanted: service, name (operation), start, end, limit, cursor.
+ * False after it has answered the exchange by 400 with what is wrong. */
+FG_MUST_CHECK bool fg_search_params(struct fg_trace_stream *stream, uint32_t limit_default);
+
+/* start and end, as fg_time_parse() reads them; absent is all time. False after a 400. */
+FG_MUST_CHECK bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
+                                  uint64_t *ret_start_ns_max);

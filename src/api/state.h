@@ -1,0 +1,70 @@
+/* The api's own state: what loops, workers and settings share. */
+#pragma once
+
+#include "api/api.h"
+#include "api/intake.h"
+#include "counters.h"
+#include "os/thread.h"
+#include "workers.h"
+
+struct fg_redact;
+
+/* Settings in force, immutable, counted by reference. */
+struct fg_settings {
+    _Atomic uint32_t refs;
+    struct fg_builder_limits limits;
+    struct fg_redact *redact;
+    uint64_t retention_age_ns, retention_size_max;
+    double price_per_gb_month;
+    struct fg_slice *cors_origins;
+    size_t cors_origin_count;
+    struct fg_arena arena; /* holds the origins */
+};
+
+void fg_settings_unref(struct fg_settings *settings);
+
+/* What one loop thread has of its own. */
+struct fg_loop {
+    struct fg_settings *settings; /* a reference */
+    unsigned settings_version;
+    struct fg_builder *builder;
+    struct fg_intake intake;
+    struct fg_counters counters;
+};
+
+struct fg_api {
+    struct fg_env *env;
+    uint64_t body_size_max, inflated_size_max;
+    bool (*allowed)(void *arg, const struct fg_request *request, enum fg_permission permission);
+    void *allowed_arg;
+    uint64_t started_ns;
+    _Atomic(struct fg_store *) store;
+    _Atomic(struct fg_server *) server;
+    _Atomic bool draining;
+
+    struct fg_mutex mutex;        /* guards settings */
+    struct fg_settings *settings; /* a reference */
+    _Atomic unsigned settings_version;
+
+    struct fg_workers *readers;   /* look-ups and searches */
+    struct fg_workers *long_jobs; /* exports, backups, erasures */
+    _Atomic uint64_t read_bytes;  /* of batches that answers hold, against FG_API_READ_BYTES_MAX */
+
+    unsigned loop_count;
+    struct fg_loop loops[];
+};
+
+/* Memory of all answers that are being rendered, together. */
+#define FG_API_READ_BYTES_MAX ((uint64_t)1 << 30)
+
+/* The settings in force; the caller gives them back with fg_settings_unref(). */
+struct fg_settings *fg_api_settings_ref(struct fg_api *api);
+
+/* On the loop's thread, before each request: takes over settings that are newer than the loop's. */
+FG_MUST_CHECK int fg_loop_refresh(struct fg_api *api, struct fg_loop *loop);
+
+/* NULL while the store recovers. */
+static inline struct fg_store *fg_api_store(struct fg_api *api)
+{
+    return atomic_load_explicit(&api->store, memory_order_acquire);
+}

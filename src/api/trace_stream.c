@@ -1,0 +1,284 @@
+#include "trace_stream.h"
+
+#include "base/limits.h"
+#include "span/builder.h"
+#include "state.h"
+
+#include <stdlib.h>
+
+#define TEXT_SIZE_MAX     ((size_t)256 << 20)
+#define TRACE_ARENA_BYTES ((size_t)256 << 20)
+#define PAGE_ARENA_BYTES  ((size_t)4 << 20)
+#define TRACE_BYTES_MAX   ((uint64_t)512 << 20)
+/* One page of a search may take this long. */
+#define SEARCH_NS_MAX (20 * FG_NS_PER_SECOND)
+
+static void unref(struct fg_trace_stream *stream)
+{
+    if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    atomic_fetch_sub(&stream->exchange->api->read_bytes, stream->reserved_bytes);
+    fg_matcher_free(stream->matcher);
+    fg_builder_free(stream->builder);
+    fg_arena_free(&stream->arena);
+    fg_arena_free(&stream->page_arena);
+    fg_buffer_free(&stream->text);
+    fg_request_unref(stream->request);
+    free(stream);
+}
+
+/* -- The reader's side
+ * ------------------------------------------------------------------------------
+ */
+
+/* Counts the batch against the memory of all answers. */
+static int reserve(struct fg_trace_stream *stream)
+{
+    struct fg_api *api = stream->exchange->api;
+    uint64_t bytes = fg_builder_size_bytes(stream->builder);
+    atomic_fetch_sub(&api->read_bytes, stream->reserved_bytes);
+    stream->reserved_bytes = 0;
+    if (atomic_fetch_add(&api->read_bytes, bytes) + bytes > FG_API_READ_BYTES_MAX) {
+        atomic_fetch_sub(&api->read_bytes, bytes);
+        return FG_EAGAIN;
+    }
+    stream->reserved_bytes = bytes;
+    return 0;
+}
+
+static int load(struct fg_trace_stream *stream)
+{
+    struct fg_trace_result result;
+    fg_builder_reset(stream->builder);
+    fg_arena_reset(&stream->arena);
+    int r = fg_store_trace(fg_api_store(stream->exchange->api), stream->search.tenant,
+                           stream->key.trace_id_high, stream->key.trace_id_low, stream->builder,
+                           &result);
+    if (r == 0)
+        r = reserve(stream);
+    if (r < 0)
+        return r;
+    stream->truncated = result.truncated;
+    stream->partial |= result.stats.damaged_pages > 0;
+    fg_builder_view(stream->builder, &stream->batch);
+    return 0;
+}
+
+static bool is_cancelled(void *arg)
+{
+    const struct fg_trace_stream *stream = arg;
+    return atomic_load_explicit(&stream->stopped, memory_order_relaxed) ||
+           fg_request_is_cancelled(stream->request);
+}
+
+/* The next page of keys, after the last one that was looked at. */
+static int turn_page(struct fg_trace_stream *stream)
+{
+    if (stream->page_at > 0)
+        stream->search.after = stream->page.keys[stream->page_at - 1];
+    fg_arena_reset(&stream->page_arena);
+    stream->search.count_max = stream->wanted - stream->given;
+    stream->search.deadline_mono_ns = fg_env_mono_ns(stream->exchange->api->env) + SEARCH_NS_MAX;
+    stream->page_at = 0;
+    stream->page.count = 0;
+    int r = fg_search_run(fg_api_store(stream->exchange->api), &stream->search, &stream->page_arena,
+                          &stream->page);
+    stream->partial |= r == 0 && stream->page.stats.damaged_pages > 0;
+    return r;
+}
+
+/* Loads the next trace of a search. FG_ENOTFOUND: there is none. */
+static int load_next(struct fg_trace_stream *stream)
+{
+    for (;;) {
+        bool page_was_full = stream->page.count == stream->search.count_max;
+        if (stream->given == stream->wanted)
+            return FG_ENOTFOUND;
+        if (stream->page_at == stream->page.count) {
+            int r = page_was_full ? turn_page(stream) : FG_ENOTFOUND;
+            if (r < 0 || stream->page.count == 0)
+                return r < 0 ? r : FG_ENOTFOUND;
+        }
+        bool is_repeat = false;
+        stream->key = stream->page.keys[stream->page_at++];
+        int r = load(stream);
+        if (r == 0)
+            r = fg_search_is_repeat(&stream->search, stream->matcher, &stream->batch,
+                                    &stream->arena, &is_repeat);
+        if (is_cancelled(stream))
+            return FG_ECANCELLED;
+        if (r == FG_ENOTFOUND || is_repeat)
+            continue; /* expired meanwhile, or given out on an earlier page */
+        stream->given += r == 0;
+        return r;
+    }
+}
+
+static int read_some(struct fg_trace_stream *stream)
+{
+    while (stream->text.size < FG_PULL_SIZE) {
+        int r = stream->is_search ? load_next(stream) : load(stream);
+        if (stream->is_search && r == FG_ENOTFOUND) {
+            stream->is_over = true;
+            return stream->ops->end(stream);
+        }
+        if (r == 0)
+            r = stream->ops->loaded(stream, &stream->has_trace);
+        if (r < 0 || stream->has_trace)
+            return r;
+    }
+    return 0;
+}
+
+static void run(struct fg_task *task)
+{
+    struct fg_trace_stream *stream =
+        (struct fg_trace_stream *)((char *)task - offsetof(struct fg_trace_stream, task));
+    int r = 0;
+    if (is_cancelled(stream))
+        r = FG_ECANCELLED;
+    if (r == 0 && !stream->has_begun && stream->ops->begin)
+        r = stream->ops->begin(stream);
+    stream->has_begun = true;
+    if (r == 0)
+        r = read_some(stream);
+    stream->error = r;
+    fg_request_wake(stream->request);
+    unref(stream);
+}
+
+/* -- The loop's side
+ * --------------------------------------------------------------------------------
+ */
+
+static int queue(struct fg_trace_stream *stream)
+{
+    atomic_fetch_add(&stream->refs, 1);
+    int r = fg_workers_queue(stream->exchange->api->readers, &stream->task);
+    if (r < 0)
+        unref(stream);
+    return r;
+}
+
+/* Moves what is in text to out; false where text was empty. */
+static bool hand_out(struct fg_trace_stream *stream, struct fg_buffer *out)
+{
+    size_t size = stream->text.size - stream->text_at;
+    if (size == 0)
+        return false;
+    if (size > FG_PULL_SIZE)
+        size = FG_PULL_SIZE;
+    fg_buffer_append(out, stream->text.data + stream->text_at, size);
+    stream->text_at += size;
+    if (stream->text_at == stream->text.size) {
+        fg_buffer_reset(&stream->text);
+        stream->text_at = 0;
+    }
+    return true;
+}
+
+static int pull(struct fg_generator *generator, struct fg_buffer *out, bool *ret_done)
+{
+    struct fg_trace_stream *stream =
+        (struct fg_trace_stream *)((char *)generator - offsetof(struct fg_trace_stream, generator));
+    if (stream->error < 0)
+        return stream->error;
+    if (hand_out(stream, out)) {
+        *ret_done = stream->is_over && stream->text.size == 0;
+        return 0;
+    }
+    bool done = false;
+    int r = stream->has_trace ? stream->ops->render(stream, &done) : 0;
+    if (r < 0)
+        return r;
+    if (done) {
+        stream->has_trace = false;
+        stream->is_over = !stream->is_search;
+        r = stream->is_over ? stream->ops->end(stream) : 0;
+    }
+    if (r < 0 || stream->text.error)
+        return r < 0 ? r : stream->text.error;
+    if (hand_out(stream, out) || stream->is_over) {
+        *ret_done = stream->is_over && stream->text.size == 0;
+        return 0;
+    }
+    r = queue(stream);
+    return r < 0 ? FG_ELIMIT : FG_EAGAIN;
+}
+
+static void stop(struct fg_generator *generator)
+{
+    struct fg_trace_stream *stream =
+        (struct fg_trace_stream *)((char *)generator - offsetof(struct fg_trace_stream, generator));
+    atomic_store(&stream->stopped, true);
+    unref(stream);
+}
+
+static void on_wake(struct fg_request *request)
+{
+    struct fg_exchange *exchange = fg_exchange_of(request);
+    struct fg_trace_stream *stream = exchange->work;
+    if (fg_request_is_answered(request)) {
+        fg_response_resume(request);
+        return;
+    }
+    if (stream->error < 0) {
+        if (stream->error == FG_ENOTFOUND) {
+            struct fg_failure failure = {404, FG_RPC_NOT_FOUND, "trace not found", 0};
+            fg_answer_failure(exchange, &failure);
+        } else {
+            fg_answer_error(exchange, stream->error, stream->ops->verb);
+        }
+        unref(stream);
+        return;
+    }
+    stream->generator = (struct fg_generator){.pull = pull, .stop = stop};
+    fg_answer_pull(exchange, "application/json", &stream->generator);
+}
+
+struct fg_trace_stream *fg_trace_stream_new(struct fg_exchange *exchange,
+                                            const struct fg_trace_stream_ops *ops,
+                                            size_t state_size)
+{
+    struct fg_trace_stream *stream = calloc(1, sizeof *stream + state_size);
+    struct fg_builder_limits limits = fg_builder_limits_default();
+    limits.bytes_max = TRACE_BYTES_MAX;
+    if (!stream || fg_builder_new(&limits, &stream->builder) < 0) {
+        free(stream);
+        fg_answer_error(exchange, FG_ENOMEM, ops->verb);
+        return NULL;
+    }
+    stream->ops = ops;
+    stream->task.run = run;
+    stream->exchange = exchange;
+    stream->request = fg_request_ref(exchange->request);
+    stream->search.after = FG_TRACE_KEY_FIRST;
+    stream->search.is_cancelled = is_cancelled;
+    stream->search.arg = stream;
+    atomic_init(&stream->refs, 1);
+    fg_arena_init(&stream->arena, TRACE_ARENA_BYTES);
+    fg_arena_init(&stream->page_arena, PAGE_ARENA_BYTES);
+    fg_buffer_init(&stream->text, TEXT_SIZE_MAX);
+    exchange->work = stream;
+    exchange->request->wake = on_wake;
+    return stream;
+}
+
+void fg_trace_stream_abandon(struct fg_trace_stream *stream)
+{
+    unref(stream);
+}
+
+void fg_trace_stream_start_take(struct fg_trace_stream *stream)
+{
+    struct fg_exchange *exchange = stream->exchange;
+    int r = 0;
+    if (stream->is_search && stream->search.predicate)
+        r = fg_matcher_new(stream->search.predicate, &stream->matcher);
+    if (r == 0)
+        r = queue(stream);
+    if (r < 0) {
+        fg_answer_error(exchange, r, stream->ops->verb);
+        unref(stream);
+    }
+}

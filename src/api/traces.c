@@ -1,0 +1,177 @@
+/* Reading back, native: a trace as OTLP JSON, and lists of traces, newest first. */
+#include "base/limits.h"
+#include "base/units.h"
+#include "handlers.h"
+#include "query/summary.h"
+#include "search_params.h"
+#include "wire/otlp_encode.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define LIMIT_DEFAULT 20u
+/* Spans rendered between two looks at how much text there is. */
+#define SPANS_A_STEP 64u
+
+/* -- One trace
+ * --------------------------------------------------------------------------------------
+ */
+
+static int trace_begin(struct fg_trace_stream *stream)
+{
+    fg_otlp_encoder_init((struct fg_otlp_encoder *)stream->state, FG_OTLP_JSON, &stream->text);
+    return stream->text.error;
+}
+
+static int trace_loaded(struct fg_trace_stream *stream, bool *ret_render)
+{
+    *ret_render = true;
+    return fg_batch_visit_begin(&stream->visit, &stream->batch, &stream->arena);
+}
+
+static int trace_render(struct fg_trace_stream *stream, bool *ret_done)
+{
+    struct fg_otlp_encoder *encoder = (struct fg_otlp_encoder *)stream->state;
+    int r = 0;
+    while (r == 0 && !*ret_done && stream->text.size < FG_PULL_SIZE)
+        r = fg_batch_visit_step(&stream->visit, SPANS_A_STEP, encoder->visitor, encoder, ret_done);
+    return r;
+}
+
+static int trace_end(struct fg_trace_stream *stream)
+{
+    return fg_otlp_encoder_finish((struct fg_otlp_encoder *)stream->state);
+}
+
+static const struct fg_trace_stream_ops trace_ops = {
+    .verb = "read the trace",
+    .begin = trace_begin,
+    .loaded = trace_loaded,
+    .render = trace_render,
+    .end = trace_end,
+};
+
+void fg_handle_trace(struct fg_exchange *exchange)
+{
+    struct fg_trace_key key = {0};
+    if (fg_trace_id_parse(exchange->param, &key.trace_id_high, &key.trace_id_low) < 0) {
+        fg_answer_invalid(exchange, "a trace id is 16 or 32 hexadecimal digits, not all zero");
+        return;
+    }
+    struct fg_trace_stream *stream =
+        fg_trace_stream_new(exchange, &trace_ops, sizeof(struct fg_otlp_encoder));
+    if (!stream)
+        return;
+    stream->key = key;
+    fg_trace_stream_start_take(stream);
+}
+
+/* -- Lists
+ * ------------------------------------------------------------------------------------------
+ */
+
+static int list_begin(struct fg_trace_stream *stream)
+{
+    struct fg_json_writer *json = (struct fg_json_writer *)stream->state;
+    *json = fg_json_writer(&stream->text);
+    fg_json_object_begin(json);
+    FG_JSON_KEY(json, "traces");
+    fg_json_array_begin(json);
+    return stream->text.error;
+}
+
+static void write_services(struct fg_json_writer *json, const struct fg_trace_summary *summary)
+{
+    FG_JSON_KEY(json, "services");
+    fg_json_array_begin(json);
+    for (uint32_t i = 0; i < summary->service_count; i++) {
+        fg_json_object_begin(json);
+        FG_JSON_KEY(json, "service");
+        fg_json_string(json, summary->services[i].service);
+        FG_JSON_KEY(json, "span_count");
+        fg_json_uint(json, summary->services[i].span_count);
+        FG_JSON_KEY(json, "error_count");
+        fg_json_uint(json, summary->services[i].error_count);
+        fg_json_object_end(json);
+    }
+    fg_json_array_end(json);
+}
+
+static void write_summary(struct fg_json_writer *json, const struct fg_trace_summary *summary)
+{
+    char id[33], start[FG_UNITS_TEXT_SIZE];
+    snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, summary->trace_id_high,
+             summary->trace_id_low);
+    fg_time_format(summary->start_ns, start);
+    fg_json_object_begin(json);
+    FG_JSON_KEY(json, "trace_id");
+    fg_json_string(json, fg_slice(id, 32));
+    FG_JSON_KEY(json, "root_service");
+    fg_json_string(json, summary->root_service);
+    FG_JSON_KEY(json, "root_name");
+    fg_json_string(json, summary->root_name);
+    FG_JSON_KEY(json, "has_root");
+    fg_json_bool(json, summary->has_root);
+    FG_JSON_KEY(json, "start");
+    fg_json_string(json, fg_slice_from_string(start));
+    FG_JSON_KEY(json, "start_ns");
+    fg_json_uint_string(json, summary->start_ns);
+    FG_JSON_KEY(json, "duration_ns");
+    fg_json_uint_string(json, summary->duration_ns);
+    FG_JSON_KEY(json, "span_count");
+    fg_json_uint(json, summary->span_count);
+    FG_JSON_KEY(json, "error_count");
+    fg_json_uint(json, summary->error_count);
+    FG_JSON_KEY(json, "open_count");
+    fg_json_uint(json, summary->open_count);
+    write_services(json, summary);
+    fg_json_object_end(json);
+}
+
+static int list_loaded(struct fg_trace_stream *stream, bool *ret_render)
+{
+    struct fg_trace_summary summary;
+    int r = fg_trace_summarize(&stream->batch, &stream->arena, &summary);
+    if (r < 0)
+        return r;
+    write_summary((struct fg_json_writer *)stream->state, &summary);
+    *ret_render = false;
+    return stream->text.error;
+}
+
+static int list_end(struct fg_trace_stream *stream)
+{
+    struct fg_json_writer *json = (struct fg_json_writer *)stream->state;
+    fg_json_array_end(json);
+    FG_JSON_KEY(json, "next");
+    if (stream->given == stream->wanted) {
+        char cursor[FG_TRACE_KEY_TEXT_SIZE];
+        fg_trace_key_format(&stream->key, cursor);
+        fg_json_string(json, fg_slice(cursor, sizeof cursor));
+    } else {
+        fg_json_null(json);
+    }
+    FG_JSON_KEY(json, "partial");
+    fg_json_bool(json, stream->partial);
+    fg_json_object_end(json);
+    return stream->text.error;
+}
+
+static const struct fg_trace_stream_ops list_ops = {
+    .verb = "search traces",
+    .begin = list_begin,
+    .loaded = list_loaded,
+    .end = list_end,
+};
+
+void fg_handle_search(struct fg_exchange *exchange)
+{
+    struct fg_trace_stream *stream =
+        fg_trace_stream_new(exchange, &list_ops, sizeof(struct fg_json_writer));
+    if (!stream)
+        return;
+    if (fg_search_params(stream, LIMIT_DEFAULT))
+        fg_trace_stream_start_take(stream);
+    else
+        fg_trace_stream_abandon(stream);
+}
