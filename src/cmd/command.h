@@ -32,7 +32,13 @@ struct fg_command {
     enum fg_exit (*run)(struct fg_cli *cli, const struct fg_arguments *arguments);
 };
 
+extern const struct fg_command fg_command_backup;
+extern const struct fg_command fg_command_export;
+extern const struct fg_command fg_command_import;
+extern const struct fg_command fg_command_restore;
 extern const struct fg_command fg_command_serve;
+extern const struct fg_command fg_command_trace;
+extern const struct fg_command fg_command_verify;
 
 /* Says a sentence on standard error, after "filigree: ", and returns code. */
 enum fg_exit fg_cli_fail(struct fg_cli *cli, enum fg_exit code, const char *format, ...)

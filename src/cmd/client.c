@@ -1,0 +1,195 @@
+#include "client.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVER_DEFAULT      "http://127.0.0.1:7070"
+#define REFUSAL_SIZE_MAX    ((size_t)64 << 10)
+#define CONNECT_SECONDS_MAX 10L
+
+struct fg_client {
+    CURL *curl;
+    const char *server;
+    struct fg_buffer refusal; /* the body of an answer that is not good */
+    struct fg_buffer message;
+    char curl_error[CURL_ERROR_SIZE];
+    const struct fg_client_request *request;
+    int data_result;
+    unsigned retry_after;
+};
+
+int fg_client_new(struct fg_cli *cli, const struct fg_arguments *arguments,
+                  struct fg_client **ret_client)
+{
+    (void)cli;
+    struct fg_client *client = calloc(1, sizeof *client);
+    if (!client)
+        return FG_ENOMEM;
+    client->server = fg_arguments_get(arguments, "server");
+    if (!client->server)
+        client->server = getenv("FILIGREE_SERVER");
+    if (!client->server || !*client->server)
+        client->server = SERVER_DEFAULT;
+    fg_buffer_init(&client->refusal, REFUSAL_SIZE_MAX);
+    fg_buffer_init(&client->message, REFUSAL_SIZE_MAX + 1024);
+    client->curl = curl_easy_init();
+    if (!client->curl) {
+        fg_client_free(client);
+        return FG_ENOMEM;
+    }
+    *ret_client = client;
+    return 0;
+}
+
+void fg_client_free(struct fg_client *client)
+{
+    if (!client)
+        return;
+    if (client->curl)
+        curl_easy_cleanup(client->curl);
+    fg_buffer_free(&client->refusal);
+    fg_buffer_free(&client->message);
+    free(client);
+}
+
+static size_t on_data(char *data, size_t size, size_t count, void *arg)
+{
+    struct fg_client *client = arg;
+    long status = 0;
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    struct fg_slice bytes = fg_slice(data, size * count);
+    if (status >= 300) {
+        fg_buffer_append_slice(&client->refusal, bytes);
+        return bytes.size; /* of a long refusal the begin is enough */
+    }
+    client->data_result =
+        client->request->data ? client->request->data(client->request->arg, bytes) : 0;
+    return client->data_result == 0 ? bytes.size : 0;
+}
+
+/* Takes {"error": "…"} or {"message": "…"} out of a refusal; otherwise its text. */
+static void describe_refusal(struct fg_client *client, long status)
+{
+    json_t *root = json_loadb((const char *)client->refusal.data, client->refusal.size, 0, NULL);
+    const char *text = json_string_value(json_object_get(root, "error"));
+    if (!text)
+        text = json_string_value(json_object_get(root, "message"));
+    if (text)
+        fg_buffer_append_format(&client->message, "%s", text);
+    else
+        fg_buffer_append_format(&client->message, "%s answered %ld", client->server, status);
+    json_decref(root);
+}
+
+static void set_up(struct fg_client *client, const struct fg_client_request *request,
+                   const char *url, struct curl_slist **headers)
+{
+    CURL *curl = client->curl;
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->curl_error);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS_MAX);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "filigree/" FG_VERSION);
+    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, client);
+    if (!request->content_type)
+        return;
+    char header[128];
+    snprintf(header, sizeof header, "Content-Type: %s", request->content_type);
+    *headers = curl_slist_append(NULL, header);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+                     request->body.data ? (const char *)request->body.data : "");
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.size);
+}
+
+static int perform(struct fg_client *client, const struct fg_client_request *request,
+                   long *ret_status)
+{
+    struct fg_buffer url;
+    struct curl_slist *headers = NULL;
+    fg_buffer_init(&url, 64 << 10);
+    fg_buffer_append_format(&url, "%s%s", client->server, request->path);
+    fg_buffer_append_byte(&url, 0);
+    fg_buffer_reset(&client->refusal);
+    fg_buffer_reset(&client->message);
+    client->curl_error[0] = 0;
+    client->request = request;
+    client->data_result = 0;
+    client->retry_after = 0;
+    if (url.error) {
+        fg_buffer_free(&url);
+        return url.error;
+    }
+    set_up(client, request, (const char *)url.data, &headers);
+    CURLcode code = curl_easy_perform(client->curl);
+    curl_slist_free_all(headers);
+    fg_buffer_free(&url);
+    if (client->data_result != 0)
+        return client->data_result;
+    if (code != CURLE_OK) {
+        fg_buffer_append_format(&client->message, "can't reach %s: %s%s", client->server,
+                                *client->curl_error ? client->curl_error : curl_easy_strerror(code),
+                                code == CURLE_COULDNT_CONNECT ? "; does `filigree serve` run?"
+                                                              : "");
+        return code == CURLE_OPERATION_TIMEDOUT ? FG_ETIMEOUT : FG_EIO;
+    }
+    long status = 0;
+    curl_off_t retry_after = 0;
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(client->curl, CURLINFO_RETRY_AFTER, &retry_after);
+    client->retry_after = retry_after > 0 && retry_after < 3600 ? (unsigned)retry_after : 0;
+    if (status >= 300)
+        describe_refusal(client, status);
+    *ret_status = status;
+    return 0;
+}
+
+int fg_client_run(struct fg_client *client, const struct fg_client_request *request,
+                  long *ret_status)
+{
+    int r = perform(client, request, ret_status);
+    fg_buffer_append_byte(&client->message, 0);
+    return r;
+}
+
+unsigned fg_client_retry_after(const struct fg_client *client)
+{
+    return client->retry_after;
+}
+
+const char *fg_client_message(const struct fg_client *client)
+{
+    return client->message.data ? (const char *)client->message.data : "";
+}
+
+void fg_client_escape(struct fg_buffer *url, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool is_plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                        strchr("-._~", c) != NULL;
+        if (is_plain)
+            fg_buffer_append_byte(url, c);
+        else
+            fg_buffer_append_format(url, "%%%02X", c);
+    }
+}
+
+enum fg_exit fg_client_fail(struct fg_cli *cli, const struct fg_client *client, int result,
+                            long status)
+{
+    if (result < 0 && *fg_client_message(client) == 0)
+        return fg_cli_fail(cli, FG_EXIT_FAILED, "the request failed: %s", fg_error_name(result));
+    enum fg_exit code = result < 0      ? FG_EXIT_FAILED
+                        : status == 404 ? FG_EXIT_NO
+                        : status == 400 ? FG_EXIT_USAGE
+                                        : FG_EXIT_FAILED;
+    return fg_cli_fail(cli, code, "%s", fg_client_message(client));
+}

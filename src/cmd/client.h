@@ -1,0 +1,49 @@
+/* Talks HTTP to a running server, for the subcommands that ask one. */
+#pragma once
+
+#include "base/buffer.h"
+#include "command.h"
+
+/* The option that each of those subcommands has. */
+#define FG_CLIENT_OPTION                                                                           \
+    {                                                                                              \
+        .name = "server", .argument = "URL",                                                       \
+        .help = "the server to ask; default: FILIGREE_SERVER, or http://127.0.0.1:7070"            \
+    }
+
+struct fg_client;
+
+/* Bytes of a good answer as they come; others are kept for the message. Non-zero ends the request
+ * and is its result. */
+typedef int (*fg_client_data_fn)(void *arg, struct fg_slice data);
+
+struct fg_client_request {
+    const char *path;         /* "/api/v1/stats", with its query */
+    const char *content_type; /* of body; NULL: a GET */
+    struct fg_slice body;
+    fg_client_data_fn data; /* may be NULL */
+    void *arg;
+};
+
+/* FG_ENOMEM; FG_EINVALID where the server's address is none. */
+FG_MUST_CHECK int fg_client_new(struct fg_cli *cli, const struct fg_arguments *arguments,
+                                struct fg_client **ret_client);
+void fg_client_free(struct fg_client *client);
+
+/* *ret_status is the HTTP status. FG_EIO: no answer, FG_ETIMEOUT, or what data returned; then
+ * fg_client_message() says more. */
+FG_MUST_CHECK int fg_client_run(struct fg_client *client, const struct fg_client_request *request,
+                                long *ret_status);
+
+/* Seconds of the last answer's Retry-After; 0 where it had none. */
+unsigned fg_client_retry_after(const struct fg_client *client);
+
+/* What the last request came to, as a sentence: the server's own words where it said some. */
+const char *fg_client_message(const struct fg_client *client);
+
+/* Appends text with what a URL's query may not hold escaped. */
+void fg_client_escape(struct fg_buffer *url, const char *text);
+
+/* Says fg_client_message() for a request that failed or was refused; its exit code. */
+enum fg_exit fg_client_fail(struct fg_cli *cli, const struct fg_client *client, int result,
+                            long status);
