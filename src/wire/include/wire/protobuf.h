@@ -32,7 +32,9 @@ struct fg_pb_reader {
 
 static inline struct fg_pb_reader fg_pb_reader(struct fg_slice message)
 {
-    return (struct fg_pb_reader){message.data, message.data + message.size};
+    /* NULL is a fine empty message, and takes no part in sums. */
+    const uint8_t *end = message.size ? message.data + message.size : message.data;
+    return (struct fg_pb_reader){message.data, end};
 }
 
 static inline bool fg_pb_reader_done(const struct fg_pb_reader *reader)
