@@ -208,6 +208,35 @@ static void the_example_is_complete_and_true(void **state)
     }
 }
 
+/* doc/operations.md has a row for every setting: its default, whether SIGHUP changes it, its help.
+ */
+static void the_manual_is_complete_and_true(void **state)
+{
+    (void)state;
+    static char text[1 << 16];
+    FILE *file = fopen(FG_SOURCE_DIR "/doc/operations.md", "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+
+    size_t count, rows = 0;
+    const struct fg_setting *settings = fg_settings(&count);
+    for (size_t i = 0; i < count; i++) {
+        char row[400], fallback[100] = "none";
+        if (*settings[i].fallback)
+            snprintf(fallback, sizeof fallback, "`%s`", settings[i].fallback);
+        snprintf(row, sizeof row, "\n| `%s` | %s | %s | %s |\n", settings[i].name, fallback,
+                 settings[i].reloads ? "yes" : "no", settings[i].help);
+        if (!strstr(text, row))
+            fail_msg("doc/operations.md lacks: %s", row + 1);
+    }
+    const char *table = strstr(text, "| setting | default | SIGHUP | what |\n");
+    assert_non_null(table);
+    for (const char *at = table; *at == '|'; at = strchr(at, '\n') + 1)
+        rows++;
+    assert_int_equal(rows, count + 2); /* no row of a setting that is gone */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +246,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_said_with_its_line),
         cmocka_unit_test(what_is_printed_reads_back),
         cmocka_unit_test(the_example_is_complete_and_true),
+        cmocka_unit_test(the_manual_is_complete_and_true),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

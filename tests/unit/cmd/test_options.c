@@ -21,7 +21,7 @@ static int parse(char *storage, const char *line, struct fg_arguments *ret, char
 {
     static char *argv[MAX_WORDS];
     int argc = 0;
-    strcpy(storage, line);
+    snprintf(storage, 100, "%s", line);
     for (char *word = strtok(storage, " "); word; word = strtok(NULL, " "))
         argv[argc++] = word;
     return fg_options_parse(table, 2, argc, argv, error, ret);

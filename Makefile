@@ -1,0 +1,76 @@
+# Filigree's front door. `make help` lists what can be asked; Meson and Ninja do the work.
+#
+# Each goal first sets up what it needs (tools/setup, done once) and builds. JOBS=2 bounds the compiler runs.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+JOBS ?= $(shell nproc)
+DATA ?= ./data
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+NINJA = ninja -C $(1) -j $(JOBS) $(2)
+SANITIZED = --buildtype=debugoptimized -Db_lundef=false -Djemalloc=false
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-quick check asan tsan fuzz bench install clean setup-build setup-test
+
+help: ## what can be asked
+	@echo 'Filigree takes OpenTelemetry traces, keeps them, and says where an order is.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'Variables: DATA=./data (run), JOBS=N, PREFIX=/usr/local and DESTDIR= (install), FUZZ_SECONDS=60 a target (fuzz),'
+	@echo '           BENCH="--duration 600s --connections 100" (bench: its options), SDKS="python go" (test: only these SDKs)'
+
+run: build ## set up, build, and start the server on ./data
+	@exec build/filigree serve --data $(DATA)
+
+build: setup-build build/build.ninja ## set up and build; the binary is build/filigree
+	@$(call NINJA,build,)
+
+test: setup-test build ## every test; the last line is `N passed, N failed`
+	@tools/setup 'sdk?'
+	@tools/run-tests build
+
+test-quick: setup-build build ## unit tests and fuzz corpora: under a minute
+	@tools/run-tests build --suite unit --suite fuzz
+
+check: setup-build build/build.ninja ## format, clang-tidy, cppcheck, includes, scripts
+	@tools/setup check
+	@tools/check
+
+asan: setup-test ## build with AddressSanitizer and UBSan into build-asan, and test
+	@[ -e build-asan/build.ninja ] || meson setup build-asan $(SANITIZED) -Darena_malloc=true -Db_sanitize=address,undefined
+	@$(call NINJA,build-asan,)
+	@tools/run-tests build-asan --suite unit --suite fuzz --suite sim
+
+tsan: setup-test ## build with ThreadSanitizer into build-tsan, and test
+	@[ -e build-tsan/build.ninja ] || meson setup build-tsan $(SANITIZED) -Db_sanitize=thread
+	@$(call NINJA,build-tsan,)
+	@tools/run-tests build-tsan --suite unit
+
+fuzz: setup-build ## each fuzz target for FUZZ_SECONDS, with libFuzzer, in build-fuzz
+	@tools/setup fuzz
+	@[ -e build-fuzz/build.ninja ] || CC=clang-14 meson setup build-fuzz $(SANITIZED) -Dfuzzing=true -Db_sanitize=address,undefined
+	@$(call NINJA,build-fuzz,)
+	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
+
+bench: build ## measure the numbers to reach
+	@build/filigree bench --table $(BENCH)
+
+install: build ## install under DESTDIR/PREFIX
+	@meson configure build -Dprefix=$(PREFIX)
+	@meson install -C build --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+clean: ## remove what was built; ./data stays
+	rm -rf build build-asan build-tsan build-fuzz
+
+setup-build:
+	@tools/setup build
+
+setup-test: setup-build
+	@tools/setup test
+
+build/build.ninja:
+	meson setup build --prefix=$(PREFIX)
