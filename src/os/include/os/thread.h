@@ -12,7 +12,9 @@ enum fg_mutex_rank {
     FG_RANK_API = 10,       /* api and cmd: routes' own state */
     FG_RANK_QUEUE = 20,     /* net's thread queues */
     FG_RANK_STORE_JOB = 30, /* store: one maintenance job at a time */
+    FG_RANK_MANIFEST = 35,  /* store: one edit of the manifest at a time, its syncs included */
     FG_RANK_STORE = 40,     /* store: head list, snapshots, counters */
+    FG_RANK_VERSION = 45,   /* store: which segments are current */
     FG_RANK_WAL = 50,       /* store: commit queue */
     FG_RANK_SEGMENT = 60,   /* store: a segment's lazily read parts */
     FG_RANK_CACHE = 70,     /* store: page and filter cache */

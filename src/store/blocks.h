@@ -1,0 +1,98 @@
+/* Where sealed spans go: the seam below WAL and head, which are always local. local/ is one
+ * implementation; a cluster elsewhere could be another. Nothing above this header knows which it
+ * is.
+ *
+ * Sequences are the WAL's numbers of records. A sealed head is the set of records [begin, end); the
+ * set's begin is its identity, so that a put that is repeated after a crash stores nothing twice.
+ *
+ * Threads: any call from any thread, except that a view belongs to one thread and put() and
+ * maintain() are never called twice at once. */
+#pragma once
+
+#include "store/store.h"
+
+struct fg_blocks;
+struct fg_blocks_scan;
+struct fg_blocks_view;
+
+/* The rows of one appended batch. */
+struct fg_blocks_rows {
+    uint32_t tenant;
+    const struct fg_batch *batch; /* valid during put() */
+};
+
+struct fg_blocks_put {
+    const struct fg_blocks_rows *rows; /* in the order in which they came */
+    size_t count;
+    uint64_t sequence_begin, sequence_end; /* of the WAL */
+};
+
+/* Rows that belong to the answer: batch's rows [row_begin, row_end). Valid during the call, or
+ * until the scan's next page. */
+struct fg_blocks_page {
+    const struct fg_batch *batch;
+    uint32_t row_begin, row_end;
+};
+
+struct fg_blocks_ops {
+    /* Makes the rows durable and moves the checkpoint to sequence_end in the same step; views that
+     * are taken after it have both. FG_ENOSPACE and FG_ENOMEM: nothing happened, try again later.
+     * Other errors: what is on disk is not known; the store must be opened anew. */
+    int (*put)(struct fg_blocks *blocks, const struct fg_blocks_put *put);
+    /* Every record below it is in the blocks. */
+    uint64_t (*checkpoint)(struct fg_blocks *blocks);
+
+    /* A consistent state of all sealed rows. FG_ENOMEM. */
+    int (*view_take)(struct fg_blocks *blocks, struct fg_blocks_view **ret_view);
+    void (*view_release)(struct fg_blocks_view *view);
+    /* The checkpoint at the moment it was taken: a head that ends at or below it is in the view. */
+    uint64_t (*view_checkpoint)(const struct fg_blocks_view *view);
+
+    /* Calls page for all rows of a trace, all forms of each span, in no order; a non-zero return
+     * ends it and is the result. A trace that is nowhere is no error. stats is added to. */
+    int (*trace)(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high, uint64_t id_low,
+                 int (*page)(void *arg, const struct fg_blocks_page *page), void *arg,
+                 struct fg_read_stats *stats);
+
+    /* Pages that may hold rows that match, newest first: what statistics, dictionaries and filters
+     * rule out does not come, everything else does, unfiltered. scan and stats outlive it. */
+    int (*scan_open)(struct fg_blocks_view *view, const struct fg_scan *scan,
+                     struct fg_read_stats *stats, struct fg_blocks_scan **ret_scan);
+    /* The greatest start that a row of the coming pages can have; FG_ENOTFOUND: there are none. */
+    int (*scan_peek)(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max);
+    /* The next page, valid until the next call. FG_ECORRUPT: it is damaged and was skipped and
+     * counted; go on with the one after it. */
+    int (*scan_next)(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_page);
+    void (*scan_close)(struct fg_blocks_scan *scan);
+
+    /* Adds the sealed minutes of [start_ns_min, start_ns_max). */
+    int (*rollup)(struct fg_blocks_view *view, uint32_t tenant, uint64_t start_ns_min,
+                  uint64_t start_ns_max, struct fg_rollup *rollup);
+
+    /* One bounded piece of upkeep: a merge, what is past its retention, files nobody needs. */
+    int (*maintain)(struct fg_blocks *blocks, bool *ret_did);
+    /* So much waits to be merged that ingest must wait too. */
+    bool (*is_behind)(struct fg_blocks *blocks);
+    void (*set_retention)(struct fg_blocks *blocks, const struct fg_retention *retention);
+
+    /* As fg_store_erase(), fg_store_backup() and so on, for sealed rows alone. erase() and backup()
+     * are called with no maintenance running. */
+    int (*erase)(struct fg_blocks *blocks, uint32_t tenant, const struct fg_predicate *predicate,
+                 bool whole_traces, uint64_t *ret_count);
+    int (*backup)(struct fg_blocks *blocks, const char *path,
+                  void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes),
+                  void *progress_arg);
+    int (*segments)(struct fg_blocks *blocks,
+                    int (*fn)(void *arg, const struct fg_segment_stats *segment), void *arg);
+    int (*columns)(struct fg_blocks *blocks,
+                   int (*fn)(void *arg, const struct fg_column_stats *column), void *arg);
+    /* Fills what it knows; the other fields stay as they are. */
+    void (*counters)(struct fg_blocks *blocks, struct fg_store_counters *counters);
+
+    /* No view is out. NULL is accepted. */
+    void (*close)(struct fg_blocks *blocks);
+};
+
+struct fg_blocks {
+    const struct fg_blocks_ops *ops;
+};

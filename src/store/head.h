@@ -1,0 +1,60 @@
+/* A head: the batches that are durable in the WAL and not yet in a segment, with an index from
+ * trace id to batch.
+ *
+ * One thread publishes (the committer, or recovery); any number reads. Batches are never removed;
+ * a reader sees those below the watermark that it took, and holds the head, which holds the
+ * batches.
+ *
+ * A head covers WAL sequences [sequence_begin, sequence_end); heads follow each other without gaps.
+ */
+#pragma once
+
+#include "blocks.h"
+#include "os/thread.h"
+#include "span/block.h"
+
+struct fg_head;
+
+struct fg_head_entry {
+    struct fg_block *block; /* held by the head */
+    uint32_t tenant;
+    uint64_t sequence;
+    uint64_t start_ns_min, start_ns_max;
+};
+
+/* Entries stand in chunks that never move. */
+#define FG_HEAD_CHUNK_COUNT 256u
+struct fg_head_chunk {
+    struct fg_head_chunk *next;
+    struct fg_head_entry entries[FG_HEAD_CHUNK_COUNT];
+};
+
+FG_MUST_CHECK int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns,
+                              struct fg_head **ret_head);
+struct fg_head *fg_head_ref(struct fg_head *head);
+void fg_head_unref(struct fg_head *head);
+
+/* Room for what fg_head_publish() needs, so that it can't fail after the sync: count more batches
+ * with span_count rows together. FG_ENOMEM. */
+FG_MUST_CHECK int fg_head_reserve(struct fg_head *head, size_t count, uint64_t span_count);
+/* Takes the block. Readers see it from the call's return on. */
+void fg_head_publish_take(struct fg_head *head, uint32_t tenant, uint64_t sequence,
+                          struct fg_block *block);
+
+struct fg_head_info {
+    uint64_t sequence_begin, sequence_end; /* end: after the last that was published */
+    uint64_t span_count, size_bytes;       /* blocks and index */
+    uint64_t created_mono_ns;
+    size_t entry_count; /* the watermark */
+};
+/* entry_count is the watermark: entries below it may be read without a lock while the head is held.
+ */
+struct fg_head_info fg_head_info(struct fg_head *head);
+const struct fg_head_chunk *fg_head_chunks(const struct fg_head *head);
+
+/* Calls page for each batch below the watermark that may hold rows of the trace (its whole row
+ * range: the caller compares ids). Non-zero ends it and is the result. */
+FG_MUST_CHECK int fg_head_trace(struct fg_head *head, size_t entry_count, uint32_t tenant,
+                                uint64_t id_high, uint64_t id_low,
+                                int (*page)(void *arg, const struct fg_blocks_page *page),
+                                void *arg);
