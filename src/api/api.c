@@ -14,6 +14,10 @@
 #define SETTINGS_BYTES_MAX ((size_t)1 << 20)
 #define READERS_QUEUE_MAX  256u
 #define LONG_JOBS_MAX      4u
+/* Two at a time, so that a seal needs not wait for a backup; the store does one job after the
+ * other where it must. */
+#define ADMIN_THREADS   2u
+#define ADMIN_QUEUE_MAX 8u
 
 void fg_settings_unref(struct fg_settings *settings)
 {
@@ -125,6 +129,8 @@ int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
         r = fg_workers_new("read", options->worker_count, READERS_QUEUE_MAX, &api->readers);
     if (r == 0)
         r = fg_workers_new("job", LONG_JOBS_MAX, LONG_JOBS_MAX, &api->long_jobs);
+    if (r == 0)
+        r = fg_workers_new("admin", ADMIN_THREADS, ADMIN_QUEUE_MAX, &api->admin);
     for (unsigned i = 0; r == 0 && i < api->loop_count; i++)
         r = fg_loop_refresh(api, &api->loops[i]);
     if (r < 0) {
@@ -141,6 +147,7 @@ void fg_api_free(struct fg_api *api)
         return;
     fg_workers_free(api->readers);
     fg_workers_free(api->long_jobs);
+    fg_workers_free(api->admin);
     for (unsigned i = 0; i < api->loop_count; i++) {
         fg_intake_free(&api->loops[i].intake);
         fg_builder_free(api->loops[i].builder);
@@ -242,6 +249,8 @@ void fg_api_on_headers(void *arg, struct fg_request *request)
     if (!is_permitted(exchange))
         return;
     if (match.route->needs_store && !fg_api_store(api)) {
+        if (match.route->permission == FG_PERMISSION_INGEST)
+            fg_count(&exchange->loop->counters.refused_requests[FG_INGEST_STARTING], 1);
         struct fg_failure failure = {503, FG_RPC_UNAVAILABLE,
                                      "the store is recovering; try again in a moment",
                                      FG_NS_PER_SECOND};

@@ -217,64 +217,71 @@ void fg_answer_invalid(struct fg_exchange *exchange, const char *format, ...)
     fg_answer_failure(exchange, &failure);
 }
 
-void fg_answer_error(struct fg_exchange *exchange, int error, const char *what)
+/* What an error means to a client: status, code, whether to try again; and why, where its name says
+ * too little. */
+static struct fg_failure failure_of(int error, const char **ret_why)
 {
-    char message[256];
-    struct fg_failure failure = {500, FG_RPC_INTERNAL, message, 0};
     const char *why = fg_error_name(error);
+    struct fg_failure failure = {500, FG_RPC_INTERNAL, NULL, 0};
     switch (error) {
     case FG_ENOTFOUND:
-        failure.status = 404;
-        failure.code = FG_RPC_NOT_FOUND;
+        failure = (struct fg_failure){404, FG_RPC_NOT_FOUND, NULL, 0};
         break;
     case FG_EINVALID:
-        failure.status = 400;
-        failure.code = FG_RPC_INVALID_ARGUMENT;
+        failure = (struct fg_failure){400, FG_RPC_INVALID_ARGUMENT, NULL, 0};
+        break;
+    case FG_EEXIST:
+        failure = (struct fg_failure){409, FG_RPC_INVALID_ARGUMENT, NULL, 0};
+        break;
+    case FG_EDENIED:
+        failure = (struct fg_failure){403, FG_RPC_PERMISSION_DENIED, NULL, 0};
         break;
     case FG_EAGAIN:
     case FG_EBUSY:
-        failure.status = 429;
-        failure.code = FG_RPC_RESOURCE_EXHAUSTED;
-        failure.retry_after_ns = FG_NS_PER_SECOND;
+        failure = (struct fg_failure){429, FG_RPC_RESOURCE_EXHAUSTED, NULL, FG_NS_PER_SECOND};
         why = "too much is asked at once, try again later";
         break;
     case FG_ENOMEM:
-        failure.status = 503;
-        failure.code = FG_RPC_UNAVAILABLE;
-        failure.retry_after_ns = FG_NS_PER_SECOND;
+        failure = (struct fg_failure){503, FG_RPC_UNAVAILABLE, NULL, FG_NS_PER_SECOND};
         break;
     case FG_ELIMIT:
-        failure.status = 413;
-        failure.code = FG_RPC_RESOURCE_EXHAUSTED;
+        failure = (struct fg_failure){413, FG_RPC_RESOURCE_EXHAUSTED, NULL, 0};
         why = "the answer would be larger than a limit allows; ask for less";
         break;
     case FG_ETIMEOUT:
-        failure.status = 504;
-        failure.code = FG_RPC_DEADLINE_EXCEEDED;
+        failure = (struct fg_failure){504, FG_RPC_DEADLINE_EXCEEDED, NULL, 0};
         why = "it took too long; ask for a shorter time";
         break;
     case FG_ENOSPACE:
-        failure.status = 503;
-        failure.code = FG_RPC_UNAVAILABLE;
+        failure = (struct fg_failure){503, FG_RPC_UNAVAILABLE, NULL, 0};
         why = "the disk is full";
         break;
     case FG_EIO:
-        failure.status = 503;
-        failure.code = FG_RPC_UNAVAILABLE;
+        failure = (struct fg_failure){503, FG_RPC_UNAVAILABLE, NULL, 0};
         why = "the disk failed; the server's log says more";
-        break;
-    case FG_EEXIST:
-        failure.status = 409;
-        failure.code = FG_RPC_INVALID_ARGUMENT;
-        break;
-    case FG_EDENIED:
-        failure.status = 403;
-        failure.code = FG_RPC_PERMISSION_DENIED;
         break;
     default:
         break;
     }
+    *ret_why = why;
+    return failure;
+}
+
+void fg_answer_error(struct fg_exchange *exchange, int error, const char *what)
+{
+    char message[256];
+    const char *why;
+    struct fg_failure failure = failure_of(error, &why);
     snprintf(message, sizeof message, "can't %s: %s", what, why);
+    failure.message = message;
+    fg_answer_failure(exchange, &failure);
+}
+
+void fg_answer_error_message(struct fg_exchange *exchange, int error, const char *message)
+{
+    const char *why;
+    struct fg_failure failure = failure_of(error, &why);
+    failure.message = message;
     fg_answer_failure(exchange, &failure);
 }
 

@@ -38,6 +38,8 @@ void fg_answer_invalid(struct fg_exchange *exchange, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* For an error of the store or of memory; what is "read the trace", for the sentence. */
 void fg_answer_error(struct fg_exchange *exchange, int error, const char *what);
+/* The same with a whole sentence of one's own. */
+void fg_answer_error_message(struct fg_exchange *exchange, int error, const char *message);
 
 /* A whole body. take consumes the buffer's memory; an error that sticks in it is answered instead.
  */

@@ -83,6 +83,12 @@ static int take_rows(void *arg, const struct fg_scan_rows *rows)
     return fg_env_mono_ns(exporter->env) > exporter->step_end_mono_ns ? STEP_OVER : 0;
 }
 
+static bool is_cancelled(void *arg)
+{
+    const struct fg_export *export = ((struct exporter *)arg)->export;
+    return export->is_cancelled && export->is_cancelled(export->arg);
+}
+
 /* Step after step from the newest down. */
 static int run(struct exporter *exporter, struct fg_store *store)
 {
@@ -96,6 +102,7 @@ static int run(struct exporter *exporter, struct fg_store *store)
                            .start_ns_max = export->start_ns_max,
                            .predicate = export->service.size ? &of_service : NULL,
                            .columns = FG_COLUMNS_ALL,
+                           .is_cancelled = is_cancelled,
                            .rows = take_rows,
                            .arg = exporter};
     for (;;) {

@@ -47,7 +47,8 @@ struct fg_api {
     _Atomic unsigned settings_version;
 
     struct fg_workers *readers;   /* look-ups and searches */
-    struct fg_workers *long_jobs; /* exports, backups, erasures */
+    struct fg_workers *long_jobs; /* exports, as fast as their readers read */
+    struct fg_workers *admin;     /* seals, merges, backups, erasures */
     _Atomic uint64_t read_bytes;  /* of batches that answers hold, against FG_API_READ_BYTES_MAX */
 
     unsigned loop_count;
@@ -62,6 +63,16 @@ struct fg_settings *fg_api_settings_ref(struct fg_api *api);
 
 /* On the loop's thread, before each request: takes over settings that are newer than the loop's. */
 FG_MUST_CHECK int fg_loop_refresh(struct fg_api *api, struct fg_loop *loop);
+
+/* Whether spans are taken, and if not, why. */
+enum fg_readiness {
+    FG_READY_YES,
+    FG_READY_STARTING,
+    FG_READY_DRAINING,
+    FG_READY_NO_SPACE,
+    FG_READY_STORE_FAILED,
+};
+enum fg_readiness fg_api_readiness(struct fg_api *api);
 
 /* NULL while the store recovers. */
 static inline struct fg_store *fg_api_store(struct fg_api *api)

@@ -1,0 +1,378 @@
+#include "metrics.h"
+
+#include "base/limits.h"
+#include "metrics_text.h"
+#include "net/counters.h"
+#include "os/process.h"
+#include "state.h"
+#include "store/store.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* -- What the api counts: one struct a loop, added up here
+ * -----------------------------------------
+ */
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* The sum over all loops of the counter that lies at offset in struct fg_counters. */
+static uint64_t total(const struct fg_api *api, size_t offset)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < api->loop_count; i++)
+        sum += load((const _Atomic uint64_t *)((const char *)&api->loops[i].counters + offset));
+    return sum;
+}
+
+#define TOTAL(api, member) total((api), offsetof(struct fg_counters, member))
+/* Of element index of an array, of one dimension or two. */
+#define TOTAL_OF(api, member, index)                                                               \
+    total((api), offsetof(struct fg_counters, member) + (index) * sizeof(_Atomic uint64_t))
+
+static void write_requests(const struct fg_api *api, struct fg_buffer *buffer)
+{
+    static const char *const methods[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                          "PATCH", "DELETE", "OPTIONS", ""};
+    size_t count;
+    const struct fg_route *routes = fg_routes(&count);
+    struct fg_metric requests =
+        fg_metric_family(buffer, "filigree_http_requests_total", FG_METRIC_COUNTER,
+                         "Requests that were answered, by route and HTTP status (0: any other).");
+    for (size_t route = 0; route <= FG_ROUTES_MAX; route++) {
+        bool is_none = route == FG_ROUTES_MAX;
+        if (route >= count && !is_none)
+            continue;
+        for (size_t slot = 0; slot < FG_STATUS_SLOTS; slot++) {
+            uint64_t value = TOTAL_OF(api, requests, route * FG_STATUS_SLOTS + slot);
+            char status[16];
+            if (value == 0)
+                continue;
+            snprintf(status, sizeof status, "%u", fg_status_of_slot[slot]);
+            fg_metric_begin(&requests, "");
+            fg_metric_label(&requests, "route", is_none ? "" : routes[route].path);
+            fg_metric_label(&requests, "method", is_none ? "" : methods[routes[route].method]);
+            fg_metric_label(&requests, "status", status);
+            fg_metric_uint(&requests, value);
+        }
+    }
+    struct fg_metric seconds =
+        fg_metric_family(buffer, "filigree_http_request_seconds_total", FG_METRIC_COUNTER,
+                         "Time from a request's headers to the end of its answer, by route.");
+    for (size_t route = 0; route < count; route++) {
+        fg_metric_begin(&seconds, "");
+        fg_metric_label(&seconds, "route", routes[route].path);
+        fg_metric_label(&seconds, "method", methods[routes[route].method]);
+        fg_metric_seconds(&seconds, TOTAL_OF(api, request_ns, route));
+    }
+}
+
+/* A family with one label, whose values are names. */
+static void write_named(const struct fg_api *api, struct fg_buffer *buffer, const char *name,
+                        const char *help, const char *label, const char *const *names, size_t count,
+                        size_t offset)
+{
+    struct fg_metric metric = fg_metric_family(buffer, name, FG_METRIC_COUNTER, help);
+    for (size_t i = 0; i < count; i++) {
+        fg_metric_begin(&metric, "");
+        fg_metric_label(&metric, label, names[i]);
+        fg_metric_uint(&metric, total(api, offset + i * sizeof(_Atomic uint64_t)));
+    }
+}
+
+static void write_histogram(const struct fg_api *api, struct fg_buffer *buffer)
+{
+    struct fg_metric metric =
+        fg_metric_family(buffer, "filigree_ingest_duration_seconds", FG_METRIC_HISTOGRAM,
+                         "Time from an ingest request's headers to its acknowledgement, its spans "
+                         "being durable.");
+    uint64_t sum = 0;
+    for (size_t i = 0; i < FG_BUCKETS; i++) {
+        char bound[24] = "+Inf";
+        sum += TOTAL_OF(api, ingest_seconds.buckets, i);
+        if (i < FG_BUCKETS - 1)
+            snprintf(bound, sizeof bound, "%g", (double)fg_bucket_ms[i] / 1e3);
+        fg_metric_begin(&metric, "_bucket");
+        fg_metric_label(&metric, "le", bound);
+        fg_metric_uint(&metric, sum);
+    }
+    fg_metric_begin(&metric, "_sum");
+    fg_metric_seconds(&metric, TOTAL(api, ingest_seconds.sum_ns));
+    fg_metric_begin(&metric, "_count");
+    fg_metric_uint(&metric, sum);
+}
+
+static void write_ingest(const struct fg_api *api, struct fg_buffer *buffer)
+{
+    static const char *const protocols[FG_INGEST_PROTOCOL_COUNT] = {
+        [FG_INGEST_OTLP_GRPC] = "otlp_grpc",
+        [FG_INGEST_OTLP_HTTP_PROTOBUF] = "otlp_http_protobuf",
+        [FG_INGEST_OTLP_HTTP_JSON] = "otlp_http_json",
+        [FG_INGEST_ZIPKIN] = "zipkin",
+    };
+    static const char *const refusals[FG_INGEST_REFUSAL_COUNT] = {
+        [FG_INGEST_MALFORMED] = "malformed",   [FG_INGEST_TOO_LARGE] = "too_large",
+        [FG_INGEST_OVERLOADED] = "overloaded", [FG_INGEST_NO_SPACE] = "no_space",
+        [FG_INGEST_FAILED] = "failed",         [FG_INGEST_STARTING] = "starting",
+    };
+    const char *rejects[FG_REJECT_COUNT];
+    for (size_t i = 0; i < FG_REJECT_COUNT; i++)
+        rejects[i] = fg_reject_name((enum fg_reject)i);
+    write_named(api, buffer, "filigree_ingest_requests_total",
+                "Ingest requests that could be decoded.", "protocol", protocols,
+                FG_INGEST_PROTOCOL_COUNT, offsetof(struct fg_counters, received_requests));
+    write_named(api, buffer, "filigree_ingest_spans_total", "Spans that were taken.", "protocol",
+                protocols, FG_INGEST_PROTOCOL_COUNT, offsetof(struct fg_counters, received_spans));
+    write_named(api, buffer, "filigree_ingest_refused_requests_total",
+                "Ingest requests that were refused as a whole.", "reason", refusals,
+                FG_INGEST_REFUSAL_COUNT, offsetof(struct fg_counters, refused_requests));
+    write_named(api, buffer, "filigree_ingest_rejected_spans_total",
+                "Spans that were left out of a request that was taken (partial success).", "reason",
+                rejects, FG_REJECT_COUNT, offsetof(struct fg_counters, rejected_spans));
+    write_histogram(api, buffer);
+}
+
+/* -- Numbers that stand alone
+ * ----------------------------------------------------------------------
+ */
+
+struct single {
+    size_t offset;
+    enum fg_metric_type type;
+    bool is_ns; /* shown in seconds */
+    const char *name, *help;
+};
+
+static void write_single(struct fg_buffer *buffer, const struct single *single, uint64_t value)
+{
+    struct fg_metric metric = fg_metric_family(buffer, single->name, single->type, single->help);
+    fg_metric_begin(&metric, "");
+    if (single->is_ns)
+        fg_metric_seconds(&metric, value);
+    else
+        fg_metric_uint(&metric, value);
+}
+
+#define COUNT(struct_, member, name, help)                                                         \
+    {                                                                                              \
+        offsetof(struct struct_, member), FG_METRIC_COUNTER, false, name, help                     \
+    }
+#define GAUGE(struct_, member, name, help)                                                         \
+    {                                                                                              \
+        offsetof(struct struct_, member), FG_METRIC_GAUGE, false, name, help                       \
+    }
+
+static const struct single api_singles[] = {
+    COUNT(fg_counters, redacted_attributes, "filigree_ingest_redacted_attributes_total",
+          "Attributes that a rule of redact-keys removed."),
+    COUNT(fg_counters, replaced_texts, "filigree_ingest_replaced_texts_total",
+          "Texts whose ill-formed UTF-8 was replaced."),
+    COUNT(fg_counters, dropped_links, "filigree_ingest_dropped_links_total",
+          "Links with ids that are none."),
+    COUNT(fg_counters, filed_by_receipt, "filigree_ingest_filed_by_receipt_spans_total",
+          "Spans that start too far in the future, filed by the time of their receipt."),
+    COUNT(fg_counters, ends_before_start, "filigree_ingest_ends_before_start_spans_total",
+          "Spans that end before they start, kept as sent."),
+    COUNT(fg_counters, open_spans, "filigree_ingest_open_spans_total",
+          "Spans that came without an end time."),
+    COUNT(fg_counters, denied_requests, "filigree_http_denied_requests_total",
+          "Requests whose sender lacked the permission."),
+};
+
+static const struct single net_singles[] = {
+    COUNT(fg_net_counters, connections_accepted, "filigree_net_connections_accepted_total",
+          "Connections that were accepted."),
+    GAUGE(fg_net_counters, connections_open, "filigree_net_connections_open",
+          "Connections that are open."),
+    COUNT(fg_net_counters, connections_idle_closed, "filigree_net_connections_idle_closed_total",
+          "Connections that were closed since no request came."),
+    COUNT(fg_net_counters, connections_stall_closed, "filigree_net_connections_stall_closed_total",
+          "Connections that were cut since their client took no byte of its answer."),
+    COUNT(fg_net_counters, accept_errors, "filigree_net_accept_errors_total",
+          "Connections that could not be accepted, for lack of descriptors or memory."),
+    COUNT(fg_net_counters, bytes_in, "filigree_net_received_bytes_total",
+          "Bytes received on all connections."),
+    COUNT(fg_net_counters, bytes_out, "filigree_net_sent_bytes_total",
+          "Bytes sent on all connections."),
+    COUNT(fg_net_counters, body_bytes_in, "filigree_net_body_bytes_total",
+          "Bytes of bodies as they were sent."),
+    COUNT(fg_net_counters, body_bytes_inflated, "filigree_net_body_inflated_bytes_total",
+          "Bytes of bodies after decompression."),
+    GAUGE(fg_net_counters, requests_open, "filigree_net_requests_open",
+          "Requests that are not yet answered."),
+    COUNT(fg_net_counters, requests_cancelled, "filigree_net_requests_cancelled_total",
+          "Requests whose client went before the answer."),
+    COUNT(fg_net_counters, streams_reset, "filigree_net_streams_reset_total",
+          "HTTP/2 streams that their client gave up."),
+    GAUGE(fg_net_counters, buffered_bytes, "filigree_net_buffered_bytes",
+          "Bytes of bodies in memory."),
+};
+
+static const struct single store_singles[] = {
+    COUNT(fg_store_counters, appended_spans, "filigree_store_appended_spans_total",
+          "Spans that are durable."),
+    COUNT(fg_store_counters, appended_requests, "filigree_store_appended_requests_total",
+          "Requests whose spans are durable."),
+    COUNT(fg_store_counters, retried_requests, "filigree_store_retried_requests_total",
+          "Requests that had been stored before and were stopped early."),
+    COUNT(fg_store_counters, refused_requests, "filigree_store_refused_requests_total",
+          "Requests that the store did not take."),
+    COUNT(fg_store_counters, commit_groups, "filigree_store_commits_total",
+          "Syncs of the write-ahead log; each serves all requests that waited."),
+    {offsetof(struct fg_store_counters, commit_ns_total), FG_METRIC_COUNTER, true,
+     "filigree_store_commit_seconds_total", "Time spent in writing and syncing the log."},
+    {offsetof(struct fg_store_counters, commit_ns_max), FG_METRIC_GAUGE, true,
+     "filigree_store_commit_max_seconds", "The longest commit."},
+    COUNT(fg_store_counters, wal_bytes_written, "filigree_store_wal_written_bytes_total",
+          "Bytes written to the write-ahead log."),
+    GAUGE(fg_store_counters, wal_size_bytes, "filigree_store_wal_size_bytes",
+          "Bytes of the write-ahead log's files."),
+    GAUGE(fg_store_counters, head_spans, "filigree_store_head_spans",
+          "Spans in memory that are in no segment yet."),
+    GAUGE(fg_store_counters, head_bytes, "filigree_store_head_bytes", "Memory of those spans."),
+    COUNT(fg_store_counters, seals, "filigree_store_seals_total", "Heads that became segments."),
+    COUNT(fg_store_counters, seal_bytes_written, "filigree_store_seal_written_bytes_total",
+          "Bytes of segments written by seals."),
+    COUNT(fg_store_counters, merges, "filigree_store_merges_total", "Merges of segments."),
+    COUNT(fg_store_counters, merge_bytes_written, "filigree_store_merge_written_bytes_total",
+          "Bytes of segments written by merges."),
+    GAUGE(fg_store_counters, merge_debt_bytes, "filigree_store_merge_debt_bytes",
+          "Bytes of segments that wait to be merged."),
+    GAUGE(fg_store_counters, segment_count, "filigree_store_segments", "Segments."),
+    GAUGE(fg_store_counters, segment_bytes, "filigree_store_segment_bytes", "Bytes of segments."),
+    GAUGE(fg_store_counters, segment_spans, "filigree_store_segment_spans", "Spans in segments."),
+    COUNT(fg_store_counters, retention_dropped_spans, "filigree_store_expired_spans_total",
+          "Spans that were deleted by the retention."),
+    COUNT(fg_store_counters, erased_spans, "filigree_store_erased_spans_total",
+          "Spans that were erased on request."),
+    COUNT(fg_store_counters, damaged_pages, "filigree_store_damaged_pages_total",
+          "Pages of segments whose checksum was wrong when they were read."),
+    COUNT(fg_store_counters, duplicate_spans, "filigree_store_duplicate_spans_total",
+          "Forms of one span that a seal or merge made into one."),
+    COUNT(fg_store_counters, recovered_records, "filigree_store_recovered_records_total",
+          "Records of the log that were replayed at the start."),
+    COUNT(fg_store_counters, recovered_spans, "filigree_store_recovered_spans_total",
+          "Spans that were replayed at the start."),
+    GAUGE(fg_store_counters, cache_bytes, "filigree_store_cache_bytes",
+          "Memory of cached indexes, filters and dictionaries."),
+    GAUGE(fg_store_counters, disk_free_bytes, "filigree_store_disk_free_bytes",
+          "Bytes that are free on the store's disk."),
+    GAUGE(fg_store_counters, disk_total_bytes, "filigree_store_disk_size_bytes",
+          "Bytes of the store's disk."),
+};
+
+#define EACH(singles, i)                                                                           \
+    size_t i = 0;                                                                                  \
+    i < sizeof(singles) / sizeof *(singles);                                                       \
+    i++
+
+/* -- Net, store, process
+ * ---------------------------------------------------------------------------
+ */
+
+static void write_net(const struct fg_net_counters *counters, struct fg_buffer *buffer)
+{
+    static const char *const protocols[FG_PROTOCOL_COUNT] = {"http1", "http2", "grpc"};
+    for (EACH(net_singles, i))
+        write_single(
+            buffer, &net_singles[i],
+            load((const _Atomic uint64_t *)((const char *)counters + net_singles[i].offset)));
+    struct fg_metric metric =
+        fg_metric_family(buffer, "filigree_net_requests_total", FG_METRIC_COUNTER,
+                         "Requests whose headers came, by protocol.");
+    for (size_t i = 0; i < FG_PROTOCOL_COUNT; i++) {
+        fg_metric_begin(&metric, "");
+        fg_metric_label(&metric, "protocol", protocols[i]);
+        fg_metric_uint(&metric, load(&counters->requests[i]));
+    }
+    metric = fg_metric_family(buffer, "filigree_net_responses_total", FG_METRIC_COUNTER,
+                              "Answers by the class of their HTTP status.");
+    for (size_t i = 1; i < sizeof counters->responses / sizeof *counters->responses; i++) {
+        char class[] = {(char)('0' + i), 'x', 'x', 0};
+        fg_metric_begin(&metric, "");
+        fg_metric_label(&metric, "class", class);
+        fg_metric_uint(&metric, load(&counters->responses[i]));
+    }
+    metric = fg_metric_family(buffer, "filigree_net_refused_total", FG_METRIC_COUNTER,
+                              "Connections and requests that were refused, by reason.");
+    for (size_t i = 0; i < FG_REFUSAL_COUNT; i++) {
+        fg_metric_begin(&metric, "");
+        fg_metric_label(&metric, "reason", fg_refusal_name((enum fg_refusal_reason)i));
+        fg_metric_uint(&metric, load(&counters->refused[i]));
+    }
+}
+
+static void write_store(struct fg_store *store, struct fg_buffer *buffer)
+{
+    static const char *const states[] = {
+        [FG_STORE_OK] = "ok", [FG_STORE_NO_SPACE] = "no_space", [FG_STORE_FAILED] = "failed"};
+    struct fg_store_counters counters;
+    fg_store_counters(store, &counters);
+    for (EACH(store_singles, i)) {
+        uint64_t value;
+        memcpy(&value, (const char *)&counters + store_singles[i].offset, sizeof value);
+        write_single(buffer, &store_singles[i], value);
+    }
+    struct fg_metric metric =
+        fg_metric_family(buffer, "filigree_store_state", FG_METRIC_GAUGE,
+                         "1 for the state that the store is in: ok, no_space (ingest is refused), "
+                         "failed (read-only until a restart).");
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        fg_metric_begin(&metric, "");
+        fg_metric_label(&metric, "state", states[i]);
+        fg_metric_uint(&metric, counters.state == (enum fg_store_state)i);
+    }
+}
+
+static void write_process(const struct fg_api *api, struct fg_buffer *buffer)
+{
+    struct fg_process_usage usage;
+    struct fg_metric metric = fg_metric_family(buffer, "process_start_time_seconds",
+                                               FG_METRIC_GAUGE, "When the process started.");
+    fg_metric_begin(&metric, "");
+    fg_metric_seconds(&metric, api->started_ns);
+    if (fg_process_usage(&usage) < 0)
+        return;
+    metric = fg_metric_family(buffer, "process_cpu_seconds_total", FG_METRIC_COUNTER,
+                              "Processor time, user and system.");
+    fg_metric_begin(&metric, "");
+    fg_metric_seconds(&metric, usage.cpu_ns);
+    fg_metric_single(buffer, "process_resident_memory_bytes", FG_METRIC_GAUGE,
+                     "Memory that is resident.", usage.resident_bytes);
+    fg_metric_single(buffer, "process_virtual_memory_bytes", FG_METRIC_GAUGE,
+                     "Memory that is mapped.", usage.virtual_bytes);
+    fg_metric_single(buffer, "process_threads", FG_METRIC_GAUGE, "Threads.", usage.thread_count);
+    fg_metric_single(buffer, "process_open_fds", FG_METRIC_GAUGE, "Open file descriptors.",
+                     usage.open_files);
+    fg_metric_single(buffer, "process_max_fds", FG_METRIC_GAUGE,
+                     "File descriptors that may be open.", usage.open_files_max);
+}
+
+void fg_metrics_write(struct fg_api *api, struct fg_buffer *buffer)
+{
+    struct fg_store *store = fg_api_store(api);
+    const struct fg_server *server = atomic_load(&api->server);
+    struct fg_metric info = fg_metric_family(buffer, "filigree_build_info", FG_METRIC_GAUGE,
+                                             "Always 1; the version is its label.");
+    fg_metric_begin(&info, "");
+    fg_metric_label(&info, "version", FG_VERSION);
+    fg_metric_uint(&info, 1);
+    fg_metric_single(buffer, "filigree_ready", FG_METRIC_GAUGE,
+                     "1 while spans are taken, as /readyz says.",
+                     fg_api_readiness(api) == FG_READY_YES);
+    fg_metric_single(buffer, "filigree_api_answer_bytes", FG_METRIC_GAUGE,
+                     "Memory of traces that answers are rendered from.",
+                     atomic_load(&api->read_bytes));
+    write_ingest(api, buffer);
+    for (EACH(api_singles, i))
+        write_single(buffer, &api_singles[i], total(api, api_singles[i].offset));
+    write_requests(api, buffer);
+    if (server)
+        write_net(fg_server_counters(server), buffer);
+    if (store)
+        write_store(store, buffer);
+    write_process(api, buffer);
+}
