@@ -3,7 +3,7 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "query/summary.h"
-#include "query/tree.h"
+#include "span/tree.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "query/summary.h"
 
-#include "query/tree.h"
+#include "span/tree.h"
 
 #include <stdlib.h>
 

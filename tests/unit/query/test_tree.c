@@ -1,6 +1,6 @@
-/* query/tree.h: well-formed trees, and those that senders and losses make. */
+/* span/tree.h: well-formed trees, and those that senders and losses make. */
 #include "query/summary.h"
-#include "query/tree.h"
+#include "span/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -190,6 +190,73 @@ static void any_rows_make_a_tree(void **state)
     }
 }
 
+/* What tree.h promises of a parent, looked for the slow way. */
+static uint32_t naive_parent(uint32_t row)
+{
+    const struct fg_batch *batch = &rows.batch;
+    uint32_t best = FG_TREE_NONE, half = FG_TREE_NONE;
+    for (uint32_t i = 0; i < batch->span_count; i++) {
+        bool is_half = rows.id[i] == rows.id[row] && !(rows.marks[i] & FG_MARK_SHARED);
+        if (is_half && (half == FG_TREE_NONE || rows.start[i] < rows.start[half]))
+            half = i;
+        if (rows.parent[row] == 0 || rows.id[i] != rows.parent[row] || i == row)
+            continue;
+        if (best == FG_TREE_NONE) {
+            best = i;
+            continue;
+        }
+        bool near = rows.resource[i] == rows.resource[row];
+        bool best_near = rows.resource[best] == rows.resource[row];
+        bool before = rows.start[i] <= rows.start[row];
+        bool best_before = rows.start[best] <= rows.start[row];
+        if (near != best_near)
+            best = near ? i : best;
+        else if (before != best_before)
+            best = before ? i : best;
+        else if (before ? rows.start[i] >= rows.start[best] : rows.start[i] < rows.start[best])
+            best = i;
+    }
+    return (rows.marks[row] & FG_MARK_SHARED) && half != FG_TREE_NONE ? half : best;
+}
+
+/* Starts are all different, since rows that start together are equally good parents. */
+static void many_spans_of_one_id_find_the_same_parents(void **state)
+{
+    (void)state;
+    srand(8);
+    for (int round = 0; round < 300; round++) {
+        begin();
+        int count = 20 + rand() % 60, ids = 1 + rand() % 4;
+        for (int i = 0; i < count; i++) {
+            uint64_t start = (uint64_t)(i * 37 % 97);
+            uint32_t row = add((uint64_t)(1 + rand() % ids), (uint64_t)(100 + rand() % ids), start);
+            if (rand() % 2)
+                rows.id[row] += 99;
+            rows.marks[row] = rand() % 4 == 0 ? FG_MARK_SHARED : 0;
+            rows.resource[row] = (uint32_t)(rand() % 3);
+        }
+        struct fg_tree tree = build();
+        for (uint32_t i = 0; i < tree.count; i++)
+            if (tree.parent[i] != FG_TREE_NONE || tree.depth[i] != 0)
+                assert_int_equal(tree.parent[i], naive_parent(i));
+    }
+}
+
+/* Looked at one by one these would be 10^10 comparisons. */
+static void a_hundred_thousand_of_one_id_are_no_square(void **state)
+{
+    (void)state;
+    begin();
+    for (uint32_t i = 0; i < 100000; i++)
+        rows.marks[add(1, 0, 1000 + i)] = i ? FG_MARK_SHARED : 0;
+    for (uint32_t i = 0; i < 100000; i++)
+        rows.resource[add(2, 1, 2000 + i)] = 1;
+    struct fg_tree tree = build();
+    assert_int_equal(tree.parent[99999], 0);
+    assert_int_equal(tree.parent[100000], 1000);
+    assert_int_equal(tree.parent[199999], 99999);
+}
+
 static void an_arena_that_is_full_is_a_limit(void **state)
 {
     (void)state;
@@ -249,6 +316,8 @@ int main(void)
         cmocka_unit_test(shared_spans_hang_below_the_clients_half),
         cmocka_unit_test(depth_costs_no_stack),
         cmocka_unit_test(any_rows_make_a_tree),
+        cmocka_unit_test(many_spans_of_one_id_find_the_same_parents),
+        cmocka_unit_test(a_hundred_thousand_of_one_id_are_no_square),
         cmocka_unit_test(an_arena_that_is_full_is_a_limit),
         cmocka_unit_test(a_summary_counts_by_service),
     };
