@@ -1,9 +1,7 @@
 #include "wire/otlp_value.h"
 
 #include "base/limits.h"
-
-/* ArrayValue.values, KeyValueList.values, KeyValue.key and .value. */
-enum { LIST_VALUES = 1, ENTRY_KEY = 1, ENTRY_VALUE = 2 };
+#include "otlp_internal.h"
 
 static int check_list(struct fg_slice list, bool is_map, unsigned depth);
 
@@ -81,8 +79,6 @@ static int decode(struct fg_slice message, bool check, unsigned depth,
     return 0;
 }
 
-/* The key and value of a KeyValue message. Of a key that is there twice the last one counts, of a
- * value the last one that has something set. */
 static int decode_entry(struct fg_slice entry, bool check, unsigned depth, struct fg_slice *ret_key,
                         struct fg_otlp_value *ret_value)
 {
@@ -140,6 +136,12 @@ static int check_list(struct fg_slice list, bool is_map, unsigned depth)
 int fg_otlp_value_decode(struct fg_slice message, struct fg_otlp_value *ret_value)
 {
     return decode(message, true, 0, ret_value);
+}
+
+int fg_otlp_entry_decode(struct fg_slice entry, struct fg_slice *ret_key,
+                         struct fg_otlp_value *ret_value)
+{
+    return decode_entry(entry, true, 0, ret_key, ret_value);
 }
 
 void fg_otlp_value_encode(struct fg_buffer *buffer, const struct fg_otlp_value *value)

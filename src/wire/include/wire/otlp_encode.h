@@ -9,8 +9,9 @@
  *
  * The order of calls is otlp.h's; every begin has its end. Of the callers of an encoder nobody has
  * to fill in counts. Calls return 0 or the buffer's sticky error (FG_ELIMIT, FG_ENOMEM). The JSON
- * form may be drained from the buffer between any two calls; the protobuf form only before a
- * resource_begin, since lengths are written afterwards.
+ * form may be drained from the buffer between any two calls. The protobuf form may not, since
+ * lengths are written afterwards: who wants a long one in pieces finishes and begins anew, for
+ * requests that follow each other are one request.
  *
  * In JSON a span's name, ids and times are always there, other fields where they are not the
  * default; ill-formed UTF-8 becomes U+FFFD. Protobuf strings are written as they are: who needs
@@ -27,7 +28,7 @@ struct fg_otlp_encoder {
     const struct fg_otlp_visitor *visitor; /* the calls that write; their arg is this struct */
     struct fg_buffer *buffer;
     struct fg_json_writer json; /* JSON only */
-    struct fg_slice schema_url; /* JSON: of the resource or scope that is being written */
+    struct fg_slice schema_url; /* of the resource or scope that is being written */
     size_t resource_spans;      /* protobuf: marks of the open messages, for fg_pb_end() */
     size_t scope_spans;
     size_t message;
