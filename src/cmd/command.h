@@ -1,4 +1,4 @@
-/* A subcommand of `filigree`: one file each, one entry in main.c's table. */
+/* A subcommand of `filigree`: one file each, one entry in the table of commands.c. */
 #pragma once
 
 #include "options.h"
@@ -33,12 +33,26 @@ struct fg_command {
 };
 
 extern const struct fg_command fg_command_backup;
+extern const struct fg_command fg_command_completion;
+extern const struct fg_command fg_command_erase;
 extern const struct fg_command fg_command_export;
 extern const struct fg_command fg_command_import;
 extern const struct fg_command fg_command_restore;
+extern const struct fg_command fg_command_seal;
 extern const struct fg_command fg_command_serve;
+extern const struct fg_command fg_command_stats;
 extern const struct fg_command fg_command_trace;
 extern const struct fg_command fg_command_verify;
+
+/* All of them, in the order of the list that --help shows. */
+const struct fg_command *const *fg_commands(size_t *ret_count);
+
+/* Its own options, the settings where it takes them, and --help; returns how many. */
+size_t fg_command_options(const struct fg_command *command,
+                          struct fg_option options[FG_OPTIONS_MAX]);
+
+/* Runs the subcommand that argv names. */
+enum fg_exit fg_cli_run(struct fg_cli *cli, int argc, char **argv);
 
 /* Says a sentence on standard error, after "filigree: ", and returns code. */
 enum fg_exit fg_cli_fail(struct fg_cli *cli, enum fg_exit code, const char *format, ...)

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define REDRAW_NS UINT64_C(100000000)
+/* Work that is done sooner shows no bar. */
+#define QUIET_NS  UINT64_C(1000000000)
 #define BAR_CELLS 30
 
 void fg_progress_begin(struct fg_progress *progress, struct fg_cli *cli, const char *label,
@@ -37,7 +39,8 @@ static void draw_bar(FILE *err, uint64_t done, uint64_t total)
 void fg_progress_update(struct fg_progress *progress, uint64_t done, uint64_t total)
 {
     uint64_t now_ns = fg_env_mono_ns(progress->cli->env);
-    if (!progress->cli->progress || now_ns - progress->drawn_ns < REDRAW_NS)
+    if (!progress->cli->progress || now_ns - progress->begin_ns < QUIET_NS ||
+        now_ns - progress->drawn_ns < REDRAW_NS)
         return;
     FILE *err = progress->cli->err;
     double seconds = (double)(now_ns - progress->begin_ns) / 1e9;

@@ -1,5 +1,5 @@
-/* A progress bar on standard error, for work that takes long. Drawn only on a terminal, ten times a
- * second at most, and wiped away at the end. */
+/* A progress bar on standard error, for work that takes long. Drawn only on a terminal, from the
+ * first second on, ten times a second at most, and wiped away at the end. */
 #pragma once
 
 #include "command.h"

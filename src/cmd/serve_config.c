@@ -1,11 +1,12 @@
 #include "serve_config.h"
 
+#include "api/api.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_SIZE_MAX   ((size_t)1 << 20)
-#define ERRORS_SIZE_MAX ((size_t)64 << 10)
+#define FILE_SIZE_MAX ((size_t)1 << 20)
 
 static const char *environment(void *arg, const char *name)
 {
@@ -20,7 +21,7 @@ static const char *flag(void *arg, const char *name)
 
 /* A variable that begins like ours and is none is most likely misspelt: worth a line, not an end.
  */
-static void warn_of_unknown_variables(struct fg_cli *cli)
+static void warn_of_unknown_variables(struct fg_buffer *messages)
 {
     size_t count;
     const struct fg_setting *settings = fg_settings(&count);
@@ -37,23 +38,25 @@ static void warn_of_unknown_variables(struct fg_cli *cli)
             fg_suggestion_offer(&suggestion, known);
         }
         if (suggestion.best && suggestion.distance > 0)
-            fprintf(cli->err, "filigree: warning: the environment variable %s is unknown\n", name);
+            fg_buffer_append_format(messages,
+                                    "the environment variable %s is unknown; did you mean %s?\n",
+                                    name, suggestion.best);
     }
 }
 
 enum fg_exit fg_serve_config_load(struct fg_cli *cli, const struct fg_arguments *arguments,
-                                  struct fg_config **ret_config)
+                                  struct fg_buffer *messages, struct fg_config **ret_config)
 {
     const char *path = fg_arguments_get(arguments, "config");
     if (!path)
         path = getenv("FILIGREE_CONFIG");
     uint8_t *file = NULL;
     size_t file_size = 0;
-    if (path) {
-        int r = fg_cli_read_file(cli, path, FILE_SIZE_MAX, &file, &file_size);
-        if (r < 0)
-            return fg_cli_fail(cli, FG_EXIT_USAGE, "can't read the configuration %s: %s", path,
-                               fg_error_name(r));
+    int r = path ? fg_cli_read_file(cli, path, FILE_SIZE_MAX, &file, &file_size) : 0;
+    if (r < 0) {
+        fg_buffer_append_format(messages, "can't read the configuration %s: %s\n", path,
+                                fg_error_name(r));
+        return FG_EXIT_USAGE;
     }
     struct fg_arguments flags = *arguments;
     struct fg_config_sources sources = {.file = fg_slice(file, file_size),
@@ -61,16 +64,29 @@ enum fg_exit fg_serve_config_load(struct fg_cli *cli, const struct fg_arguments 
                                         .environment = environment,
                                         .flag = flag,
                                         .arg = &flags};
-    struct fg_buffer errors;
-    fg_buffer_init(&errors, ERRORS_SIZE_MAX);
-    int r = fg_config_load(&sources, &errors, ret_config);
+    r = fg_config_load(&sources, messages, ret_config);
     free(file);
     if (r == 0)
-        warn_of_unknown_variables(cli);
-    else if (errors.size)
-        fprintf(cli->err, "%.*s", (int)errors.size, (const char *)errors.data);
-    else
-        fprintf(cli->err, "filigree: can't load the configuration: %s\n", fg_error_name(r));
-    fg_buffer_free(&errors);
+        warn_of_unknown_variables(messages);
+    else if (messages->size == 0)
+        fg_buffer_append_format(messages, "can't load the configuration: %s\n", fg_error_name(r));
     return r == 0 ? FG_EXIT_OK : r == FG_EINVALID ? FG_EXIT_USAGE : FG_EXIT_FAILED;
+}
+
+struct fg_api_settings fg_serve_api_settings(const struct fg_config *config)
+{
+    /* Bounds of settings.c keep these within 32 bits. */
+    return (struct fg_api_settings){
+        .value_size_max = (uint32_t)config->value_size_max,
+        .attributes_max = (uint32_t)config->attributes_max,
+        .events_max = (uint32_t)config->events_max,
+        .links_max = (uint32_t)config->links_max,
+        .retention_age_ns = config->retention_age_ns,
+        .retention_size_max = config->retention_size_max,
+        .price_per_gb_month = config->price_per_gb_month,
+        .redact_keys = config->redact_keys.items,
+        .redact_key_count = config->redact_keys.count,
+        .cors_origins = config->cors_origins.items,
+        .cors_origin_count = config->cors_origins.count,
+    };
 }

@@ -1,0 +1,288 @@
+/* `filigree stats`: what fills the disk, how long it lasts, what it costs. */
+#include "base/units.h"
+#include "client.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_SIZE_MAX ((size_t)64 << 20)
+#define ROWS_DEFAULT    15u
+#define NAME_COLUMNS    44
+
+struct page {
+    struct fg_cli *cli;
+    const json_t *root;
+    size_t rows_max;
+};
+
+static const char *bold(const struct page *page)
+{
+    return page->cli->colour ? "\033[1m" : "";
+}
+
+static const char *plain(const struct page *page)
+{
+    return page->cli->colour ? "\033[0m" : "";
+}
+
+/* -- Reading the answer
+ * ------------------------------------------------------------------------------
+ */
+
+static const json_t *member(const json_t *object, const char *name)
+{
+    return json_object_get(object, name);
+}
+
+static uint64_t count_of(const json_t *object, const char *name)
+{
+    json_int_t value = json_integer_value(member(object, name));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(member(object, name));
+    return text ? text : "";
+}
+
+static void size_of(const json_t *object, const char *name, char ret_text[FG_UNITS_TEXT_SIZE])
+{
+    const json_t *value = member(object, name);
+    if (json_is_number(value))
+        fg_size_format((uint64_t)json_number_value(value), ret_text);
+    else
+        snprintf(ret_text, FG_UNITS_TEXT_SIZE, "-");
+}
+
+/* 12 345 678, as one reads it. */
+static void number_format(uint64_t value, char ret_text[FG_UNITS_TEXT_SIZE])
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+    size_t at = 0;
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            ret_text[at++] = ' ';
+        ret_text[at++] = digits[i];
+    }
+    ret_text[at] = 0;
+}
+
+static void count_text(const json_t *object, const char *name, char ret_text[FG_UNITS_TEXT_SIZE])
+{
+    number_format(count_of(object, name), ret_text);
+}
+
+/* -- Writing
+ * -----------------------------------------------------------------------------------------
+ */
+
+static void print_store(const struct page *page)
+{
+    FILE *out = page->cli->out;
+    const json_t *store = member(page->root, "store"), *disk = member(page->root, "disk");
+    char a[FG_UNITS_TEXT_SIZE], b[FG_UNITS_TEXT_SIZE], c[FG_UNITS_TEXT_SIZE];
+    size_of(store, "segment_bytes", a);
+    count_text(store, "segment_spans", b);
+    count_text(store, "segment_count", c);
+    fprintf(out, "%sStored%s     %s: %s spans in %s segments", bold(page), plain(page), a, b, c);
+    if (json_is_number(member(store, "bytes_per_span")))
+        fprintf(out, ", %.1f bytes a span", json_number_value(member(store, "bytes_per_span")));
+    size_of(store, "head_bytes", a);
+    count_text(store, "head_spans", b);
+    size_of(store, "wal_bytes", c);
+    fprintf(out, "\n           %s spans in memory (%s), not sealed yet; WAL %s\n", b, a, c);
+    size_of(disk, "free_bytes", a);
+    size_of(disk, "total_bytes", b);
+    fprintf(out, "%sDisk%s       %s free of %s\n", bold(page), plain(page), a, b);
+    if (strcmp(text_of(page->root, "state"), "ok") != 0)
+        fprintf(out, "%sState%s      %s\n", bold(page), plain(page), text_of(page->root, "state"));
+    if (count_of(store, "damaged_pages"))
+        fprintf(out, "%sDamage%s     %llu damaged pages were met; see `filigree verify --help`\n",
+                bold(page), plain(page), (unsigned long long)count_of(store, "damaged_pages"));
+}
+
+static void print_forecast(const struct page *page)
+{
+    FILE *out = page->cli->out;
+    const json_t *forecast = member(page->root, "forecast");
+    const json_t *days_left = member(forecast, "days_left");
+    char rate[FG_UNITS_TEXT_SIZE], full[FG_UNITS_TEXT_SIZE];
+    if (!json_is_number(member(forecast, "bytes_per_day"))) {
+        fprintf(out, "%sGrowth%s     nothing is sealed yet; ask again in some minutes\n",
+                bold(page), plain(page));
+        return;
+    }
+    size_of(forecast, "bytes_per_day", rate);
+    size_of(forecast, "full_bytes", full);
+    fprintf(out, "%sGrowth%s     %s a day, as measured over %.1f days\n", bold(page), plain(page),
+            rate, json_number_value(member(forecast, "window_days")));
+    if (json_is_number(days_left))
+        fprintf(out, "%sDays left%s  %.0f until %s\n", bold(page), plain(page),
+                json_number_value(days_left),
+                strcmp(text_of(forecast, "limited_by"), "disk") == 0
+                    ? "the disk is full and new spans are refused"
+                    : "retention-size is reached and the oldest days are deleted");
+    else
+        fprintf(out, "%sDays left%s  no end: at this rate retention-age keeps it at %s\n",
+                bold(page), plain(page), full);
+    fprintf(out, "%sCost%s       %.2f a month now, %.2f at its full size of %s (%.2f a GB)\n",
+            bold(page), plain(page), json_number_value(member(forecast, "cost_per_month")),
+            json_number_value(member(forecast, "full_cost_per_month")), full,
+            json_number_value(member(forecast, "price_per_gb_month")));
+}
+
+static void print_days(const struct page *page)
+{
+    FILE *out = page->cli->out;
+    const json_t *days = member(page->root, "days");
+    if (json_array_size(days) == 0)
+        return;
+    fprintf(out, "\n%s%-12s %16s %14s %10s %12s%s\n", bold(page), "Day", "Spans", "Traces",
+            "Segments", "Size", plain(page));
+    for (size_t i = 0; i < json_array_size(days) && i < page->rows_max; i++) {
+        const json_t *day = json_array_get(days, i);
+        char spans[FG_UNITS_TEXT_SIZE], traces[FG_UNITS_TEXT_SIZE], size[FG_UNITS_TEXT_SIZE];
+        count_text(day, "spans", spans);
+        count_text(day, "traces", traces);
+        size_of(day, "bytes", size);
+        fprintf(out, "%-12s %16s %14s %10llu %12s\n", text_of(day, "day"), spans, traces,
+                (unsigned long long)count_of(day, "segments"), size);
+    }
+}
+
+/* A name from spans, without what could steer the terminal, in NAME_COLUMNS bytes. */
+static void print_name(FILE *out, const char *name)
+{
+    int used = 0;
+    for (; *name && used < NAME_COLUMNS - 1; name++, used++)
+        fputc((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name, out);
+    fprintf(out, "%*s", NAME_COLUMNS - used, "");
+}
+
+static void print_services(const struct page *page)
+{
+    FILE *out = page->cli->out;
+    const json_t *services = member(page->root, "services");
+    if (json_array_size(services) == 0)
+        return;
+    fprintf(out, "\n%s%-*s%16s %12s %12s %7s%s\n", bold(page), NAME_COLUMNS, "Service", "Spans",
+            "Errors", "Size a day", "Share", plain(page));
+    for (size_t i = 0; i < json_array_size(services) && i < page->rows_max; i++) {
+        const json_t *service = json_array_get(services, i);
+        char spans[FG_UNITS_TEXT_SIZE], errors[FG_UNITS_TEXT_SIZE], size[FG_UNITS_TEXT_SIZE];
+        count_text(service, "spans", spans);
+        count_text(service, "errors", errors);
+        size_of(service, "bytes_per_day", size);
+        print_name(out, *text_of(service, "service") ? text_of(service, "service") : "(none)");
+        fprintf(out, "%16s %12s %12s %6.1f%%\n", spans, errors, size,
+                100 * json_number_value(member(service, "share")));
+    }
+}
+
+static void print_keys(const struct page *page)
+{
+    FILE *out = page->cli->out;
+    const json_t *keys = member(page->root, "keys");
+    if (json_array_size(keys) == 0)
+        return;
+    fprintf(out, "\n%s%-10s%-*s%16s %12s %12s %7s%s\n", bold(page), "Of", NAME_COLUMNS, "Attribute",
+            "Values", "Size", "Size a day", "Share", plain(page));
+    for (size_t i = 0; i < json_array_size(keys) && i < page->rows_max; i++) {
+        const json_t *key = json_array_get(keys, i);
+        char values[FG_UNITS_TEXT_SIZE], size[FG_UNITS_TEXT_SIZE], rate[FG_UNITS_TEXT_SIZE];
+        count_text(key, "values", values);
+        size_of(key, "bytes", size);
+        size_of(key, "bytes_per_day", rate);
+        fprintf(out, "%-10s", text_of(key, "of"));
+        print_name(out, *text_of(key, "key") ? text_of(key, "key") : "(ids, times, names)");
+        fprintf(out, "%16s %12s %12s %6.1f%%\n", values, size, rate,
+                100 * json_number_value(member(key, "share")));
+    }
+}
+
+static enum fg_exit show(struct page *page)
+{
+    fprintf(page->cli->out, "%sFiligree%s   %s, running since %s\n", bold(page), plain(page),
+            text_of(page->root, "version"), text_of(page->root, "started"));
+    print_store(page);
+    print_forecast(page);
+    print_days(page);
+    print_services(page);
+    print_keys(page);
+    return FG_EXIT_OK;
+}
+
+/* -- The command
+ * -------------------------------------------------------------------------------------
+ */
+
+static int append(void *arg, struct fg_slice data)
+{
+    struct fg_buffer *body = arg;
+    fg_buffer_append_slice(body, data);
+    return body->error;
+}
+
+static enum fg_exit print(struct fg_cli *cli, const struct fg_arguments *arguments,
+                          struct fg_slice body)
+{
+    struct page page = {.cli = cli, .rows_max = ROWS_DEFAULT};
+    if (fg_arguments_has(arguments, "json")) {
+        fprintf(cli->out, "%.*s\n", (int)body.size, (const char *)body.data);
+        return FG_EXIT_OK;
+    }
+    if (fg_arguments_has(arguments, "all"))
+        page.rows_max = SIZE_MAX;
+    json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
+    page.root = root;
+    enum fg_exit code =
+        root ? show(&page)
+             : fg_cli_fail(cli, FG_EXIT_FAILED, "stats: the server's answer is no JSON");
+    json_decref(root);
+    return code;
+}
+
+static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
+{
+    struct fg_client *client;
+    struct fg_buffer body;
+    if (fg_client_new(cli, arguments, &client) < 0)
+        return fg_cli_fail(cli, FG_EXIT_FAILED, "out of memory");
+    fg_buffer_init(&body, ANSWER_SIZE_MAX);
+    struct fg_client_request request = {.path = "/api/v1/stats", .data = append, .arg = &body};
+    long status = 0;
+    int r = fg_client_run(client, &request, &status);
+    enum fg_exit code = r < 0 || status >= 300 ? fg_client_fail(cli, client, r, status)
+                                               : print(cli, arguments, fg_buffer_slice(&body));
+    fg_buffer_free(&body);
+    fg_client_free(client);
+    return code;
+}
+
+static const struct fg_option options[] = {
+    {.name = "json", .help = "the numbers as JSON"},
+    {.name = "all", .help = "every day, service and attribute, not just the largest"},
+    FG_CLIENT_OPTION,
+};
+
+const struct fg_command fg_command_stats = {
+    .name = "stats",
+    .arguments = "[OPTIONS]",
+    .summary = "what fills the disk, how long it lasts, what it costs",
+    .help =
+        "Bytes by day, service and attribute, the growth a day, the days until the disk or\n"
+        "retention-size is full, and the cost at the setting `price`. A service's bytes are its "
+        "share\n"
+        "of the spans times what a span takes.\n"
+        "\n"
+        "Examples\n"
+        "  filigree stats\n"
+        "  filigree stats --all --server http://traces.internal:7070\n"
+        "  filigree stats --json | jq '.keys[] | select(.share > 0.05) | .key'\n",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .run = run,
+};
