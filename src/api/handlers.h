@@ -3,6 +3,9 @@
 
 struct fg_exchange;
 
+/* home.c */
+void fg_handle_home(struct fg_exchange *exchange);
+
 /* ingest.c */
 void fg_handle_otlp_grpc(struct fg_exchange *exchange);
 void fg_handle_otlp_http(struct fg_exchange *exchange);

@@ -35,6 +35,10 @@ static const struct fg_route routes[] = {
     {FG_ROUTE(GET, "/api/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
      .needs_store = true, .handle = fg_handle_jaeger_services},
 
+    /* -- Where somebody with a browser arrives ---------------------------------------------------
+     */
+    {FG_ROUTE(GET, "/", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT, .handle = fg_handle_home},
+
     /* -- Operating -------------------------------------------------------------------------------
      */
     {FG_ROUTE(GET, "/healthz", NONE), .faces = FG_ON_API, .form = FG_FORM_TEXT,

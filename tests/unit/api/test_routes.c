@@ -1,0 +1,191 @@
+/* routes.c: what the table promises of every route, and how paths find them. The handlers are the
+ * test's, which remember that they were called. */
+#include "handlers.h"
+#include "route.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const char *called;
+
+#define HANDLER(name)                                                                              \
+    void name(struct fg_exchange *exchange)                                                        \
+    {                                                                                              \
+        (void)exchange;                                                                            \
+        called = #name;                                                                            \
+    }
+
+HANDLER(fg_handle_home)
+HANDLER(fg_handle_otlp_grpc)
+HANDLER(fg_handle_otlp_http)
+HANDLER(fg_handle_zipkin)
+HANDLER(fg_handle_trace)
+HANDLER(fg_handle_search)
+HANDLER(fg_handle_jaeger_trace)
+HANDLER(fg_handle_jaeger_search)
+HANDLER(fg_handle_services)
+HANDLER(fg_handle_jaeger_services)
+HANDLER(fg_handle_export)
+HANDLER(fg_handle_health)
+HANDLER(fg_handle_ready)
+HANDLER(fg_handle_metrics)
+HANDLER(fg_handle_stats)
+HANDLER(fg_handle_seal)
+HANDLER(fg_handle_merge)
+HANDLER(fg_handle_backup)
+HANDLER(fg_handle_erase)
+
+static struct fg_route_match find(enum fg_method method, const char *path, int face)
+{
+    return fg_route_find(method, fg_slice_from_string(path), face);
+}
+
+/* A path of the route's shape: what stands for {…} becomes an id. */
+static void example_path(const struct fg_route *route, char text[200])
+{
+    const char *brace = strchr(route->path, '{');
+    if (brace)
+        snprintf(text, 200, "%.*s0af7651916cd43dd%s", (int)(brace - route->path), route->path,
+                 strchr(brace, '}') + 1);
+    else
+        snprintf(text, 200, "%s", route->path);
+}
+
+static void test_every_route_is_whole(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct fg_route *routes = fg_routes(&count);
+    assert_true(count > 0 && count <= FG_ROUTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_not_equal(routes[i].permission, FG_PERMISSION_UNSET);
+        assert_int_not_equal(routes[i].faces, 0);
+        assert_int_equal(routes[i].faces >> FG_FACE_COUNT, 0);
+        assert_true(routes[i].form >= FG_FORM_NATIVE && routes[i].form <= FG_FORM_TEXT);
+        assert_non_null(routes[i].handle);
+        assert_int_equal(routes[i].path[0], '/');
+        /* A GET has no body, and what takes one bounds it. */
+        assert_true(routes[i].method == FG_METHOD_GET || routes[i].method == FG_METHOD_POST);
+        assert_int_equal(routes[i].method == FG_METHOD_GET,
+                         routes[i].body_size_max == FG_BODY_NONE);
+    }
+}
+
+/* Each route is found by its own method and path on its own ports, and on no other. */
+static void test_every_route_is_found(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct fg_route *routes = fg_routes(&count);
+    for (size_t i = 0; i < count; i++) {
+        char path[200];
+        example_path(&routes[i], path);
+        for (int face = 0; face < FG_FACE_COUNT; face++) {
+            struct fg_route_match match = find(routes[i].method, path, face);
+            if ((routes[i].faces >> face & 1) == 0)
+                assert_null(match.route);
+            else
+                assert_ptr_equal(match.route, &routes[i]);
+            if (match.route)
+                assert_int_equal(match.index, i);
+        }
+    }
+}
+
+static void test_permissions(void **state)
+{
+    (void)state;
+    static const struct {
+        enum fg_method method;
+        const char *path;
+        enum fg_permission permission;
+        const char *handler;
+    } expected[] = {
+        {FG_METHOD_POST, "/v1/traces", FG_PERMISSION_INGEST, "fg_handle_otlp_http"},
+        {FG_METHOD_POST, "/api/v2/spans", FG_PERMISSION_INGEST, "fg_handle_zipkin"},
+        {FG_METHOD_GET, "/api/v1/traces", FG_PERMISSION_VIEW, "fg_handle_search"},
+        {FG_METHOD_GET, "/api/v1/traces/1", FG_PERMISSION_VIEW, "fg_handle_trace"},
+        {FG_METHOD_GET, "/api/traces/1", FG_PERMISSION_VIEW, "fg_handle_jaeger_trace"},
+        {FG_METHOD_GET, "/healthz", FG_PERMISSION_NONE, "fg_handle_health"},
+        {FG_METHOD_GET, "/readyz", FG_PERMISSION_NONE, "fg_handle_ready"},
+        {FG_METHOD_GET, "/metrics", FG_PERMISSION_OPERATE, "fg_handle_metrics"},
+        {FG_METHOD_POST, "/api/v1/admin/seal", FG_PERMISSION_OPERATE, "fg_handle_seal"},
+        {FG_METHOD_POST, "/api/v1/admin/backup", FG_PERMISSION_ADMIN, "fg_handle_backup"},
+        {FG_METHOD_POST, "/api/v1/admin/erase", FG_PERMISSION_ADMIN, "fg_handle_erase"},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        struct fg_route_match match = find(expected[i].method, expected[i].path, FG_FACE_API);
+        assert_non_null(match.route);
+        assert_int_equal(match.route->permission, expected[i].permission);
+        match.route->handle(NULL);
+        assert_string_equal(called, expected[i].handler);
+    }
+}
+
+static void test_unknown_paths(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {
+        "/nothing",  "",    "*",  "/api/v1/traces/",   "/api/v1/traces/a/b", "/api/v1/tracesx",
+        "/metrics/", "/v1", "//", "/api/v1/traces/1/",
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct fg_route_match match = find(FG_METHOD_GET, paths[i], FG_FACE_API);
+        assert_null(match.route);
+        assert_int_equal(match.allowed_methods, 0);
+        assert_int_equal(match.index, FG_ROUTES_MAX);
+    }
+    /* The query's routes are not on the ports for spans. */
+    assert_int_equal(find(FG_METHOD_GET, "/api/v1/traces", FG_FACE_OTLP_HTTP).allowed_methods, 0);
+}
+
+static void test_wrong_method(void **state)
+{
+    (void)state;
+    struct fg_route_match match = find(FG_METHOD_GET, "/v1/traces", FG_FACE_OTLP_HTTP);
+    assert_null(match.route);
+    assert_int_equal(match.allowed_methods, 1u << FG_METHOD_POST);
+    assert_true(match.cors);
+    match = find(FG_METHOD_POST, "/metrics", FG_FACE_API);
+    assert_null(match.route);
+    assert_int_equal(match.allowed_methods, 1u << FG_METHOD_GET);
+    assert_false(match.cors);
+}
+
+static void test_head_is_get(void **state)
+{
+    (void)state;
+    struct fg_route_match match = find(FG_METHOD_HEAD, "/metrics", FG_FACE_API);
+    assert_non_null(match.route);
+    assert_string_equal(match.route->path, "/metrics");
+    assert_null(find(FG_METHOD_HEAD, "/v1/traces", FG_FACE_OTLP_HTTP).route);
+}
+
+static void test_param(void **state)
+{
+    (void)state;
+    struct fg_route_match match = find(FG_METHOD_GET, "/api/v1/traces/a%20b", FG_FACE_API);
+    assert_non_null(match.route);
+    assert_true(fg_slice_equal(match.param, FG_SLICE("a%20b")));
+    /* A fixed path is no parameter's. */
+    match = find(FG_METHOD_GET, "/api/v1/services", FG_FACE_API);
+    assert_int_equal(match.param.size, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_route_is_whole),
+        cmocka_unit_test(test_every_route_is_found),
+        cmocka_unit_test(test_permissions),
+        cmocka_unit_test(test_unknown_paths),
+        cmocka_unit_test(test_wrong_method),
+        cmocka_unit_test(test_head_is_get),
+        cmocka_unit_test(test_param),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
