@@ -52,6 +52,7 @@ int fg_trace_summarize(const struct fg_batch *batch, struct fg_arena *arena,
         .root_name = batch->strings[batch->name[tree.root]],
         .start_ns = UINT64_MAX,
         .span_count = batch->span_count,
+        .root_row = tree.root,
         .has_root = batch->parent_span_id[tree.root] == 0,
     };
     uint64_t end_ns = 0;

@@ -19,6 +19,7 @@ struct fg_trace_summary {
     uint32_t span_count;
     uint32_t error_count; /* spans whose status is error */
     uint32_t open_count;
+    uint32_t root_row; /* of the span that stands for the trace */
     bool has_root; /* false: no span without a parent id; root_… are of the first that is there */
     const struct fg_service_count *services; /* by count, then name */
     uint32_t service_count;
