@@ -1,7 +1,14 @@
 #include "search_params.h"
 
+#include "base/limits.h"
 #include "base/units.h"
 #include "net/url.h"
+#include "state.h"
+
+#define NAMES_SIZE_MAX ((size_t)400)
+
+static const char *const search_names[] = {"q",     "service", "name",    "start",  "end",
+                                           "limit", "cursor",  "timeout", "budget", "explain"};
 
 static bool moment(struct fg_exchange *exchange, const char *name, uint64_t *ns)
 {
@@ -14,6 +21,29 @@ static bool moment(struct fg_exchange *exchange, const char *name, uint64_t *ns)
         "milliseconds, microseconds or nanoseconds since 1970",
         name, (int)(text.size > 60 ? 60 : text.size), (const char *)text.data);
     return false;
+}
+
+bool fg_params_known(struct fg_exchange *exchange, const char *const *names, size_t name_count)
+{
+    struct fg_slice query = exchange->request->query;
+    struct fg_url_param param;
+    while (fg_url_next_param(&query, exchange->request->arena, &param)) {
+        size_t i = 0;
+        while (i < name_count && !fg_slice_equal(param.name, fg_slice_from_string(names[i])))
+            i++;
+        if (i < name_count)
+            continue;
+        struct fg_buffer list;
+        fg_buffer_init(&list, NAMES_SIZE_MAX);
+        for (i = 0; i < name_count; i++)
+            fg_buffer_append_format(&list, "%s%s", i ? ", " : "", names[i]);
+        fg_answer_invalid(exchange, "there is no parameter '%.*s' here; there are %.*s",
+                          (int)(param.name.size > 60 ? 60 : param.name.size),
+                          (const char *)param.name.data, (int)list.size, (const char *)list.data);
+        fg_buffer_free(&list);
+        return false;
+    }
+    return true;
 }
 
 bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
@@ -53,39 +83,95 @@ static bool limit(struct fg_exchange *exchange, uint32_t limit_default, uint32_t
 }
 
 /* One condition more: a field that equals a parameter's value. */
-static void add_equal(struct fg_trace_stream *stream, enum fg_field field, struct fg_slice text,
-                      uint32_t *count)
+static bool add_equal(struct fg_trace_stream *stream, enum fg_field field, struct fg_slice text)
 {
+    struct fg_arena *arena = &stream->query_arena;
     if (text.size == 0)
-        return;
-    struct fg_predicate *predicate = &stream->predicates[1 + *count];
-    *predicate = (struct fg_predicate){
+        return true;
+    struct fg_query *condition = fg_arena_calloc(arena, 1, sizeof *condition);
+    if (!condition)
+        return false;
+    condition->op = FG_QUERY_SPAN;
+    condition->span = (struct fg_predicate){
         .op = FG_PRED_EQ, .field = field, .type = FG_VALUE_STRING, .string = text};
-    stream->children[(*count)++] = predicate;
+    stream->query = fg_query_and(stream->query, condition, arena);
+    return stream->query != NULL;
+}
+
+static bool read_query(struct fg_trace_stream *stream)
+{
+    struct fg_exchange *exchange = stream->exchange;
+    struct fg_slice text = fg_exchange_param(exchange, "q");
+    struct fg_query_error error;
+    if (text.size == 0)
+        return true;
+    if (fg_query_parse(text, &stream->query_arena, &stream->query, &error) == 0)
+        return true;
+    fg_answer_invalid(exchange, "q: at byte %zu: %s", error.offset + 1, error.message);
+    return false;
+}
+
+/* The conditions in force, and what of them the store looks for. */
+static bool plan(struct fg_trace_stream *stream)
+{
+    const char *message = "the query makes no sense";
+    stream->is_whole = true;
+    if (!stream->query)
+        return true;
+    if (fg_query_plan(stream->query, &stream->query_arena, &stream->search.predicate,
+                      &stream->is_whole, &message) == 0)
+        return true;
+    fg_answer_invalid(stream->exchange, "q: %s", message);
+    return false;
+}
+
+static bool bounds(struct fg_trace_stream *stream)
+{
+    struct fg_exchange *exchange = stream->exchange;
+    struct fg_slice time = fg_exchange_param(exchange, "timeout");
+    struct fg_slice budget = fg_exchange_param(exchange, "budget");
+    uint64_t ns = FG_QUERY_TIME_NS, bytes = FG_QUERY_BYTES;
+    if (time.size && (fg_duration_parse(time, &ns) < 0 || ns == 0 || ns > FG_QUERY_TIME_NS_MAX)) {
+        fg_answer_invalid(exchange, "timeout: expected a duration like 5s, of at most %llus",
+                          (unsigned long long)(FG_QUERY_TIME_NS_MAX / FG_NS_PER_SECOND));
+        return false;
+    }
+    if (budget.size &&
+        (fg_size_parse(budget, &bytes) < 0 || bytes == 0 || bytes > FG_QUERY_BYTES_MAX)) {
+        fg_answer_invalid(exchange, "budget: expected bytes to read, like 2GiB, at most %lluGiB",
+                          (unsigned long long)(FG_QUERY_BYTES_MAX >> 30));
+        return false;
+    }
+    stream->search.deadline_mono_ns = fg_env_mono_ns(exchange->api->env) + ns;
+    stream->search.bytes_max = bytes;
+    return true;
 }
 
 bool fg_search_params(struct fg_trace_stream *stream, uint32_t limit_default)
 {
     struct fg_exchange *exchange = stream->exchange;
     struct fg_search *search = &stream->search;
+    bool is_jaeger = exchange->route->form == FG_FORM_JAEGER;
+    if (!is_jaeger &&
+        !fg_params_known(exchange, search_names, sizeof search_names / sizeof *search_names))
+        return false;
     if (!fg_time_params(exchange, &search->start_ns_min, &search->start_ns_max) ||
-        !limit(exchange, limit_default, &stream->wanted))
+        !limit(exchange, limit_default, &stream->wanted) || !bounds(stream) || !read_query(stream))
         return false;
     struct fg_slice cursor = fg_exchange_param(exchange, "cursor");
     if (cursor.size && fg_trace_key_parse(cursor, &search->after) < 0) {
         fg_answer_invalid(exchange, "cursor: expected what the last page gave as `next`");
         return false;
     }
-    uint32_t count = 0;
-    bool is_jaeger = exchange->route->form == FG_FORM_JAEGER;
-    add_equal(stream, FG_FIELD_SERVICE, fg_exchange_param(exchange, "service"), &count);
-    add_equal(stream, FG_FIELD_NAME, fg_exchange_param(exchange, is_jaeger ? "operation" : "name"),
-              &count);
-    stream->predicates[0] = (struct fg_predicate){
-        .op = FG_PRED_AND, .child_count = count, .children = stream->children};
-    search->predicate = count == 0   ? NULL
-                        : count == 1 ? stream->children[0]
-                                     : &stream->predicates[0];
+    struct fg_slice explain = fg_exchange_param(exchange, "explain");
+    stream->explain = explain.data && !fg_slice_equal(explain, FG_SLICE("false")) &&
+                      !fg_slice_equal(explain, FG_SLICE("0"));
+    if (!add_equal(stream, FG_FIELD_SERVICE, fg_exchange_param(exchange, "service")) ||
+        !add_equal(stream, FG_FIELD_NAME,
+                   fg_exchange_param(exchange, is_jaeger ? "operation" : "name"))) {
+        fg_answer_error(exchange, FG_ENOMEM, stream->ops->verb);
+        return false;
+    }
     stream->is_search = true;
-    return true;
+    return plan(stream);
 }

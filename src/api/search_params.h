@@ -3,9 +3,15 @@
 
 #include "trace_stream.h"
 
-/* Fills stream->search and stream->wanted: service, name (operation), start, end, limit, cursor.
- * False after it has answered the exchange by 400 with what is wrong. */
+/* Fills stream->query, search, wanted and explain: q, service, name (Jaeger: operation), start,
+ * end, limit, cursor, timeout, budget, explain. False after it has answered the exchange by 400
+ * with what is wrong. */
 FG_MUST_CHECK bool fg_search_params(struct fg_trace_stream *stream, uint32_t limit_default);
+
+/* Whether every parameter of the request is one of names; false after a 400 that names the one that
+ * is not, and those that are. */
+FG_MUST_CHECK bool fg_params_known(struct fg_exchange *exchange, const char *const *names,
+                                   size_t name_count);
 
 /* start and end, as fg_time_parse() reads them; absent is all time. False after a 400. */
 FG_MUST_CHECK bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,

@@ -10,18 +10,21 @@
 #define TRACE_ARENA_BYTES ((size_t)256 << 20)
 #define PAGE_ARENA_BYTES  ((size_t)4 << 20)
 #define TRACE_BYTES_MAX   ((uint64_t)512 << 20)
-/* One page of a search may take this long. */
-#define SEARCH_NS_MAX (20 * FG_NS_PER_SECOND)
+#define QUERY_ARENA_BYTES ((size_t)1 << 20)
+/* Where the query can be decided on whole traces alone, so many are looked at a page. */
+#define EXAMINED_PAGE_MIN 100u
 
 static void unref(struct fg_trace_stream *stream)
 {
     if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) != 1)
         return;
     atomic_fetch_sub(&stream->exchange->api->read_bytes, stream->reserved_bytes);
+    fg_query_matcher_free(stream->query_matcher);
     fg_matcher_free(stream->matcher);
     fg_builder_free(stream->builder);
     fg_arena_free(&stream->arena);
     fg_arena_free(&stream->page_arena);
+    fg_arena_free(&stream->query_arena);
     fg_buffer_free(&stream->text);
     fg_request_unref(stream->request);
     free(stream);
@@ -71,46 +74,112 @@ static bool is_cancelled(void *arg)
            fg_request_is_cancelled(stream->request);
 }
 
+static void add_stats(struct fg_read_stats *sum, const struct fg_read_stats *stats)
+{
+    sum->segments += stats->segments;
+    sum->segments_pruned += stats->segments_pruned;
+    sum->row_groups += stats->row_groups;
+    sum->row_groups_pruned += stats->row_groups_pruned;
+    sum->pages += stats->pages;
+    sum->pages_pruned += stats->pages_pruned;
+    sum->bytes_read += stats->bytes_read;
+    sum->rows_scanned += stats->rows_scanned;
+    sum->rows_matched += stats->rows_matched;
+    sum->damaged_pages += stats->damaged_pages;
+}
+
 /* The next page of keys, after the last one that was looked at. */
 static int turn_page(struct fg_trace_stream *stream)
 {
+    struct fg_search *search = &stream->search;
     if (stream->page_at > 0)
-        stream->search.after = stream->page.keys[stream->page_at - 1];
+        search->after = stream->page.keys[stream->page_at - 1];
     fg_arena_reset(&stream->page_arena);
-    stream->search.count_max = stream->wanted - stream->given;
-    stream->search.deadline_mono_ns = fg_env_mono_ns(stream->exchange->api->env) + SEARCH_NS_MAX;
+    search->count_max = stream->wanted - stream->given;
+    if (!stream->is_whole && search->count_max < EXAMINED_PAGE_MIN)
+        search->count_max = EXAMINED_PAGE_MIN;
     stream->page_at = 0;
     stream->page.count = 0;
-    int r = fg_search_run(fg_api_store(stream->exchange->api), &stream->search, &stream->page_arena,
+    int r = fg_search_run(fg_api_store(stream->exchange->api), search, &stream->page_arena,
                           &stream->page);
-    stream->partial |= r == 0 && stream->page.stats.damaged_pages > 0;
+    if (r < 0)
+        return r;
+    uint64_t bytes = stream->page.stats.bytes_read;
+    add_stats(&stream->read, &stream->page.stats);
+    stream->cut = stream->page.cut;
+    stream->partial |= stream->page.stats.damaged_pages > 0 || stream->cut != 0;
+    if (search->bytes_max)
+        search->bytes_max = bytes < search->bytes_max ? search->bytes_max - bytes : 1;
+    return 0;
+}
+
+/* The next key, from this page or the one after it. FG_ENOTFOUND: there is none. */
+static int next_key(struct fg_trace_stream *stream)
+{
+    if (stream->given == stream->wanted)
+        return FG_ENOTFOUND;
+    if (stream->page_at == stream->page.count) {
+        bool page_was_full = stream->page.count == stream->search.count_max;
+        int r = page_was_full && !stream->cut ? turn_page(stream) : FG_ENOTFOUND;
+        if (r < 0 || stream->page.count == 0)
+            return r < 0 ? r : FG_ENOTFOUND;
+    }
+    stream->key = stream->page.keys[stream->page_at++];
+    return 0;
+}
+
+/* Whether the loaded trace belongs to the answer and was not on an earlier page. */
+static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
+{
+    bool is_repeat = false, matches = true;
+    int r = fg_search_is_repeat(&stream->search, stream->matcher, &stream->batch, &stream->arena,
+                                &is_repeat);
+    if (r < 0 || is_repeat) {
+        *ret_belongs = false;
+        return r;
+    }
+    r = fg_trace_summarize(&stream->batch, &stream->arena, &stream->summary);
+    if (r == 0 && stream->query_matcher)
+        r = fg_query_matches(stream->query_matcher, &stream->batch, &stream->summary,
+                             &stream->arena, &matches);
+    *ret_belongs = matches;
     return r;
+}
+
+/* Past the deadline what was found is the answer. */
+static bool is_over_time(struct fg_trace_stream *stream)
+{
+    uint64_t deadline_ns = stream->search.deadline_mono_ns;
+    if (!deadline_ns || fg_env_mono_ns(stream->exchange->api->env) < deadline_ns)
+        return false;
+    stream->cut = FG_ETIMEOUT;
+    stream->partial = true;
+    return true;
 }
 
 /* Loads the next trace of a search. FG_ENOTFOUND: there is none. */
 static int load_next(struct fg_trace_stream *stream)
 {
     for (;;) {
-        bool page_was_full = stream->page.count == stream->search.count_max;
-        if (stream->given == stream->wanted)
-            return FG_ENOTFOUND;
-        if (stream->page_at == stream->page.count) {
-            int r = page_was_full ? turn_page(stream) : FG_ENOTFOUND;
-            if (r < 0 || stream->page.count == 0)
-                return r < 0 ? r : FG_ENOTFOUND;
-        }
-        bool is_repeat = false;
-        stream->key = stream->page.keys[stream->page_at++];
-        int r = load(stream);
+        bool belongs = false;
+        int r = next_key(stream);
+        if (r < 0)
+            return r;
+        r = load(stream);
+        stream->examined += r == 0;
         if (r == 0)
-            r = fg_search_is_repeat(&stream->search, stream->matcher, &stream->batch,
-                                    &stream->arena, &is_repeat);
+            r = judge(stream, &belongs);
         if (is_cancelled(stream))
             return FG_ECANCELLED;
-        if (r == FG_ENOTFOUND || is_repeat)
-            continue; /* expired meanwhile, or given out on an earlier page */
-        stream->given += r == 0;
-        return r;
+        if (r < 0 && r != FG_ENOTFOUND)
+            return r;
+        if (belongs) {
+            stream->given++;
+            return 0;
+        }
+        /* It expired meanwhile, was given out on an earlier page, or is not meant. */
+        if (is_over_time(stream))
+            return FG_ENOTFOUND;
     }
 }
 
@@ -258,6 +327,7 @@ struct fg_trace_stream *fg_trace_stream_new(struct fg_exchange *exchange,
     atomic_init(&stream->refs, 1);
     fg_arena_init(&stream->arena, TRACE_ARENA_BYTES);
     fg_arena_init(&stream->page_arena, PAGE_ARENA_BYTES);
+    fg_arena_init(&stream->query_arena, QUERY_ARENA_BYTES);
     fg_buffer_init(&stream->text, TEXT_SIZE_MAX);
     exchange->work = stream;
     exchange->request->wake = on_wake;
@@ -275,6 +345,8 @@ void fg_trace_stream_start_take(struct fg_trace_stream *stream)
     int r = 0;
     if (stream->is_search && stream->search.predicate)
         r = fg_matcher_new(stream->search.predicate, &stream->matcher);
+    if (r == 0 && stream->query)
+        r = fg_query_matcher_new(stream->query, &stream->query_matcher);
     if (r == 0)
         r = queue(stream);
     if (r < 0) {

@@ -9,6 +9,7 @@
 
 #include "api/batch_visit.h"
 #include "exchange.h"
+#include "query/query.h"
 #include "query/search.h"
 #include "workers.h"
 
@@ -40,11 +41,17 @@ struct fg_trace_stream {
     _Atomic bool stopped;
 
     bool is_search;
-    struct fg_search search;
-    struct fg_predicate predicates[4]; /* of the search */
-    const struct fg_predicate *children[4];
-    struct fg_matcher *matcher;
-    uint32_t wanted; /* traces that may still be given out */
+    struct fg_arena query_arena;
+    const struct fg_query *query; /* in query_arena; NULL: every trace */
+    struct fg_search search;      /* with what the store can look for of the query */
+    bool is_whole;                /* that is all of it */
+    bool explain;                 /* the answer tells the plan */
+    struct fg_matcher *matcher;   /* of search.predicate */
+    struct fg_query_matcher *query_matcher;
+    struct fg_read_stats read; /* so far */
+    uint32_t examined;         /* traces that were read to decide the query */
+    int cut;                   /* why the search ended early: FG_ETIMEOUT, FG_ELIMIT; or 0 */
+    uint32_t wanted;           /* traces that may still be given out */
     uint32_t given;
     struct fg_arena page_arena; /* the search's keys */
     struct fg_search_result page;
@@ -54,6 +61,7 @@ struct fg_trace_stream {
     struct fg_builder *builder;
     struct fg_arena arena; /* of this trace */
     struct fg_batch batch;
+    struct fg_trace_summary summary; /* of a search */
     struct fg_batch_visit visit;
     uint64_t reserved_bytes; /* of fg_api.read_bytes */
     bool truncated, partial;

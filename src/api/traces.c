@@ -12,6 +12,8 @@
 #define LIMIT_DEFAULT 20u
 /* Spans rendered between two looks at how much text there is. */
 #define SPANS_A_STEP 64u
+/* A query of FG_QUERY_NODES_MAX conditions, printed. */
+#define PLAN_SIZE_MAX ((size_t)256 << 10)
 
 /* -- One trace
  * --------------------------------------------------------------------------------------
@@ -130,18 +132,72 @@ static void write_summary(struct fg_json_writer *json, const struct fg_trace_sum
 
 static int list_loaded(struct fg_trace_stream *stream, bool *ret_render)
 {
-    struct fg_trace_summary summary;
-    int r = fg_trace_summarize(&stream->batch, &stream->arena, &summary);
-    if (r < 0)
-        return r;
-    write_summary((struct fg_json_writer *)stream->state, &summary);
+    write_summary((struct fg_json_writer *)stream->state, &stream->summary);
     *ret_render = false;
     return stream->text.error;
+}
+
+static const char *partial_reason(const struct fg_trace_stream *stream)
+{
+    return stream->cut == FG_ETIMEOUT ? "time" : stream->cut == FG_ELIMIT ? "bytes" : "damage";
+}
+
+static void write_read(struct fg_json_writer *json, const struct fg_trace_stream *stream)
+{
+    const struct fg_read_stats *read = &stream->read;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {
+        {"segments", read->segments},
+        {"segments_pruned", read->segments_pruned},
+        {"row_groups", read->row_groups},
+        {"row_groups_pruned", read->row_groups_pruned},
+        {"pages", read->pages},
+        {"pages_pruned", read->pages_pruned},
+        {"bytes", read->bytes_read},
+        {"spans_scanned", read->rows_scanned},
+        {"spans_matched", read->rows_matched},
+        {"traces_examined", stream->examined},
+        {"damaged_pages", read->damaged_pages},
+    };
+    FG_JSON_KEY(json, "read");
+    fg_json_object_begin(json);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        fg_json_key(json, fg_slice_from_string(fields[i].name));
+        fg_json_uint(json, fields[i].value);
+    }
+    fg_json_object_end(json);
+}
+
+/* What was understood, what the store was asked of it, and where the rest was decided. */
+static int write_plan(struct fg_json_writer *json, const struct fg_trace_stream *stream)
+{
+    struct fg_buffer text;
+    fg_buffer_init(&text, PLAN_SIZE_MAX);
+    FG_JSON_KEY(json, "plan");
+    fg_json_object_begin(json);
+    if (stream->query)
+        fg_query_print(stream->query, &text);
+    FG_JSON_KEY(json, "query");
+    fg_json_string(json, fg_buffer_slice(&text));
+    fg_buffer_reset(&text);
+    if (stream->search.predicate)
+        fg_predicate_print(stream->search.predicate, &text);
+    FG_JSON_KEY(json, "store");
+    fg_json_string(json, fg_buffer_slice(&text));
+    FG_JSON_KEY(json, "decided_on");
+    fg_json_string(json, stream->is_whole ? FG_SLICE("spans") : FG_SLICE("whole traces"));
+    fg_json_object_end(json);
+    int r = text.error;
+    fg_buffer_free(&text);
+    return r;
 }
 
 static int list_end(struct fg_trace_stream *stream)
 {
     struct fg_json_writer *json = (struct fg_json_writer *)stream->state;
+    int r = 0;
     fg_json_array_end(json);
     FG_JSON_KEY(json, "next");
     if (stream->given == stream->wanted) {
@@ -153,8 +209,15 @@ static int list_end(struct fg_trace_stream *stream)
     }
     FG_JSON_KEY(json, "partial");
     fg_json_bool(json, stream->partial);
+    if (stream->partial) {
+        FG_JSON_KEY(json, "partial_reason");
+        fg_json_string(json, fg_slice_from_string(partial_reason(stream)));
+    }
+    write_read(json, stream);
+    if (stream->explain)
+        r = write_plan(json, stream);
     fg_json_object_end(json);
-    return stream->text.error;
+    return r < 0 ? r : stream->text.error;
 }
 
 static const struct fg_trace_stream_ops list_ops = {

@@ -137,13 +137,16 @@ int fg_search_run(struct fg_store *store, const struct fg_search *search, struct
                            .start_ns_max = start_ns_max,
                            .predicate = search->predicate,
                            .columns = FG_COLUMNS_IDS | FG_COLUMNS_TIMES,
+                           .bytes_max = search->bytes_max,
                            .deadline_mono_ns = search->deadline_mono_ns,
                            .is_cancelled = is_cancelled,
                            .rows = take_rows,
                            .arg = &top};
     struct fg_search_result result = {.keys = top.keys};
     int r = fg_store_scan(store, &scan, &result.stats);
-    if (r == ENOUGH)
+    if (r == FG_ETIMEOUT || r == FG_ELIMIT)
+        result.cut = r;
+    if (r == ENOUGH || result.cut)
         r = 0;
     if (r == 0)
         r = shrink(&top);

@@ -111,3 +111,15 @@
 #define FG_INFLATE_PARTS_MAX 4096u
 /* Bytes that a zstd frame may ask the reader to remember: RFC 8878 section 3.1.1.1.2 names 8 MB. */
 #define FG_INFLATE_WINDOW_SIZE_MAX ((size_t)8 << 20)
+
+/* -- Queries
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+/* How long one may take where its asker says nothing, and at most: a proxy gives up after a minute.
+ */
+#define FG_QUERY_TIME_NS     (10 * FG_NS_PER_SECOND)
+#define FG_QUERY_TIME_NS_MAX (60 * FG_NS_PER_SECOND)
+/* Bytes that one may read from disk, likewise: a day of a busy store. */
+#define FG_QUERY_BYTES     ((uint64_t)8 << 30)
+#define FG_QUERY_BYTES_MAX ((uint64_t)256 << 30)

@@ -23,6 +23,7 @@ struct fg_search {
     struct fg_trace_key after;            /* FG_TRACE_KEY_FIRST for the first page */
     uint32_t count_max;                   /* at most FG_SEARCH_COUNT_MAX */
     uint64_t deadline_mono_ns;            /* 0: none */
+    uint64_t bytes_max;                   /* read from disk; 0: no bound */
     bool (*is_cancelled)(void *arg);      /* may be NULL */
     void *arg;
 };
@@ -32,12 +33,14 @@ struct fg_search {
 struct fg_search_result {
     struct fg_trace_key *keys; /* in arena, newest first */
     uint32_t count;
+    int cut; /* FG_ETIMEOUT or FG_ELIMIT: the pass ended early; newer traces may be missing. Or 0 */
     struct fg_read_stats stats;
 };
 
 /* One pass over the newest pages of the store, as far as the page needs. It may hold traces whose
  * true key came on an earlier page, since a trace's older spans match too: fg_search_is_repeat()
- * tells when the trace has been read. FG_ELIMIT, FG_ETIMEOUT, FG_ECANCELLED, FG_EIO, FG_ENOMEM. */
+ * tells when the trace has been read. A pass that ran past its deadline or its bytes gives what it
+ * found until then. FG_ELIMIT (the arena), FG_ECANCELLED, FG_EIO, FG_ENOMEM. */
 FG_MUST_CHECK int fg_search_run(struct fg_store *store, const struct fg_search *search,
                                 struct fg_arena *arena, struct fg_search_result *ret_result);
 
