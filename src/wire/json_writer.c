@@ -182,6 +182,11 @@ void fg_json_double(struct fg_json_writer *json, double value)
         fg_json_raw(json, value > 0 ? FG_SLICE("\"Infinity\"") : FG_SLICE("\"-Infinity\""));
         return;
     }
+    /* Readers that tell integers apart would take "-0" for one. */
+    if (value == 0 && signbit(value)) {
+        fg_json_raw(json, FG_SLICE("-0.0"));
+        return;
+    }
     /* Fifteen digits bring back whatever fewer do, since %g drops zeroes at the end; below the
      * normal numbers, which have fewer bits, that does not hold. */
     char text[NUMBER_SIZE];

@@ -1,6 +1,7 @@
 #include "record.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -46,6 +47,15 @@ void record_bytes(struct fg_buffer *text, struct fg_slice bytes)
     fg_buffer_append_byte(text, '\'');
 }
 
+/* Exact; a NaN is as good as another. */
+void record_double(struct fg_buffer *text, double number)
+{
+    if (isnan(number))
+        fg_buffer_append_string(text, "NaN");
+    else
+        fg_buffer_append_format(text, "%a", number);
+}
+
 void record_value(struct fg_buffer *text, const struct fg_otlp_value *value)
 {
     struct fg_otlp_items items = fg_otlp_items(value);
@@ -69,7 +79,7 @@ void record_value(struct fg_buffer *text, const struct fg_otlp_value *value)
         fg_buffer_append_format(text, "%" PRId64, value->integer);
         return;
     case FG_OTLP_DOUBLE:
-        fg_buffer_append_format(text, "%a", value->number);
+        record_double(text, value->number);
         return;
     case FG_OTLP_ARRAY:
     case FG_OTLP_KVLIST:

@@ -26,3 +26,4 @@ const char *record_text(struct record *record);
 void record_attribute_key(struct record *record, const char *owner, struct fg_slice key);
 void record_value(struct fg_buffer *text, const struct fg_otlp_value *value);
 void record_bytes(struct fg_buffer *text, struct fg_slice bytes);
+void record_double(struct fg_buffer *text, double number);

@@ -157,7 +157,7 @@ static void doubles_are_short_and_read_back(void **state)
         const char *text;
     } golden[] = {
         {0, "0"},
-        {-0.0, "-0"},
+        {-0.0, "-0.0"},
         {0.1, "0.1"},
         {1.0 / 3, "0.3333333333333333"},
         {5e-324, "5e-324"},

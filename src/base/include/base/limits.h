@@ -25,8 +25,13 @@
 /* Events and links of one span (conf). OTel's SDK limit is 128 each. */
 #define FG_EVENTS_MAX 1024u
 #define FG_LINKS_MAX  1024u
-/* Nesting of AnyValue arrays and maps, and of JSON: recursion is bounded by it. */
+/* Nesting of AnyValue arrays and maps: recursion is bounded by it. */
 #define FG_VALUE_DEPTH_MAX 32u
+/* Nesting of a JSON text. OTLP has twelve brackets around an AnyValue, and four for each map in it.
+ */
+#define FG_JSON_DEPTH_MAX (6 * FG_VALUE_DEPTH_MAX)
+/* Bytes of a number in JSON: more than the longest that still changes a double's last bit. */
+#define FG_JSON_NUMBER_SIZE_MAX 1024u
 
 /* -- Time
  * ----------------------------------------------------------------------------------------------------------
