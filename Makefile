@@ -57,7 +57,7 @@ fuzz: setup-build ## each fuzz target for FUZZ_SECONDS, with libFuzzer, in build
 	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
 
 bench: build ## measure the numbers to reach
-	@build/filigree bench --table $(BENCH)
+	@build/filigree bench $(BENCH)
 
 install: build ## install under DESTDIR/PREFIX
 	@meson configure build -Dprefix=$(PREFIX)

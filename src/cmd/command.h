@@ -33,6 +33,7 @@ struct fg_command {
 };
 
 extern const struct fg_command fg_command_backup;
+extern const struct fg_command fg_command_bench;
 extern const struct fg_command fg_command_completion;
 extern const struct fg_command fg_command_erase;
 extern const struct fg_command fg_command_export;

@@ -1,0 +1,339 @@
+#include "run.h"
+
+#include "../client.h"
+#include "../progress.h"
+#include "base/limits.h"
+#include "sample.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define ANSWER_SIZE_MAX   ((size_t)1 << 20)
+#define ACK_LOG_SIZE_MAX  ((size_t)4 << 20)
+#define ACK_LOG_SIZE_FULL ((size_t)1 << 20)
+
+struct run {
+    struct fg_cli *cli;
+    const struct fg_bench_options *options;
+    struct fg_bench_server *server;
+    struct fg_bench_figures *figures;
+    struct fg_bench_shape *shape;
+    struct fg_bench_sample *sample;
+    struct fg_progress progress;
+    struct fg_file *ack_log;
+    struct fg_buffer ack_text;
+    uint64_t ack_offset;
+    int ack_error;
+    uint64_t load_begin_ns;
+    uint64_t kill_ns; /* of the load that runs; 0: none */
+    struct fg_bench_usage before;
+};
+
+static int say(const struct run *run, int r, const char *what)
+{
+    fprintf(run->cli->err, "filigree: bench: %s: %s\n", what, fg_error_name(r));
+    return r;
+}
+
+/* -- The log of acknowledgements -----------------------------------------------------------------
+ */
+
+static void ack_log_flush(struct run *run)
+{
+    if (run->ack_text.error)
+        run->ack_error = run->ack_text.error;
+    if (run->ack_error == 0 && run->ack_text.size > 0)
+        run->ack_error =
+            fg_file_pwrite(run->ack_log, run->ack_offset, run->ack_text.data, run->ack_text.size);
+    run->ack_offset += run->ack_text.size;
+    fg_buffer_reset(&run->ack_text);
+}
+
+static void ack_log_add(struct run *run, uint64_t request)
+{
+    uint32_t traces = fg_bench_traces_per_request(run->shape);
+    for (uint32_t i = 0; i < traces; i++) {
+        char id[FG_BENCH_TRACE_ID_TEXT_SIZE];
+        fg_bench_trace_id(run->options->seed, request * traces + i, id);
+        fg_buffer_append_format(&run->ack_text, "%s %u\n", id, FG_BENCH_TRACE_SPANS);
+    }
+    if (run->ack_text.size >= ACK_LOG_SIZE_FULL)
+        ack_log_flush(run);
+}
+
+static void on_acknowledged(void *arg, uint64_t request)
+{
+    struct run *run = arg;
+    fg_bench_sample_add(run->sample, request);
+    if (run->ack_log)
+        ack_log_add(run, request);
+}
+
+/* -- Load ----------------------------------------------------------------------------------------
+ */
+
+static bool on_tick(void *arg, uint64_t spans)
+{
+    struct run *run = arg;
+    uint64_t elapsed_ns = fg_env_mono_ns(run->cli->env) - run->load_begin_ns;
+    struct fg_bench_usage usage;
+    fg_progress_update(&run->progress, spans, 0);
+    if (run->kill_ns && elapsed_ns >= run->kill_ns) {
+        fg_bench_server_end(run->server, SIGKILL);
+        return false;
+    }
+    if (run->server->pid && fg_bench_usage_read(run->cli, run->server->pid, &usage) == 0 &&
+        usage.resident_bytes > run->figures->resident_bytes_max)
+        run->figures->resident_bytes_max = usage.resident_bytes;
+    return true;
+}
+
+static int load(struct run *run, uint64_t duration_ns, uint64_t first_request,
+                struct fg_bench_load_result *result)
+{
+    const struct fg_bench_options *options = run->options;
+    struct fg_bench_load load = {.env = run->cli->env,
+                                 .shape = run->shape,
+                                 .address = run->server->otlp,
+                                 .path = options->path,
+                                 .connection_count = options->connection_count,
+                                 .rate_spans = options->rate_spans,
+                                 .duration_ns = duration_ns,
+                                 .first_request = first_request,
+                                 .acknowledged = on_acknowledged,
+                                 .tick = on_tick,
+                                 .arg = run};
+    run->load_begin_ns = fg_env_mono_ns(run->cli->env);
+    fg_progress_begin(&run->progress, run->cli, run->kill_ns ? "load, then a kill: spans" : "spans",
+                      false);
+    int r = fg_bench_load_run(&load, result);
+    fg_progress_end(&run->progress);
+    if (run->ack_log)
+        ack_log_flush(run);
+    if (r < 0 && *result->problem)
+        fprintf(run->cli->err, "filigree: bench: %s: %s\n", run->server->otlp, result->problem);
+    else if (r < 0)
+        return say(run, r, run->server->otlp);
+    if (r == 0 && run->ack_error < 0)
+        return say(run, run->ack_error, options->ack_log);
+    return r;
+}
+
+static double generator_cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void usage_since(const struct run *run, struct fg_bench_usage *ret)
+{
+    *ret = (struct fg_bench_usage){0};
+    if (!run->server->pid || fg_bench_usage_read(run->cli, run->server->pid, ret) < 0)
+        return;
+    ret->cpu_seconds -= run->before.cpu_seconds;
+    ret->written_bytes -= run->before.written_bytes;
+}
+
+static int measure_load(struct run *run)
+{
+    struct fg_bench_figures *figures = run->figures;
+    figures->span_wire_bytes = fg_bench_span_size(run->shape);
+    if (run->server->pid && fg_bench_usage_read(run->cli, run->server->pid, &run->before) < 0)
+        return say(run, FG_ENOTFOUND, "the server's process");
+    double own = generator_cpu_seconds();
+    int r = load(run, run->options->duration_ns, 0, &figures->load);
+    figures->generator_cpu_seconds = generator_cpu_seconds() - own;
+    usage_since(run, &figures->usage);
+    return r;
+}
+
+/* -- Settling ------------------------------------------------------------------------------------
+ */
+
+static int take(void *arg, struct fg_slice data)
+{
+    struct fg_buffer *answer = arg;
+    fg_buffer_append_slice(answer, data);
+    return answer->error;
+}
+
+/* Posts {} and gives back the answer as JSON; NULL after a sentence. */
+static json_t *post(struct run *run, struct fg_client *client, const char *path)
+{
+    struct fg_buffer answer;
+    fg_buffer_init(&answer, ANSWER_SIZE_MAX);
+    struct fg_client_request request = {.path = path,
+                                        .content_type = "application/json",
+                                        .body = FG_SLICE("{}"),
+                                        .data = take,
+                                        .arg = &answer};
+    long status;
+    json_t *root = NULL;
+    int r = fg_client_run(client, &request, &status);
+    if (r < 0 || status != 200)
+        fprintf(run->cli->err, "filigree: bench: %s: %s\n", path, fg_client_message(client));
+    else
+        root = json_loadb((const char *)answer.data, answer.size, 0, NULL);
+    fg_buffer_free(&answer);
+    return root;
+}
+
+static uint64_t member(const json_t *object, const char *name)
+{
+    json_int_t value = json_integer_value(json_object_get(object, name));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static int settle_with(struct run *run, struct fg_client *client)
+{
+    struct fg_bench_figures *figures = run->figures;
+    json_t *sealed = post(run, client, "/api/v1/admin/seal");
+    json_t *merged = sealed ? post(run, client, "/api/v1/admin/merge") : NULL;
+    if (merged) {
+        figures->stored_spans = member(merged, "segment_spans");
+        figures->stored_bytes = member(merged, "segment_bytes");
+    }
+    figures->is_settled = merged != NULL;
+    json_decref(sealed);
+    json_decref(merged);
+    return figures->is_settled ? 0 : FG_EIO;
+}
+
+/* Seals and merges all that was taken, so that what merging costs is in the figures too. */
+static int settle(struct run *run)
+{
+    struct fg_bench_figures *figures = run->figures;
+    static const struct fg_option option = FG_CLIENT_OPTION;
+    char url[FG_BENCH_ADDRESS_SIZE + 8];
+    snprintf(url, sizeof url, "http://%s", run->server->api);
+    struct fg_arguments arguments = {.options = &option, .option_count = 1, .values = {url}};
+    struct fg_client *client;
+    int r = fg_client_new(run->cli, &arguments, &client);
+    if (r < 0)
+        return say(run, r, url);
+    uint64_t begin_ns = fg_env_mono_ns(run->cli->env);
+    r = settle_with(run, client);
+    fg_client_free(client);
+    figures->settle_seconds = (double)(fg_env_mono_ns(run->cli->env) - begin_ns) / 1e9;
+    struct fg_bench_usage usage;
+    usage_since(run, &usage);
+    figures->settled_cpu_seconds = usage.cpu_seconds;
+    figures->settled_written_bytes = usage.written_bytes;
+    return r;
+}
+
+/* -- Looking up ----------------------------------------------------------------------------------
+ */
+
+static int look_up(struct run *run, struct fg_bench_lookup_result *result)
+{
+    const struct fg_bench_options *options = run->options;
+    struct fg_bench_lookup lookup = {.cli = run->cli,
+                                     .url = options->trace_url,
+                                     .seed = options->seed,
+                                     .spans_expected = FG_BENCH_TRACE_SPANS};
+    uint64_t *traces = calloc(options->lookup_count, sizeof *traces);
+    if (!traces)
+        return say(run, FG_ENOMEM, "looking up");
+    size_t count = fg_bench_sample_traces(run->sample, fg_bench_traces_per_request(run->shape),
+                                          traces, options->lookup_count);
+    int r = fg_bench_lookup_run(&lookup, traces, count, result);
+    free(traces);
+    return r;
+}
+
+/* Load, kill -9 in the middle of it, start again, and look for what was acknowledged last. */
+static int kill_and_return(struct run *run)
+{
+    struct fg_bench_figures *figures = run->figures;
+    uint64_t ready_ns;
+    memset(run->sample, 0, sizeof *run->sample);
+    run->kill_ns = run->options->kill_after_ns;
+    int r = load(run, run->kill_ns + 10 * FG_NS_PER_SECOND, figures->load.next_request,
+                 &figures->kill_load);
+    run->kill_ns = 0;
+    if (r == 0)
+        r = fg_bench_server_start(run->server);
+    if (r == 0)
+        r = fg_bench_server_wait(run->server, &ready_ns);
+    if (r == 0) {
+        figures->is_killed = true;
+        figures->ready_seconds = (double)ready_ns / 1e9;
+        r = look_up(run, &figures->kill_lookup);
+    }
+    return r;
+}
+
+/* -- The run -------------------------------------------------------------------------------------
+ */
+
+static int run_all(struct run *run)
+{
+    struct fg_bench_figures *figures = run->figures;
+    const struct fg_bench_options *options = run->options;
+    bool looks_up = options->trace_url && options->lookup_count > 0;
+    int r = measure_load(run);
+    if (r == 0 && *run->server->api)
+        r = settle(run);
+    if (r == 0 && *run->server->data) {
+        r = fg_bench_folder_size(run->cli, run->server->data, &figures->folder_bytes,
+                                 &figures->fixed_bytes);
+        if (r < 0)
+            say(run, r, run->server->data);
+    }
+    if (r == 0 && looks_up) {
+        struct fg_bench_lookup_result warm_up;
+        r = look_up(run, &warm_up); /* the figures are those of a warm server */
+        if (r == 0)
+            r = look_up(run, &figures->lookup);
+        figures->is_looked_up = r == 0;
+    }
+    if (r == 0 && options->kill_after_ns && run->server->is_own && looks_up)
+        r = kill_and_return(run);
+    return r;
+}
+
+int fg_bench_run(struct fg_cli *cli, const struct fg_bench_options *options,
+                 struct fg_bench_server *server, struct fg_bench_figures *figures)
+{
+    struct run run = {.cli = cli, .options = options, .server = server, .figures = figures};
+    memset(figures, 0, sizeof *figures);
+    fg_buffer_init(&run.ack_text, ACK_LOG_SIZE_MAX);
+    run.sample = calloc(1, sizeof *run.sample);
+    int r = run.sample ? fg_bench_shape_new(options->kind, options->seed,
+                                            options->spans_per_request, &run.shape)
+                       : FG_ENOMEM;
+    if (r < 0)
+        say(&run, r, "spans-per-request");
+    if (r == 0 && options->ack_log) {
+        r = fg_env_open(cli->env, options->ack_log,
+                        FG_OPEN_WRITE | FG_OPEN_CREATE | FG_OPEN_TRUNCATE, &run.ack_log);
+        if (r < 0)
+            say(&run, r, options->ack_log);
+    }
+    if (r == 0)
+        r = run_all(&run);
+    fg_file_close(run.ack_log);
+    fg_buffer_free(&run.ack_text);
+    fg_bench_shape_free(run.shape);
+    free(run.sample);
+    return r;
+}
+
+uint64_t fg_bench_lost_traces(const struct fg_bench_figures *figures)
+{
+    return figures->lookup.missing + figures->lookup.repeated + figures->kill_lookup.missing +
+           figures->kill_lookup.repeated;
+}
+
+uint64_t fg_bench_lost_spans(const struct fg_bench_figures *figures)
+{
+    if (!figures->is_settled || figures->stored_spans >= figures->load.spans)
+        return 0;
+    return figures->load.spans - figures->stored_spans;
+}
