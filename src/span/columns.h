@@ -98,7 +98,7 @@ struct fg_column_def {
 extern const struct fg_column_def fg_column_defs[FG_COL_COUNT];
 
 /* Elements of a column whose table has row_count rows. */
-static inline size_t fg_column_length(const struct fg_column_def *def, size_t row_count)
+static inline uint64_t fg_column_length(const struct fg_column_def *def, uint64_t row_count)
 {
     return row_count + (def->kind == FG_COLUMN_BEGIN);
 }

@@ -5,8 +5,8 @@
 #include "base/idmap.h"
 #include "base/slice.h"
 
-/* What a string costs beyond its bytes, in a batch. */
-#define FG_STRING_COST_BYTES sizeof(struct fg_slice)
+/* What a string costs beyond its bytes: its slice, and in a frozen batch where it ends. */
+#define FG_STRING_COST_BYTES (sizeof(struct fg_slice) + sizeof(uint32_t))
 
 struct fg_strings {
     struct fg_slice *slices; /* into bytes, one after the other; of count */
