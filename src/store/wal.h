@@ -25,10 +25,17 @@ struct fg_wal_record {
     struct fg_slice payload;
 };
 
+/* Compression contexts, shared by all threads that append: one costs some 600 KiB and is dear to
+ * make. Thread-safe. */
+struct fg_wal_codec;
+FG_MUST_CHECK int fg_wal_codec_new(struct fg_wal_codec **ret_codec);
+void fg_wal_codec_free(struct fg_wal_codec *codec);
+
 /* The bytes of a record: compressed from FG_WAL_COMPRESS_SIZE_MIN up where that makes it smaller.
  * The caller frees *ret_bytes with free(). FG_ENOMEM, FG_ELIMIT. */
-FG_MUST_CHECK int fg_wal_record_encode(const struct fg_wal_record *record, uint8_t **ret_bytes,
-                                       uint64_t *ret_size, uint64_t *ret_capacity);
+FG_MUST_CHECK int fg_wal_record_encode(struct fg_wal_codec *codec,
+                                       const struct fg_wal_record *record, uint8_t **ret_bytes,
+                                       uint64_t *ret_size);
 
 /* -- Replay */
 
@@ -67,8 +74,8 @@ struct fg_wal_end {
     } files[FG_WAL_FILES_MAX];
 };
 
-/* FG_EIO, FG_ENOMEM, FG_ELIMIT (more files than can be), FG_EUNSUPPORTED (a newer format). A folder
- * without wal/ is empty. */
+/* FG_EIO, FG_ENOMEM, FG_ELIMIT (more files, or larger ones, than can be), FG_EUNSUPPORTED (a newer
+ * format). A folder without wal/ is empty. */
 FG_MUST_CHECK int fg_wal_replay(const struct fg_wal_replay *replay, struct fg_wal_end *ret_end);
 
 /* -- Writing */
@@ -94,7 +101,7 @@ FG_MUST_CHECK int fg_wal_write(struct fg_wal *wal, const struct fg_slice *record
                                size_t *ret_count);
 /* One sync for all that was written. FG_EIO: final. */
 FG_MUST_CHECK int fg_wal_sync(struct fg_wal *wal);
-uint64_t fg_wal_next_sequence(const struct fg_wal *wal);
+uint64_t fg_wal_next_sequence(struct fg_wal *wal);
 
 /* Has a file ready for when the current one is full; *ret_did: one was made. FG_ENOSPACE, FG_EIO
  * (not final: nothing was promised of it). */
@@ -103,12 +110,15 @@ FG_MUST_CHECK int fg_wal_prepare(struct fg_wal *wal, bool *ret_did);
  * NNNNNNNN.wal.damaged instead. */
 void fg_wal_recycle(struct fg_wal *wal, uint64_t checkpoint);
 
-/* The next group begins in another file. */
-void fg_wal_rotate(struct fg_wal *wal);
-/* Zeroes every file that can be reused and removes damaged ones: what was erased is gone. */
+/* The next group begins in another file, so that this one can be reused once its records are
+ * sealed. Waits for a commit that is under way; what was written is synced. FG_EIO: final. */
+FG_MUST_CHECK int fg_wal_rotate(struct fg_wal *wal);
+/* Zeroes every file that can be reused and removes those that were kept as damaged: what was erased
+ * is gone. */
 FG_MUST_CHECK int fg_wal_wipe(struct fg_wal *wal);
 
 struct fg_wal_counters {
-    uint64_t groups, bytes_written, size_bytes; /* of all files now */
+    uint64_t groups, bytes_written;
+    uint64_t size_bytes; /* of all files now */
 };
 void fg_wal_counters(struct fg_wal *wal, struct fg_wal_counters *ret_counters);

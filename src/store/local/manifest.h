@@ -76,6 +76,7 @@ FG_MUST_CHECK int fg_manifest_apply(const struct fg_manifest *manifest,
                                     const struct fg_manifest_edit *edit,
                                     struct fg_manifest *ret_manifest);
 
+/* Errors are the buffer's. */
 void fg_manifest_encode(const struct fg_manifest *manifest, struct fg_buffer *buffer);
 /* FG_ECORRUPT, FG_EUNSUPPORTED (a newer format), FG_ENOMEM. */
 FG_MUST_CHECK int fg_manifest_parse(struct fg_slice bytes, struct fg_manifest *ret_manifest);
@@ -83,7 +84,7 @@ FG_MUST_CHECK int fg_manifest_parse(struct fg_slice bytes, struct fg_manifest *r
 /* FOLDER/MANIFEST. FG_ENOTFOUND, FG_ECORRUPT, FG_EUNSUPPORTED, FG_EIO, FG_ENOMEM. */
 FG_MUST_CHECK int fg_manifest_read(struct fg_env *env, const char *folder,
                                    struct fg_manifest *ret_manifest);
-/* Replaces it. *ret_is_final says of a failure whether the old one is certainly in force (false),
- * or which of both is cannot be known (true: the rename was done, its sync failed). */
+/* Replaces it. On failure *ret_in_doubt says whether the old one is certainly in force (false), or
+ * nobody can know which of the two is (true: it was renamed, and that may not be on disk). */
 FG_MUST_CHECK int fg_manifest_write(struct fg_env *env, const char *folder,
-                                    const struct fg_manifest *manifest, bool *ret_is_final);
+                                    const struct fg_manifest *manifest, bool *ret_in_doubt);

@@ -55,6 +55,10 @@
 #define FG_WAL_SEGMENT_SIZE ((uint64_t)64 << 20)
 /* A WAL frame's payload is compressed from here up. */
 #define FG_WAL_COMPRESS_SIZE_MIN 4096u
+/* Bytes of a WAL record before compression: a frozen builder of 256 MiB with its tables. */
+#define FG_WAL_RECORD_RAW_SIZE_MAX ((uint64_t)512 << 20)
+/* Bytes of a WAL file that a replay accepts. */
+#define FG_WAL_FILE_SIZE_MAX ((uint64_t)1 << 30)
 /* Rows of a segment's row group and page. */
 #define FG_ROW_GROUP_ROWS_MAX 65536u
 #define FG_PAGE_ROWS_MAX      8192u
@@ -64,6 +68,10 @@
 #define FG_PAGE_SIZE_MAX      ((uint64_t)4 << 20)
 /* Attribute columns of a row group; what is over goes to the overflow blob. */
 #define FG_ATTR_COLUMNS_MAX 1000u
+/* Bytes of a manifest: some 700 000 segments. */
+#define FG_MANIFEST_SIZE_MAX ((size_t)64 << 20)
+/* Bytes that a commit gathers into one write, unless a single record is larger. */
+#define FG_COMMIT_GROUP_SIZE_MAX ((size_t)4 << 20)
 /* A snapshot of the store lives at most this long. */
 #define FG_SNAPSHOT_AGE_NS_MAX (30 * FG_NS_PER_SECOND)
 /* Hashes of the requests of this long are kept, to stop retries early. */
