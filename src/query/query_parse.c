@@ -376,7 +376,7 @@ static int string_condition(struct parser *p, const struct condition *condition,
         if (!predicate.string.data)
             return fail_full(p);
     }
-    const struct fg_query *query;
+    const struct fg_query *query = NULL;
     int r = leaf(p, condition, &predicate, &query);
     if (r == 0 && condition->op == OP_NO_MATCH)
         return there_but_not(p, condition, query, ret_query);
@@ -388,7 +388,7 @@ static int string_condition(struct parser *p, const struct condition *condition,
 static int loose_condition(struct parser *p, const struct condition *condition,
                            const struct fg_predicate *typed, const struct fg_query **ret_query)
 {
-    const struct fg_query *either[2], *query;
+    const struct fg_query *either[2], *query = NULL;
     struct fg_predicate predicate = *typed;
     predicate.op = FG_PRED_EQ;
     int r = span_leaf(p, &predicate, &either[0]);
@@ -516,7 +516,7 @@ static int id_condition(struct parser *p, const struct condition *condition,
     } else {
         predicate.id = fg_load_be64(bytes);
     }
-    const struct fg_query *query;
+    const struct fg_query *query = NULL;
     int r = leaf(p, condition, &predicate, &query);
     if (r == 0 && plain_op(condition->op) == FG_PRED_NE)
         return negate(p, query, ret_query);
