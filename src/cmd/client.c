@@ -193,3 +193,25 @@ enum fg_exit fg_client_fail(struct fg_cli *cli, const struct fg_client *client, 
                                         : FG_EXIT_FAILED;
     return fg_cli_fail(cli, code, "%s", fg_client_message(client));
 }
+
+static int append(void *arg, struct fg_slice data)
+{
+    struct fg_buffer *body = arg;
+    fg_buffer_append_slice(body, data);
+    return body->error;
+}
+
+enum fg_exit fg_client_get(struct fg_cli *cli, const struct fg_arguments *arguments,
+                           const char *path, struct fg_buffer *body)
+{
+    struct fg_client *client;
+    if (fg_client_new(cli, arguments, &client) < 0)
+        return fg_cli_fail(cli, FG_EXIT_FAILED, "out of memory");
+    struct fg_client_request request = {.path = path, .data = append, .arg = body};
+    long status = 0;
+    int r = fg_client_run(client, &request, &status);
+    enum fg_exit code =
+        r < 0 || status >= 300 ? fg_client_fail(cli, client, r, status) : FG_EXIT_OK;
+    fg_client_free(client);
+    return code;
+}

@@ -41,6 +41,11 @@ unsigned fg_client_retry_after(const struct fg_client *client);
 /* What the last request came to, as a sentence: the server's own words where it said some. */
 const char *fg_client_message(const struct fg_client *client);
 
+/* One GET from the server that arguments name; the body of a good answer is appended. Otherwise a
+ * code, after saying on standard error what was wrong. */
+FG_MUST_CHECK enum fg_exit fg_client_get(struct fg_cli *cli, const struct fg_arguments *arguments,
+                                         const char *path, struct fg_buffer *body);
+
 /* Appends text with what a URL's query may not hold escaped. */
 void fg_client_escape(struct fg_buffer *url, const char *text);
 

@@ -40,6 +40,7 @@ extern const struct fg_command fg_command_export;
 extern const struct fg_command fg_command_import;
 extern const struct fg_command fg_command_restore;
 extern const struct fg_command fg_command_seal;
+extern const struct fg_command fg_command_search;
 extern const struct fg_command fg_command_serve;
 extern const struct fg_command fg_command_stats;
 extern const struct fg_command fg_command_trace;

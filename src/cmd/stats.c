@@ -1,6 +1,7 @@
 /* `filigree stats`: what fills the disk, how long it lasts, what it costs. */
 #include "base/units.h"
 #include "client.h"
+#include "terminal.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -18,12 +19,12 @@ struct page {
 
 static const char *bold(const struct page *page)
 {
-    return page->cli->colour ? "\033[1m" : "";
+    return fg_terminal_paint(page->cli, FG_BOLD);
 }
 
 static const char *plain(const struct page *page)
 {
-    return page->cli->colour ? "\033[0m" : "";
+    return fg_terminal_paint(page->cli, FG_PLAIN);
 }
 
 /* -- Reading the answer
@@ -153,13 +154,10 @@ static void print_days(const struct page *page)
     }
 }
 
-/* A name from spans, without what could steer the terminal, in NAME_COLUMNS bytes. */
-static void print_name(FILE *out, const char *name)
+static void print_name(FILE *out, const char *name, const char *instead)
 {
-    int used = 0;
-    for (; *name && used < NAME_COLUMNS - 1; name++, used++)
-        fputc((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name, out);
-    fprintf(out, "%*s", NAME_COLUMNS - used, "");
+    fg_terminal_cell(out, fg_slice_from_string(*name ? name : instead), NAME_COLUMNS - 1);
+    fputc(' ', out);
 }
 
 static void print_services(const struct page *page)
@@ -176,7 +174,7 @@ static void print_services(const struct page *page)
         count_text(service, "spans", spans);
         count_text(service, "errors", errors);
         size_of(service, "bytes_per_day", size);
-        print_name(out, *text_of(service, "service") ? text_of(service, "service") : "(none)");
+        print_name(out, text_of(service, "service"), "(none)");
         fprintf(out, "%16s %12s %12s %6.1f%%\n", spans, errors, size,
                 100 * json_number_value(member(service, "share")));
     }
@@ -197,7 +195,7 @@ static void print_keys(const struct page *page)
         size_of(key, "bytes", size);
         size_of(key, "bytes_per_day", rate);
         fprintf(out, "%-10s", text_of(key, "of"));
-        print_name(out, *text_of(key, "key") ? text_of(key, "key") : "(ids, times, names)");
+        print_name(out, text_of(key, "key"), "(ids, times, names)");
         fprintf(out, "%16s %12s %12s %6.1f%%\n", values, size, rate,
                 100 * json_number_value(member(key, "share")));
     }
@@ -218,13 +216,6 @@ static enum fg_exit show(struct page *page)
 /* -- The command
  * -------------------------------------------------------------------------------------
  */
-
-static int append(void *arg, struct fg_slice data)
-{
-    struct fg_buffer *body = arg;
-    fg_buffer_append_slice(body, data);
-    return body->error;
-}
 
 static enum fg_exit print(struct fg_cli *cli, const struct fg_arguments *arguments,
                           struct fg_slice body)
@@ -247,18 +238,12 @@ static enum fg_exit print(struct fg_cli *cli, const struct fg_arguments *argumen
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
-    struct fg_client *client;
     struct fg_buffer body;
-    if (fg_client_new(cli, arguments, &client) < 0)
-        return fg_cli_fail(cli, FG_EXIT_FAILED, "out of memory");
     fg_buffer_init(&body, ANSWER_SIZE_MAX);
-    struct fg_client_request request = {.path = "/api/v1/stats", .data = append, .arg = &body};
-    long status = 0;
-    int r = fg_client_run(client, &request, &status);
-    enum fg_exit code = r < 0 || status >= 300 ? fg_client_fail(cli, client, r, status)
-                                               : print(cli, arguments, fg_buffer_slice(&body));
+    enum fg_exit code = fg_client_get(cli, arguments, "/api/v1/stats", &body);
+    if (code == FG_EXIT_OK)
+        code = print(cli, arguments, fg_buffer_slice(&body));
     fg_buffer_free(&body);
-    fg_client_free(client);
     return code;
 }
 

@@ -10,13 +10,6 @@
 #define BUILDER_BYTES   ((uint64_t)4 << 30)
 #define ID_DIGITS_MAX   32
 
-static int append(void *arg, struct fg_slice data)
-{
-    struct fg_buffer *body = arg;
-    fg_buffer_append_slice(body, data);
-    return body->error;
-}
-
 static int decode(struct fg_cli *cli, struct fg_slice body, struct fg_builder *builder)
 {
     struct fg_intake intake;
@@ -66,25 +59,16 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
         return fg_cli_fail(cli, FG_EXIT_USAGE,
                            "trace: '%.40s' is no trace id; expected up to 32 hexadecimal digits",
                            id);
-    struct fg_client *client;
-    if (fg_client_new(cli, arguments, &client) < 0)
-        return fg_cli_fail(cli, FG_EXIT_FAILED, "out of memory");
     char path[80];
     snprintf(path, sizeof path, "/api/v1/traces/%s", id);
     struct fg_buffer body;
     fg_buffer_init(&body, ANSWER_SIZE_MAX);
-    struct fg_client_request request = {.path = path, .data = append, .arg = &body};
-    long status = 0;
-    int r = fg_client_run(client, &request, &status);
-    enum fg_exit code = FG_EXIT_OK;
-    if (r < 0 || status >= 300)
-        code = fg_client_fail(cli, client, r, status);
-    else if (fg_arguments_has(arguments, "json"))
+    enum fg_exit code = fg_client_get(cli, arguments, path, &body);
+    if (code == FG_EXIT_OK && fg_arguments_has(arguments, "json"))
         fwrite(body.data, 1, body.size, cli->out);
-    else
+    else if (code == FG_EXIT_OK)
         code = show(cli, fg_buffer_slice(&body));
     fg_buffer_free(&body);
-    fg_client_free(client);
     return code;
 }
 
