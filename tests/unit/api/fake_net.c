@@ -64,7 +64,7 @@ void fake_free(struct fake_request *fake)
     fg_mutex_destroy(&fake->mutex);
 }
 
-static void wait_for_wake(struct fake_request *fake)
+void fake_wait(struct fake_request *fake)
 {
     fg_mutex_lock(&fake->mutex);
     while (fake->wakes == 0)
@@ -72,15 +72,6 @@ static void wait_for_wake(struct fake_request *fake)
     fake->wakes = 0;
     fg_mutex_unlock(&fake->mutex);
     fake->request.wake(&fake->request);
-}
-
-void fake_begin(struct fake_request *fake, struct fg_api *api)
-{
-    fg_api_on_headers(api, &fake->request);
-    if (!fake->answered)
-        fg_api_on_request(api, &fake->request);
-    while (!fake->answered)
-        wait_for_wake(fake);
 }
 
 static void stop(struct fake_request *fake)
@@ -104,7 +95,7 @@ bool fake_pull(struct fake_request *fake)
         fake->pull_size_max = part.size;
     fg_buffer_free(&part);
     if (r == FG_EAGAIN) {
-        wait_for_wake(fake);
+        fake_wait(fake);
         return true;
     }
     if (r < 0)
@@ -115,20 +106,12 @@ bool fake_pull(struct fake_request *fake)
 }
 
 /* Whoever still holds the request is about to let it go. */
-static void wait_for_refs(struct fake_request *fake)
+void fake_wait_refs(struct fake_request *fake)
 {
     fg_mutex_lock(&fake->mutex);
     while (fake->refs > 0)
         fg_cond_wait(&fake->cond, &fake->mutex);
     fg_mutex_unlock(&fake->mutex);
-}
-
-void fake_run(struct fake_request *fake, struct fg_api *api)
-{
-    fake_begin(fake, api);
-    while (fake_pull(fake))
-        ;
-    wait_for_refs(fake);
 }
 
 void fake_cancel(struct fake_request *fake)
@@ -137,7 +120,7 @@ void fake_cancel(struct fake_request *fake)
     if (fake->request.cancel)
         fake->request.cancel(&fake->request);
     stop(fake);
-    wait_for_refs(fake);
+    fake_wait_refs(fake);
 }
 
 const char *fake_text(struct fake_request *fake)

@@ -50,6 +50,10 @@ void fake_run(struct fake_request *fake, struct fg_api *api);
 void fake_begin(struct fake_request *fake, struct fg_api *api);
 /* One pull; waits for a wake where there is nothing. False at the end. */
 bool fake_pull(struct fake_request *fake);
+/* Waits for a wake and delivers it. */
+void fake_wait(struct fake_request *fake);
+/* Waits until nobody but the test holds the request. */
+void fake_wait_refs(struct fake_request *fake);
 /* The client goes. */
 void fake_cancel(struct fake_request *fake);
 

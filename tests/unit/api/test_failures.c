@@ -33,8 +33,12 @@ static void new_api(const char *origin)
         .worker_count = 1,
         .body_size_max = 1000,
         .inflated_size_max = 2000,
-        .settings = {.value_size_max = 65536, .attributes_max = 100, .events_max = 100,
-                     .links_max = 100, .cors_origins = &origin, .cors_origin_count = origin != NULL},
+        .settings = {.value_size_max = 65536,
+                     .attributes_max = 100,
+                     .events_max = 100,
+                     .links_max = 100,
+                     .cors_origins = &origin,
+                     .cors_origin_count = origin != NULL},
         .allowed = allowed,
     };
     allow = true;
@@ -376,7 +380,8 @@ static void test_trace_ids(void **state)
 {
     (void)state;
     uint64_t high = 9, low = 9;
-    assert_int_equal(fg_trace_id_parse(FG_SLICE("0AF7651916cd43dd8448eb211c80319c"), &high, &low), 0);
+    assert_int_equal(fg_trace_id_parse(FG_SLICE("0AF7651916cd43dd8448eb211c80319c"), &high, &low),
+                     0);
     assert_int_equal(high, UINT64_C(0x0af7651916cd43dd));
     assert_int_equal(low, UINT64_C(0x8448eb211c80319c));
     assert_int_equal(fg_trace_id_parse(FG_SLICE("48485a3953bb6124"), &high, &low), 0);
@@ -385,8 +390,15 @@ static void test_trace_ids(void **state)
     assert_int_equal(fg_trace_id_parse(FG_SLICE("1"), &high, &low), 0);
     assert_int_equal(low, 1);
     static const char *const wrong[] = {
-        "", "0", "00000000000000000000000000000000", "g1", "0x1", " 1", "1 ",
-        "0af7651916cd43dd8448eb211c80319c0", "0af7651916cd43dd-8448eb211c80319c",
+        "",
+        "0",
+        "00000000000000000000000000000000",
+        "g1",
+        "0x1",
+        " 1",
+        "1 ",
+        "0af7651916cd43dd8448eb211c80319c0",
+        "0af7651916cd43dd-8448eb211c80319c",
     };
     high = 7;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
@@ -404,8 +416,11 @@ static void test_settings_change_while_running(void **state)
     assert_int_equal(fake.status, 403);
     fake_free(&fake);
     const char *origin = "https://shop.example";
-    struct fg_api_settings settings = {.value_size_max = 10, .attributes_max = 1, .events_max = 1,
-                                       .links_max = 1, .cors_origins = &origin,
+    struct fg_api_settings settings = {.value_size_max = 10,
+                                       .attributes_max = 1,
+                                       .events_max = 1,
+                                       .links_max = 1,
+                                       .cors_origins = &origin,
                                        .cors_origin_count = 1};
     assert_int_equal(fg_api_configure(api, &settings), 0);
     preflight(&fake, "/v1/traces", "https://shop.example", NULL);
