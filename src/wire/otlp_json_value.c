@@ -216,7 +216,8 @@ static int write_value(struct fg_otlp_json *decoder, struct fg_json_reader *read
     return 0;
 }
 
-/* The fields of a KeyValue, whose object reader is inside. */
+/* The fields of a KeyValue, whose object reader is inside. A key that comes first is written first,
+ * so that what was exported and comes back has the same bytes. */
 static int write_entry(struct fg_otlp_json *decoder, struct fg_json_reader *reader)
 {
     struct fg_buffer *out = &decoder->attribute;
@@ -229,6 +230,11 @@ static int write_entry(struct fg_otlp_json *decoder, struct fg_json_reader *read
                 return fg_otlp_json_refuse(decoder, FG_EINVALID, value.at, "attributes",
                                            "expected a string as key");
             entry_key = value;
+            if (out->size == mark && value.type == FG_JSON_STRING) {
+                put_text(out, ENTRY_KEY, &value);
+                entry_key.type = FG_JSON_NULL;
+                mark = out->size;
+            }
             continue;
         }
         if (!fg_json_is(&key, "value")) {
