@@ -6,6 +6,7 @@
 #include "random_batch.h"
 #include "wire/otlp_encode.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -55,14 +56,33 @@ static void round_trip(const struct fg_batch *batch, enum fg_otlp_format format,
     fg_arena_free(&arena);
 }
 
-static uint32_t find_row(const struct fg_batch *batch, const struct fg_batch *like, uint32_t row)
+/* JSON has one NaN; which of them it was is lost. The values are freed by the caller. */
+static uint64_t *with_one_nan(struct fg_attrs *attrs)
 {
-    for (uint32_t i = 0; i < batch->span_count; i++)
+    uint64_t *values = calloc(attrs->count + 1u, sizeof *values);
+    assert_non_null(values);
+    for (uint32_t i = 0; i < attrs->count; i++) {
+        double number;
+        values[i] = attrs->value[i];
+        memcpy(&number, &values[i], sizeof number);
+        if (attrs->type[i] == FG_VALUE_DOUBLE && isnan(number))
+            values[i] = UINT64_C(0x7ff8000000000000);
+    }
+    attrs->value = values;
+    return values;
+}
+
+/* NULL where batch has a row like that. An end before the start is found by the intake itself, so
+ * that its mark may be new. The row of batch that has the identity of like's; where several have
+ * it, the one that is the same. */
+static const char *differs(const struct fg_batch *batch, const struct fg_batch *like, uint32_t row)
+{
+    const char *why = "it is not there";
+    for (uint32_t i = 0; why && i < batch->span_count; i++)
         if (batch->span_id[i] == like->span_id[row] &&
-            batch->trace_id_low[i] == like->trace_id_low[row] &&
-            batch->kind[i] == like->kind[row] && !batch_rows_differ(batch, i, like, row, 0))
-            return i;
-    return UINT32_MAX;
+            batch->trace_id_low[i] == like->trace_id_low[row])
+            why = batch_rows_differ(batch, i, like, row, FG_MARK_END_BEFORE_START);
+    return why;
 }
 
 /* The time of receipt is not on the wire: the copy's rows have their own. Rows come back in groups
@@ -88,11 +108,18 @@ static void check(uint64_t seed, enum fg_otlp_format format, uint32_t step)
     for (uint32_t i = 0; i < batch.span_count; i++)
         received_ns[i] = copy.received_ns[0];
     batch.received_ns = received_ns;
+    struct fg_attrs *const levels[] = {&batch.resource_attrs, &batch.scope_attrs, &batch.span_attrs,
+                                       &batch.event_attrs, &batch.link_attrs};
+    uint64_t *values[5] = {NULL};
+    for (size_t i = 0; format == FG_OTLP_JSON && i < 5; i++)
+        values[i] = with_one_nan(levels[i]);
     for (uint32_t i = 0; i < batch.span_count; i++) {
-        uint32_t row = find_row(&copy, &batch, i);
-        if (row == UINT32_MAX)
-            fail_msg("seed %llu, row %u came back changed", (unsigned long long)seed, i);
+        const char *why = differs(&copy, &batch, i);
+        if (why)
+            fail_msg("seed %llu, row %u: %s", (unsigned long long)seed, i, why);
     }
+    for (size_t i = 0; i < 5; i++)
+        free(values[i]);
     free(received_ns);
     fg_builder_free(from);
     fg_builder_free(into);
