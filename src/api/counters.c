@@ -8,13 +8,13 @@ const unsigned fg_status_of_slot[FG_STATUS_SLOTS] = {200, 202, 204, 400, 401, 40
 const uint64_t fg_bucket_ms[FG_BUCKETS - 1] = {1,   2,   5,    10,   20,   50,   100,
                                                200, 500, 1000, 2000, 5000, 10000};
 
-void fg_histogram_add(struct fg_histogram *histogram, uint64_t ns)
+void fg_latency_add(struct fg_latency *latency, uint64_t ns)
 {
     size_t bucket = 0;
     while (bucket < FG_BUCKETS - 1 && ns > fg_bucket_ms[bucket] * 1000000)
         bucket++;
-    fg_count(&histogram->buckets[bucket], 1);
-    fg_count(&histogram->sum_ns, ns);
+    fg_count(&latency->buckets[bucket], 1);
+    fg_count(&latency->sum_ns, ns);
 }
 
 void fg_count_request(struct fg_counters *counters, size_t route_index, unsigned status,

@@ -29,11 +29,11 @@ enum fg_ingest_refusal {
 #define FG_STATUS_SLOTS 20
 extern const unsigned fg_status_of_slot[FG_STATUS_SLOTS];
 
-/* Buckets of a histogram and their upper bounds in milliseconds; the last bucket has none. */
+/* Buckets of a latency histogram and their upper bounds in milliseconds; the last bucket has none. */
 #define FG_BUCKETS 14
 extern const uint64_t fg_bucket_ms[FG_BUCKETS - 1];
 
-struct fg_histogram {
+struct fg_latency {
     _Atomic uint64_t buckets[FG_BUCKETS];
     _Atomic uint64_t sum_ns;
 };
@@ -48,7 +48,7 @@ struct fg_counters {
     _Atomic uint64_t redacted_attributes, replaced_texts, dropped_links;
     _Atomic uint64_t filed_by_receipt, ends_before_start, open_spans;
     _Atomic uint64_t denied_requests;
-    struct fg_histogram ingest_seconds; /* from the headers to the acknowledgement */
+    struct fg_latency ingest_seconds; /* from the headers to the acknowledgement */
 };
 
 /* Only the owner writes, so that a load and a store do; a reader sees a number that was true. */
@@ -62,4 +62,4 @@ void fg_count_request(struct fg_counters *counters, size_t route_index, unsigned
                       uint64_t duration_ns);
 void fg_count_intake(struct fg_counters *counters, enum fg_ingest_protocol protocol,
                      const struct fg_intake_counts *counts);
-void fg_histogram_add(struct fg_histogram *histogram, uint64_t ns);
+void fg_latency_add(struct fg_latency *latency, uint64_t ns);

@@ -86,7 +86,7 @@ static void answer_success(struct ingest *ingest)
 {
     struct fg_exchange *exchange = ingest->exchange;
     uint64_t now_ns = fg_env_mono_ns(exchange->api->env);
-    fg_histogram_add(&exchange->loop->counters.ingest_seconds, now_ns - exchange->begin_mono_ns);
+    fg_latency_add(&exchange->loop->counters.ingest_seconds, now_ns - exchange->begin_mono_ns);
     if (ingest->protocol == FG_INGEST_OTLP_GRPC) {
         answer_grpc(ingest);
         return;
