@@ -17,21 +17,24 @@ static uint64_t mix_string(uint64_t hash, const struct fg_batch *batch, uint32_t
     return id ? mix(hash, fg_hash(batch->strings[id])) : mix(hash, 0);
 }
 
+static uint64_t attr_hash(const struct fg_batch *batch, const struct fg_attrs *attrs, uint32_t at)
+{
+    uint64_t hash = mix_string(attrs->type[at], batch, attrs->key[at]);
+    if (fg_value_type_is_bytes(attrs->type[at]))
+        return mix_string(hash, batch, (uint32_t)attrs->value[at]);
+    return mix(hash, attrs->value[at]);
+}
+
+/* As a set: a segment gives attributes back in another order than that in which they came. */
 static uint64_t mix_attrs(uint64_t hash, const struct fg_batch *batch, const struct fg_attrs *attrs,
                           uint32_t owner)
 {
     uint32_t begin, end;
+    uint64_t sum = 0;
     fg_attrs_range(attrs, owner, &begin, &end);
-    hash = mix(hash, end - begin);
-    for (uint32_t i = begin; i < end; i++) {
-        hash = mix_string(hash, batch, attrs->key[i]);
-        hash = mix(hash, attrs->type[i]);
-        if (fg_value_type_is_bytes(attrs->type[i]))
-            hash = mix_string(hash, batch, (uint32_t)attrs->value[i]);
-        else
-            hash = mix(hash, attrs->value[i]);
-    }
-    return hash;
+    for (uint32_t i = begin; i < end; i++)
+        sum += attr_hash(batch, attrs, i);
+    return mix(mix(hash, end - begin), sum);
 }
 
 uint64_t fg_resource_hash(const struct fg_batch *batch, uint32_t resource)
@@ -131,6 +134,17 @@ static bool string_equal(struct pair pair, uint32_t a_id, uint32_t b_id)
     return fg_slice_equal(pair.a->strings[a_id], pair.b->strings[b_id]);
 }
 
+static bool attr_equal(struct pair pair, const struct fg_attrs *a, uint32_t i,
+                       const struct fg_attrs *b, uint32_t j)
+{
+    if (a->type[i] != b->type[j] || !string_equal(pair, a->key[i], b->key[j]))
+        return false;
+    return fg_value_type_is_bytes(a->type[i])
+               ? string_equal(pair, (uint32_t)a->value[i], (uint32_t)b->value[j])
+               : a->value[i] == b->value[j];
+}
+
+/* As sets; keys are unique within an owner, and mostly in the same order. */
 static bool attrs_equal(struct pair pair, const struct fg_attrs *a, uint32_t a_owner,
                         const struct fg_attrs *b, uint32_t b_owner)
 {
@@ -139,12 +153,13 @@ static bool attrs_equal(struct pair pair, const struct fg_attrs *a, uint32_t a_o
     fg_attrs_range(b, b_owner, &b_begin, &b_end);
     if (a_end - a_begin != b_end - b_begin)
         return false;
-    for (uint32_t i = a_begin, j = b_begin; i < a_end; i++, j++) {
-        if (a->type[i] != b->type[j] || !string_equal(pair, a->key[i], b->key[j]))
-            return false;
-        if (fg_value_type_is_bytes(a->type[i])
-                ? !string_equal(pair, (uint32_t)a->value[i], (uint32_t)b->value[j])
-                : a->value[i] != b->value[j])
+    for (uint32_t i = a_begin; i < a_end; i++) {
+        uint32_t j = b_begin + (i - a_begin);
+        if (attr_equal(pair, a, i, b, j))
+            continue;
+        for (j = b_begin; j < b_end && !attr_equal(pair, a, i, b, j);)
+            j++;
+        if (j == b_end)
             return false;
     }
     return true;

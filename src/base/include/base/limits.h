@@ -76,6 +76,16 @@
 #define FG_SNAPSHOT_AGE_NS_MAX (30 * FG_NS_PER_SECOND)
 /* Hashes of the requests of this long are kept, to stop retries early. */
 #define FG_RETRY_WINDOW_NS (10 * FG_NS_PER_MINUTE)
+/* What minute rollups tell apart, so that a service that puts ids in its names fills no disk: names
+ * of one service, services; what is over is counted as "other". Then operations and edges together,
+ * bytes of names, and numbers (a minute's count in one histogram bucket) of one rollup: 48 MiB. */
+#define FG_ROLLUP_NAMES_MAX      1000u
+#define FG_ROLLUP_SERVICES_MAX   1000u
+#define FG_ROLLUP_OPS_MAX        131072u
+#define FG_ROLLUP_NAMES_SIZE_MAX ((uint32_t)8 << 20)
+#define FG_ROLLUP_NUMBERS_MAX    3145728u
+/* Bytes of an encoded rollup, before compression: what the limits above can come to. */
+#define FG_ROLLUP_SIZE_MAX ((size_t)64 << 20)
 /* Spans that one trace may give back in one answer. */
 #define FG_TRACE_SPANS_MAX 1000000u
 
@@ -136,12 +146,3 @@
 /* Bytes that one may read from disk, likewise: a day of a busy store. */
 #define FG_QUERY_BYTES     ((uint64_t)8 << 30)
 #define FG_QUERY_BYTES_MAX ((uint64_t)256 << 30)
-/* Conditions of one predicate, and their nesting, which is recursion. */
-#define FG_PREDICATE_NODES_MAX 256u
-#define FG_PREDICATE_DEPTH_MAX 32u
-/* Bytes of a regular expression. */
-#define FG_REGEX_SIZE_MAX 4096u
-/* Steps (as PCRE2 counts them) and memory that one match of a regular expression on one string may
- * take: some milliseconds. A string of FG_ATTR_VALUE_SIZE_MAX is searched with ease. */
-#define FG_REGEX_STEPS_MAX      1000000u
-#define FG_REGEX_STACK_SIZE_MAX ((size_t)512 << 10)
