@@ -55,7 +55,6 @@ void fg_intake_begin(struct fg_intake *intake, const struct fg_intake_rules *rul
     bool for_ever = rules->retention_age_ns == 0 || rules->retention_age_ns > now_ns;
     intake->start_ns_min = for_ever ? 0 : now_ns - rules->retention_age_ns;
     intake->start_ns_max = now_ns + FG_START_AHEAD_NS_MAX;
-    intake->shared_mark = 0;
 }
 
 uint64_t fg_intake_rejected(const struct fg_intake_counts *counts)
@@ -282,8 +281,8 @@ static int span_begin(void *arg, const struct fg_otlp_span *span)
                       ? (uint8_t)span->status_code
                       : FG_STATUS_UNSET,
     };
-    uint16_t marks = (uint16_t)(intake->resource_marks | intake->scope_marks | intake->shared_mark |
-                                judge_times(intake, span));
+    uint16_t marks = (uint16_t)(intake->resource_marks | intake->scope_marks |
+                                (span->shared ? FG_MARK_SHARED : 0) | judge_times(intake, span));
     int r = clean(intake, span->name, &marks, &intake->span.name);
     if (r == 0)
         r = clean(intake, span->trace_state, &marks, &intake->span.trace_state);

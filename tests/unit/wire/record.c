@@ -213,6 +213,7 @@ static int span_begin(void *arg, const struct fg_otlp_span *span)
     number_field(record, "attributes", span->attribute_count);
     number_field(record, "events", span->event_count);
     number_field(record, "links", span->link_count);
+    number_field(record, "shared", span->shared);
     return answer(record, begin);
 }
 

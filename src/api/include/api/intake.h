@@ -63,7 +63,6 @@ struct fg_intake {
     struct fg_span span;
     uint32_t resource_id, scope_id;
     uint16_t resource_marks, scope_marks; /* for the spans below them */
-    uint16_t shared_mark;                 /* set by Zipkin's shared spans, see zipkin.c */
 };
 
 /* The arg of its calls is a struct fg_intake. They return FG_ENOMEM, FG_ELIMIT (the builder is

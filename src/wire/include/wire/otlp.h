@@ -79,6 +79,7 @@ struct fg_otlp_span {
     uint32_t attribute_count;
     uint32_t event_count;
     uint32_t link_count;
+    bool shared; /* the server's half of a span that has the client's id; Zipkin alone knows it */
 };
 
 struct fg_otlp_event {
