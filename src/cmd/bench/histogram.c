@@ -21,7 +21,7 @@ static uint64_t bucket_end(unsigned bucket)
     return (((uint64_t)SUBS | bucket % SUBS) << shift) + ((UINT64_C(1) << shift) - 1);
 }
 
-void fg_histogram_add(struct fg_histogram *histogram, uint64_t value)
+void fg_bench_histogram_add(struct fg_bench_histogram *histogram, uint64_t value)
 {
     histogram->counts[bucket_of(value)]++;
     histogram->count++;
@@ -30,7 +30,7 @@ void fg_histogram_add(struct fg_histogram *histogram, uint64_t value)
         histogram->max = value;
 }
 
-uint64_t fg_histogram_quantile(const struct fg_histogram *histogram, double share)
+uint64_t fg_bench_histogram_quantile(const struct fg_bench_histogram *histogram, double share)
 {
     uint64_t seen = 0;
     for (unsigned i = 0; i < FG_HISTOGRAM_BUCKETS; i++) {

@@ -6,11 +6,11 @@
 
 #define FG_HISTOGRAM_BUCKETS (60 * 32)
 
-struct fg_histogram {
+struct fg_bench_histogram {
     uint64_t counts[FG_HISTOGRAM_BUCKETS];
     uint64_t count, sum, max;
 };
 
-void fg_histogram_add(struct fg_histogram *histogram, uint64_t value);
+void fg_bench_histogram_add(struct fg_bench_histogram *histogram, uint64_t value);
 /* The value that a share (0.99) of all values is not above; 0 where there are none. */
-uint64_t fg_histogram_quantile(const struct fg_histogram *histogram, double share);
+uint64_t fg_bench_histogram_quantile(const struct fg_bench_histogram *histogram, double share);

@@ -255,7 +255,7 @@ static void acknowledge(struct connection *connection)
                 (int)rejected);
         return;
     }
-    fg_histogram_add(&result->latency, now(loader) - connection->begin_ns);
+    fg_bench_histogram_add(&result->latency, now(loader) - connection->begin_ns);
     result->requests++;
     result->spans +=
         (uint64_t)fg_bench_traces_per_request(loader->load->shape) * FG_BENCH_TRACE_SPANS;

@@ -35,7 +35,7 @@ struct fg_bench_load_result {
     uint64_t lost_connections;           /* closed in the middle of a request */
     uint64_t next_request;               /* no request from here on was sent */
     uint64_t body_bytes;                 /* of acknowledged requests */
-    struct fg_histogram latency;         /* ns */
+    struct fg_bench_histogram latency;   /* ns */
     char problem[FG_BENCH_PROBLEM_SIZE]; /* the first failure, as a sentence; "": none */
 };
 

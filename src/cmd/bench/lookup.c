@@ -75,7 +75,7 @@ static int ask(struct asker *asker, uint64_t trace)
     int r = fg_client_run(asker->client, &request, &status);
     if (r < 0)
         return r;
-    fg_histogram_add(&result->latency, fg_env_mono_ns(env) - begin_ns);
+    fg_bench_histogram_add(&result->latency, fg_env_mono_ns(env) - begin_ns);
     uint64_t spans = status == 200 ? count_spans(fg_buffer_slice(&asker->answer)) : 0;
     result->asked++;
     result->whole += spans == asker->lookup->spans_expected;

@@ -16,7 +16,7 @@ struct fg_bench_lookup_result {
     uint64_t asked, whole;
     uint64_t missing;  /* no trace, or fewer spans than were acknowledged */
     uint64_t repeated; /* more */
-    struct fg_histogram latency;
+    struct fg_bench_histogram latency;
     char first_wrong[40]; /* the id of one that is not whole */
 };
 

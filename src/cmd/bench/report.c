@@ -105,7 +105,7 @@ static size_t make_rows(const struct fg_bench_report *report, struct row rows[RO
 {
     const struct fg_bench_figures *figures = report->figures;
     const struct fg_bench_load_result *load = &figures->load;
-    const struct fg_histogram *latency = &load->latency;
+    const struct fg_bench_histogram *latency = &load->latency;
     bool has_process = report->server->pid != 0;
     bool settled = figures->is_settled;
     size_t count = 0;
@@ -119,10 +119,10 @@ static size_t make_rows(const struct fg_bench_report *report, struct row rows[RO
             each(settled ? figures->settled_cpu_seconds : figures->usage.cpu_seconds, load->spans) *
                 1e6,
             8, 4, false, 2);
-    ROW("acknowledgement, p50", "ack_ms_p50", "ms", ms(fg_histogram_quantile(latency, 0.5)), 0, 0,
-        false, 2);
-    ROW("acknowledgement, p99", "ack_ms_p99", "ms", ms(fg_histogram_quantile(latency, 0.99)), 20, 5,
-        false, 2);
+    ROW("acknowledgement, p50", "ack_ms_p50", "ms", ms(fg_bench_histogram_quantile(latency, 0.5)),
+        0, 0, false, 2);
+    ROW("acknowledgement, p99", "ack_ms_p99", "ms", ms(fg_bench_histogram_quantile(latency, 0.99)),
+        20, 5, false, 2);
     ROW("acknowledgement, the longest", "ack_ms_max", "ms", ms(latency->max), 200, 50, false, 2);
     if (figures->folder_bytes)
         ROW(settled ? "bytes a span on disk after merging" : "bytes a span on disk",
@@ -138,9 +138,9 @@ static size_t make_rows(const struct fg_bench_report *report, struct row rows[RO
             (double)figures->resident_bytes_max / 1e6, 320, 200, false, 0);
     if (figures->is_looked_up) {
         ROW("trace by id, warm, p50", "trace_ms_p50", "ms",
-            ms(fg_histogram_quantile(&figures->lookup.latency, 0.5)), 0, 0, false, 2);
+            ms(fg_bench_histogram_quantile(&figures->lookup.latency, 0.5)), 0, 0, false, 2);
         ROW("trace by id, warm, p99", "trace_ms_p99", "ms",
-            ms(fg_histogram_quantile(&figures->lookup.latency, 0.99)), 10, 2, false, 2);
+            ms(fg_bench_histogram_quantile(&figures->lookup.latency, 0.99)), 10, 2, false, 2);
     }
     if (figures->is_killed) {
         ROW("acknowledged traces lost by kill -9", "traces_lost_by_kill", "",

@@ -301,16 +301,16 @@ static void quantiles_are_near(void **state)
     (void)state;
     enum { COUNT = 20000 };
     static uint64_t values[COUNT];
-    struct fg_histogram *histogram = calloc(1, sizeof *histogram);
+    struct fg_bench_histogram *histogram = calloc(1, sizeof *histogram);
     for (size_t i = 0; i < COUNT; i++) {
         values[i] = fg_bench_mix(i) >> (i % 64);
-        fg_histogram_add(histogram, values[i]);
+        fg_bench_histogram_add(histogram, values[i]);
     }
     qsort(values, COUNT, sizeof *values, compare);
     static const double shares[] = {0.001, 0.1, 0.5, 0.9, 0.99, 0.999, 1};
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         uint64_t exact = values[(size_t)(shares[i] * COUNT + 0.999) - 1];
-        uint64_t found = fg_histogram_quantile(histogram, shares[i]);
+        uint64_t found = fg_bench_histogram_quantile(histogram, shares[i]);
         assert_true(found >= exact && found - exact <= exact / 32);
     }
     assert_true(histogram->max == values[COUNT - 1]);

@@ -146,3 +146,12 @@
 /* Bytes that one may read from disk, likewise: a day of a busy store. */
 #define FG_QUERY_BYTES     ((uint64_t)8 << 30)
 #define FG_QUERY_BYTES_MAX ((uint64_t)256 << 30)
+/* Conditions of one predicate, and their nesting, which is recursion. */
+#define FG_PREDICATE_NODES_MAX 256u
+#define FG_PREDICATE_DEPTH_MAX 32u
+/* Bytes of a regular expression. */
+#define FG_REGEX_SIZE_MAX 4096u
+/* Steps (as PCRE2 counts them) and memory that one match of a regular expression on one string may
+ * take: some milliseconds. A string of FG_ATTR_VALUE_SIZE_MAX is searched with ease. */
+#define FG_REGEX_STEPS_MAX      1000000u
+#define FG_REGEX_STACK_SIZE_MAX ((size_t)512 << 10)

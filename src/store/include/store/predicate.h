@@ -48,8 +48,14 @@ enum fg_field {
 };
 
 /* Immutable once built; lives, with children and slices, in the memory of who built it. Comparison
- * is typed: a STRING operand meets strings only; INT and DOUBLE meet both, compared as numbers;
- * BOOL meets bools. */
+ * is typed: a STRING operand meets strings only; INT and DOUBLE meet both, compared as numbers, by
+ * their exact values; NaN meets nothing; BOOL meets bools, by EQ and NE. A value of a type that the
+ * operand does not meet matches neither EQ nor NE; any type EXISTS.
+ *
+ * A field of a span, scope or event that is a string is there when it is not empty; one that is
+ * not matches nothing but EQ "". An attribute is there even when its value is empty. Where several
+ * values are asked (any event, any link, span or resource) one that matches is enough. AND of
+ * nothing is true, OR of nothing false. */
 struct fg_predicate {
     enum fg_predicate_op op;
     enum fg_field field;
