@@ -127,6 +127,31 @@
  */
 #define FG_NET_STREAM_WINDOW_SIZE     ((int32_t)4 << 20)
 #define FG_NET_CONNECTION_WINDOW_SIZE ((int32_t)16 << 20)
+/* Bytes that are read at once where the body's own buffer is not the target. */
+#define FG_NET_READ_SIZE ((size_t)64 << 10)
+/* Bytes of memory that a body of known size takes with its first byte; then twice what has come. */
+#define FG_NET_BODY_FIRST_SIZE_MAX ((size_t)256 << 10)
+/* HTTP/1.1: bytes that may come ahead while a request is worked on, beyond the read that brought
+ * it; reading them shows that the client is still there. */
+#define FG_NET_AHEAD_SIZE ((size_t)4 << 10)
+/* HTTP/1.1: what is left of a refused request's body is read and dropped where it is no more than
+ * this, and the connection lives on; otherwise it is closed after the answer. */
+#define FG_NET_DISCARD_SIZE_MAX UINT64_C(262144)
+/* A connection that is closed under a sending client is read and dropped for so long and so much,
+ * so that the client sees the answer and not a reset. */
+#define FG_NET_LINGER_NS       (2 * FG_NS_PER_SECOND)
+#define FG_NET_LINGER_SIZE_MAX ((uint64_t)64 << 20)
+/* Files that connections leave to the store and the rest of the process. */
+#define FG_NET_FILES_RESERVED 1024u
+/* Without a file descriptor left, accepting pauses for this long. */
+#define FG_NET_ACCEPT_PAUSE_NS (100 * FG_NS_PER_MS)
+/* Kept for reuse by each loop: requests, and buffers of each power of two between the sizes. */
+#define FG_NET_SPARE_CALLS     64u
+#define FG_NET_SPARE_BODIES    16u
+#define FG_NET_SPARE_BODY_LOG  12u /* 4 KiB, … */
+#define FG_NET_SPARE_BODY_LOGS 7u  /* … to 256 KiB */
+/* Fields that a handler may put into an answer. */
+#define FG_NET_RESPONSE_FIELDS_MAX 32u
 /* Bytes that a generator should and may append in one pull. */
 #define FG_PULL_SIZE     ((size_t)64 << 10)
 #define FG_PULL_SIZE_MAX ((size_t)4 << 20)
