@@ -29,7 +29,8 @@ enum fg_ingest_refusal {
 #define FG_STATUS_SLOTS 20
 extern const unsigned fg_status_of_slot[FG_STATUS_SLOTS];
 
-/* Buckets of a latency histogram and their upper bounds in milliseconds; the last bucket has none. */
+/* Buckets of a latency histogram and their upper bounds in milliseconds; the last bucket has none.
+ */
 #define FG_BUCKETS 14
 extern const uint64_t fg_bucket_ms[FG_BUCKETS - 1];
 

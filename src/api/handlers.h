@@ -14,12 +14,20 @@ void fg_handle_zipkin(struct fg_exchange *exchange);
 /* traces.c */
 void fg_handle_trace(struct fg_exchange *exchange);
 void fg_handle_search(struct fg_exchange *exchange);
+
+/* jaeger.c */
 void fg_handle_jaeger_trace(struct fg_exchange *exchange);
 void fg_handle_jaeger_search(struct fg_exchange *exchange);
 
 /* services.c */
 void fg_handle_services(struct fg_exchange *exchange);
+void fg_handle_operations(struct fg_exchange *exchange);
+
+/* jaeger_services.c */
 void fg_handle_jaeger_services(struct fg_exchange *exchange);
+void fg_handle_jaeger_operations(struct fg_exchange *exchange);
+void fg_handle_jaeger_operation_names(struct fg_exchange *exchange);
+void fg_handle_jaeger_dependencies(struct fg_exchange *exchange);
 
 /* export_route.c */
 void fg_handle_export(struct fg_exchange *exchange);

@@ -9,6 +9,7 @@
 #include "span/block.h"
 #include "state.h"
 #include "store/store.h"
+#include "wire/zipkin.h"
 
 #include <strings.h>
 
@@ -21,6 +22,7 @@ struct ingest {
     enum fg_ingest_protocol protocol;
     int result;              /* written by the committer before it wakes the loop */
     uint64_t rejected_spans; /* partial success */
+    bool has_stored;         /* other spans were taken */
     struct fg_slice message; /* why */
 };
 
@@ -81,6 +83,19 @@ static void answer_grpc(struct ingest *ingest)
     fg_buffer_free(&body);
 }
 
+/* Zipkin's protocol has no partial success: its senders learn of spans that are not kept by a 400,
+ * which they do not send again. The others are kept all the same. */
+static void answer_zipkin(struct ingest *ingest)
+{
+    struct fg_exchange *exchange = ingest->exchange;
+    if (ingest->rejected_spans == 0)
+        fg_answer_copy(exchange, 202, NULL, (struct fg_slice){0});
+    else
+        fg_answer_invalid(exchange, "%.*s%s", (int)ingest->message.size,
+                          (const char *)ingest->message.data,
+                          ingest->has_stored ? "; the other spans of the request are stored" : "");
+}
+
 /* The acknowledgement: what was accepted is durable and can be found. */
 static void answer_success(struct ingest *ingest)
 {
@@ -94,7 +109,7 @@ static void answer_success(struct ingest *ingest)
     bool json = ingest->protocol == FG_INGEST_OTLP_HTTP_JSON;
     const char *type = json ? "application/json" : "application/x-protobuf";
     if (ingest->protocol == FG_INGEST_ZIPKIN) {
-        fg_answer_copy(exchange, 202, NULL, (struct fg_slice){0});
+        answer_zipkin(ingest);
     } else if (ingest->rejected_spans == 0) {
         fg_answer_copy(exchange, 200, type, json ? FG_SLICE("{}") : (struct fg_slice){0});
     } else {
@@ -125,8 +140,6 @@ static void on_done(struct fg_append *append, int result)
     fg_request_wake(ingest->exchange->request);
 }
 
-/* Zipkin has no partial success: some invalid spans are an invalid request (as in Zipkin's server).
- */
 static void describe_partial(struct ingest *ingest)
 {
     struct fg_intake *intake = &ingest->exchange->loop->intake;
@@ -151,6 +164,7 @@ static void store_spans(struct ingest *ingest)
     }
     ingest->append.request_hash = fg_hash_seeded(exchange->request->body, ingest->protocol);
     ingest->append.done = on_done;
+    ingest->has_stored = true;
     exchange->work = ingest;
     exchange->request->wake = on_wake;
     fg_request_release_body(exchange->request);
@@ -233,4 +247,15 @@ void fg_handle_otlp_http(struct fg_exchange *exchange)
             "content-type must be application/x-protobuf or application/json", 0};
         refuse(exchange, FG_INGEST_MALFORMED, &failure);
     }
+}
+
+void fg_handle_zipkin(struct fg_exchange *exchange)
+{
+    if (is_type(exchange->request, FG_SLICE("application/json"))) {
+        take_spans(exchange, FG_INGEST_ZIPKIN, fg_zipkin_decode_spans);
+        return;
+    }
+    struct fg_failure failure = {415, FG_RPC_INVALID_ARGUMENT,
+                                 "content-type must be application/json: Zipkin's v2 JSON", 0};
+    refuse(exchange, FG_INGEST_MALFORMED, &failure);
 }

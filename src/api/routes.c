@@ -23,6 +23,8 @@ static const struct fg_route routes[] = {
      .needs_store = true, .handle = fg_handle_search},
     {FG_ROUTE(GET, "/api/v1/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_services},
+    {FG_ROUTE(GET, "/api/v1/services/{id}/operations", VIEW), .faces = FG_ON_API,
+     .form = FG_FORM_NATIVE, .needs_store = true, .handle = fg_handle_operations},
     {FG_ROUTE(GET, "/api/v1/export", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_export},
 
@@ -34,6 +36,12 @@ static const struct fg_route routes[] = {
      .needs_store = true, .handle = fg_handle_jaeger_search},
     {FG_ROUTE(GET, "/api/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
      .needs_store = true, .handle = fg_handle_jaeger_services},
+    {FG_ROUTE(GET, "/api/services/{id}/operations", VIEW), .faces = FG_ON_API,
+     .form = FG_FORM_JAEGER, .needs_store = true, .handle = fg_handle_jaeger_operation_names},
+    {FG_ROUTE(GET, "/api/operations", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_operations},
+    {FG_ROUTE(GET, "/api/dependencies", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_dependencies},
 
     /* -- Where somebody with a browser arrives ---------------------------------------------------
      */
@@ -75,10 +83,12 @@ static bool path_fits(const char *pattern, struct fg_slice path, struct fg_slice
     if (!brace)
         return fg_slice_equal(path, fg_slice_from_string(pattern));
     struct fg_slice head = fg_slice(pattern, (size_t)(brace - pattern));
-    if (!fg_slice_starts_with(path, head) || path.size == head.size)
+    struct fg_slice tail = fg_slice_from_string(strchr(brace, '}') + 1);
+    if (!fg_slice_starts_with(path, head) || path.size <= head.size + tail.size)
         return false;
-    struct fg_slice param = fg_slice(path.data + head.size, path.size - head.size);
-    if (memchr(param.data, '/', param.size))
+    struct fg_slice param = fg_slice(path.data + head.size, path.size - head.size - tail.size);
+    if (memchr(param.data, '/', param.size) ||
+        !fg_slice_equal(fg_slice(param.data + param.size, tail.size), tail))
         return false;
     *ret_param = param;
     return true;

@@ -183,10 +183,33 @@ static int load_next(struct fg_trace_stream *stream)
     }
 }
 
+/* Loads the next trace of a list that is there. FG_ENOTFOUND: the list is at its end. */
+static int load_listed(struct fg_trace_stream *stream)
+{
+    int r = 0;
+    while (r == 0 && stream->page_at < stream->page.count) {
+        stream->key = stream->page.keys[stream->page_at++];
+        r = load(stream);
+        if (is_cancelled(stream))
+            return FG_ECANCELLED;
+        if (r != FG_ENOTFOUND)
+            return r;
+        r = stream->ops->missing(stream);
+    }
+    return r < 0 ? r : FG_ENOTFOUND;
+}
+
+static int load_another(struct fg_trace_stream *stream)
+{
+    if (stream->is_list)
+        return load_listed(stream);
+    return stream->is_search ? load_next(stream) : load(stream);
+}
+
 static int read_some(struct fg_trace_stream *stream)
 {
     while (stream->text.size < FG_PULL_SIZE) {
-        int r = stream->is_search ? load_next(stream) : load(stream);
+        int r = load_another(stream);
         if (stream->is_search && r == FG_ENOTFOUND) {
             stream->is_over = true;
             return stream->ops->end(stream);

@@ -27,6 +27,9 @@ struct fg_trace_stream_ops {
     int (*loaded)(struct fg_trace_stream *stream, bool *ret_render);
     /* Appends some more of the trace to text. Loop. */
     int (*render)(struct fg_trace_stream *stream, bool *ret_done);
+    /* The trace of stream->key, one of a list, is not there. NULL where there are no lists. Reader.
+     */
+    int (*missing)(struct fg_trace_stream *stream);
     /* The answer's end. Reader, or loop after the last render. */
     int (*end)(struct fg_trace_stream *stream);
 };
@@ -41,6 +44,7 @@ struct fg_trace_stream {
     _Atomic bool stopped;
 
     bool is_search;
+    bool is_list; /* with is_search: the traces of page.keys, which are there before the start */
     struct fg_arena query_arena;
     const struct fg_query *query; /* in query_arena; NULL: every trace */
     struct fg_search search;      /* with what the store can look for of the query */
@@ -53,7 +57,7 @@ struct fg_trace_stream {
     int cut;                   /* why the search ended early: FG_ETIMEOUT, FG_ELIMIT; or 0 */
     uint32_t wanted;           /* traces that may still be given out */
     uint32_t given;
-    struct fg_arena page_arena; /* the search's keys */
+    struct fg_arena page_arena; /* the search's or list's keys */
     struct fg_search_result page;
     uint32_t page_at;
 

@@ -29,6 +29,10 @@ HANDLER(fg_handle_jaeger_trace)
 HANDLER(fg_handle_jaeger_search)
 HANDLER(fg_handle_services)
 HANDLER(fg_handle_jaeger_services)
+HANDLER(fg_handle_operations)
+HANDLER(fg_handle_jaeger_operations)
+HANDLER(fg_handle_jaeger_operation_names)
+HANDLER(fg_handle_jaeger_dependencies)
 HANDLER(fg_handle_export)
 HANDLER(fg_handle_health)
 HANDLER(fg_handle_ready)
@@ -171,6 +175,12 @@ static void test_param(void **state)
     struct fg_route_match match = find(FG_METHOD_GET, "/api/v1/traces/a%20b", FG_FACE_API);
     assert_non_null(match.route);
     assert_true(fg_slice_equal(match.param, FG_SLICE("a%20b")));
+    match = find(FG_METHOD_GET, "/api/services/mes-api/operations", FG_FACE_API);
+    assert_non_null(match.route);
+    assert_true(fg_slice_equal(match.param, FG_SLICE("mes-api")));
+    assert_null(find(FG_METHOD_GET, "/api/services//operations", FG_FACE_API).route);
+    assert_null(find(FG_METHOD_GET, "/api/services/a/b/operations", FG_FACE_API).route);
+    assert_null(find(FG_METHOD_GET, "/api/services/a/operation", FG_FACE_API).route);
     /* A fixed path is no parameter's. */
     match = find(FG_METHOD_GET, "/api/v1/services", FG_FACE_API);
     assert_int_equal(match.param.size, 0);
