@@ -25,6 +25,10 @@ static const struct fg_route routes[] = {
      .needs_store = true, .handle = fg_handle_services},
     {FG_ROUTE(GET, "/api/v1/services/{id}/operations", VIEW), .faces = FG_ON_API,
      .form = FG_FORM_NATIVE, .needs_store = true, .handle = fg_handle_operations},
+    {FG_ROUTE(GET, "/api/v1/keys", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_keys},
+    {FG_ROUTE(GET, "/api/v1/values", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_values},
     {FG_ROUTE(GET, "/api/v1/export", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_export},
 

@@ -61,7 +61,7 @@ bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
     return true;
 }
 
-static bool limit(struct fg_exchange *exchange, uint32_t limit_default, uint32_t *ret_limit)
+bool fg_limit_param(struct fg_exchange *exchange, uint32_t limit_default, uint32_t *ret_limit)
 {
     struct fg_slice text = fg_exchange_param(exchange, "limit");
     uint32_t value = 0;
@@ -156,7 +156,8 @@ bool fg_search_params(struct fg_trace_stream *stream, uint32_t limit_default)
         !fg_params_known(exchange, search_names, sizeof search_names / sizeof *search_names))
         return false;
     if (!fg_time_params(exchange, &search->start_ns_min, &search->start_ns_max) ||
-        !limit(exchange, limit_default, &stream->wanted) || !bounds(stream) || !read_query(stream))
+        !fg_limit_param(exchange, limit_default, &stream->wanted) || !bounds(stream) ||
+        !read_query(stream))
         return false;
     struct fg_slice cursor = fg_exchange_param(exchange, "cursor");
     if (cursor.size && fg_trace_key_parse(cursor, &search->after) < 0) {

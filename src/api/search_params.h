@@ -16,3 +16,7 @@ FG_MUST_CHECK bool fg_params_known(struct fg_exchange *exchange, const char *con
 /* start and end, as fg_time_parse() reads them; absent is all time. False after a 400. */
 FG_MUST_CHECK bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
                                   uint64_t *ret_start_ns_max);
+
+/* limit: from 1 to FG_SEARCH_COUNT_MAX. False after a 400. */
+FG_MUST_CHECK bool fg_limit_param(struct fg_exchange *exchange, uint32_t limit_default,
+                                  uint32_t *ret_limit);

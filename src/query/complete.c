@@ -250,8 +250,8 @@ static int add_number(struct counter *counter, enum fg_field level, uint8_t type
     return add(counter, level, type, fg_slice_from_string(text), 1);
 }
 
-static int values_of(struct counter *counter, const struct fg_batch *batch, enum fg_field level,
-                     const struct fg_attrs *attrs, uint32_t owner)
+static int values_of(struct counter *counter, enum fg_field level, const struct fg_attrs *attrs,
+                     uint32_t owner)
 {
     uint32_t begin, end;
     fg_attrs_range(attrs, owner, &begin, &end);
@@ -268,13 +268,12 @@ static int values_of(struct counter *counter, const struct fg_batch *batch, enum
 
 static int span_values(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    return values_of(counter, batch, FG_FIELD_ATTR_SPAN, &batch->span_attrs, row);
+    return values_of(counter, FG_FIELD_ATTR_SPAN, &batch->span_attrs, row);
 }
 
 static int resource_values(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    return values_of(counter, batch, FG_FIELD_ATTR_RESOURCE, &batch->resource_attrs,
-                     batch->resource[row]);
+    return values_of(counter, FG_FIELD_ATTR_RESOURCE, &batch->resource_attrs, batch->resource[row]);
 }
 
 static int service_of(struct counter *counter, const struct fg_batch *batch, uint32_t row)
