@@ -179,4 +179,4 @@
 /* Steps (as PCRE2 counts them) and memory that one match of a regular expression on one string may
  * take: some milliseconds. A string of FG_ATTR_VALUE_SIZE_MAX is searched with ease. */
 #define FG_REGEX_STEPS_MAX      1000000u
-#define FG_REGEX_STACK_SIZE_MAX ((size_t)512 << 10)
+#define FG_REGEX_STACK_SIZE_MAX ((size_t)4 << 20)
