@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""conformance.py FILIGREE LANGUAGE: spans from the stock OpenTelemetry SDK of a language, read back whole.
+
+A small program in the language (the folder of its name) makes the spans of scenario.json and sends them by each
+protocol that its SDK has, in two processes, the second a child of the first. The trace is then read by the native API,
+and every field is compared. The SDKs are installed under build/, in locked versions; where one can't be had its cases
+are skipped by name.
+"""
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import harness  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(HERE))
+INSTALL_SECONDS = 600
+KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
+STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
+TRACE_STATE = "shop=order-4711,congo=t61rcWkgMzE"
+# What an SDK adds to the resource without being asked.
+ADDED = ("telemetry.sdk.", "process.", "host.", "service.instance.id")
+
+LANGUAGES = {
+    "javascript": {
+        "tools": ["node", "npm"],
+        "install": [["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]],
+        "build": [],
+        "run": ["node", "emit.js"],
+        "protocols": ["grpc", "http/protobuf", "http/json"],
+    },
+    "python": {
+        "tools": ["python3"],
+        "install": [["python3", "-m", "venv", "venv"], ["venv/bin/pip", "install", "--quiet", "-r", "requirements.txt"]],
+        "build": [],
+        "run": ["venv/bin/python", "emit.py"],
+        "protocols": ["grpc", "http/protobuf"],
+    },
+    "go": {
+        "tools": ["go"],
+        "install": [["go", "mod", "download"]],
+        "build": [["go", "build", "-o", "emit", "."]],
+        "run": ["./emit"],
+        "protocols": ["grpc", "http/protobuf"],
+    },
+    "java": {
+        "tools": ["javac", "mvn"],
+        "install": [["mvn", "-q", "-B", "compile"]],
+        "build": [],
+        "run": ["java", "-cp", "target/classes:target/lib/*", "Emit"],
+        "protocols": ["grpc", "http/protobuf"],
+    },
+}
+
+
+def run(command, folder, environment=None, seconds=INSTALL_SECONDS):
+    return subprocess.run(command, cwd=folder, env={**os.environ, **(environment or {})}, text=True, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds)
+
+
+def digest(folder):
+    state = hashlib.sha256()
+    for parent, _, names in sorted(os.walk(folder)):
+        for name in sorted(names):
+            with open(os.path.join(parent, name), "rb") as file:
+                state.update(name.encode() + b"\0" + file.read())
+    return state.hexdigest()[:16]
+
+
+def install(language):
+    """A copy of the program under build/, with its SDK. Skips where a tool or the registry is missing."""
+    plan = LANGUAGES[language]
+    for tool in plan["tools"]:
+        if not shutil.which(tool):
+            raise harness.Skip(f"{tool} is not installed")
+    source = os.path.join(HERE, language)
+    folder = os.path.join(ROOT, "build", "conformance", f"{language}-{digest(source)}")
+    if os.path.exists(os.path.join(folder, "installed")):
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder)
+    for command in plan["install"]:
+        try:
+            done = run(command, folder)
+        except subprocess.TimeoutExpired as over:
+            raise harness.Skip(f"{command[0]} did not end within {INSTALL_SECONDS} s") from over
+        said = (done.stderr + done.stdout).strip()
+        assert "COMPILATION ERROR" not in said, said
+        if done.returncode != 0:
+            last = [line for line in said.splitlines() if line.strip()][-1:] or ["no word"]
+            raise harness.Skip(f"{' '.join(command[:2])} could not fetch the SDK: {last[0][:200]}")
+    for command in plan["build"]:
+        done = run(command, folder)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-2000:]}"
+    with open(os.path.join(folder, "installed"), "w", encoding="utf-8"):
+        pass
+    return folder
+
+
+# -- Emitting
+
+
+def emit(language, folder, server, protocol, part, base, parent=None):
+    """Runs the program for one part of the scenario; returns the ids that it says."""
+    port = server.grpc if protocol == "grpc" else server.http
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+                   "OTEL_EXPORTER_OTLP_INSECURE": "true", "CONFORMANCE_BASE_NS": str(base), "TRACESTATE": TRACE_STATE,
+                   "TRACEPARENT": f"00-{parent['traceId']}-{parent['spanId']}-01" if parent else "", "no_proxy": "*"}
+    done = run([*LANGUAGES[language]["run"], os.path.join(HERE, "scenario.json"), part], folder, environment, 120)
+    assert done.returncode == 0, f"the {language} program failed: {done.stderr[-2000:]}"
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+# -- Comparing
+
+
+def plain(value):
+    """An AnyValue of OTLP JSON as (type, content), with integers as numbers."""
+    assert len(value) == 1, f"no AnyValue: {value}"
+    (kind, content), = value.items()
+    if kind == "intValue":
+        return kind, int(content)
+    if kind == "doubleValue":
+        return kind, float(content)
+    if kind == "arrayValue":
+        return kind, [plain(item) for item in content.get("values", [])]
+    return kind, content
+
+
+def attributes_of(items, language):
+    found = {}
+    for item in items:
+        if language in item.get("not_in", []):
+            continue
+        assert item["key"] not in found, f"{item['key']} is there twice"
+        found[item["key"]] = plain(item["value"])
+    return found
+
+
+def same(what, found, expected):
+    assert found == expected, f"{what}: found {found!r}, expected {expected!r}"
+
+
+def same_attributes(what, found, expected, language):
+    found, expected = attributes_of(found, language), attributes_of(expected, language)
+    for key in expected.keys() | found.keys():
+        same(f"{what}, attribute {key}", found.get(key), expected.get(key))
+
+
+def same_flags(what, flags, is_remote):
+    """The sampled and random bits of W3C's trace context, and, where the SDK tells it at all, whether the parent (or linked span) is remote."""
+    same(f"{what}: trace flags", flags & 0xFF, flags & 0x03)
+    if flags & 0x100:
+        same(f"{what}: is remote", bool(flags & 0x200), is_remote)
+    same(f"{what}: unknown bits", flags & ~0x3FF & 0xFFFFFFFF, 0)
+
+
+def compare_span(span, plan, ids, parent, base, language):
+    name = f"span {plan['id']}"
+    same(f"{name}: trace id", span["traceId"], ids["traceId"])
+    same(f"{name}: parent", span.get("parentSpanId", ""), parent)
+    same(f"{name}: trace state", span.get("traceState", ""), TRACE_STATE if plan["from_remote"] else "")
+    same(f"{name}: name", span["name"], plan["name"])
+    same(f"{name}: kind", span.get("kind", 0), KINDS[plan["kind"]])
+    same(f"{name}: start", int(span["startTimeUnixNano"]), base + plan["start"])
+    same(f"{name}: end", int(span["endTimeUnixNano"]), base + plan["end"])
+    status = span.get("status", {})
+    same(f"{name}: status", status.get("code", 0), STATUS[plan["status"]["code"]])
+    same(f"{name}: status message", status.get("message", ""), plan["status"].get("message", ""))
+    same_attributes(name, span.get("attributes", []), plan["attributes"], language)
+    same_flags(name, span.get("flags", 0), plan.get("parent") == "remote")
+    for counter in ("droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"):
+        same(f"{name}: {counter}", span.get(counter, 0), 0)
+    compare_events(name, span.get("events", []), plan["events"], base, language)
+    compare_links(name, span.get("links", []), plan["links"], language)
+
+
+def compare_events(name, events, plans, base, language):
+    same(f"{name}: events", [event["name"] for event in events], [plan["name"] for plan in plans])
+    for event, plan in zip(events, plans):
+        what = f"{name}, event {plan['name']}"
+        same(f"{what}: time", int(event["timeUnixNano"]), base + plan["time"])
+        same(f"{what}: dropped attributes", event.get("droppedAttributesCount", 0), 0)
+        same_attributes(what, event.get("attributes", []), plan["attributes"], language)
+
+
+def compare_links(name, links, plans, language):
+    same(f"{name}: links", [link["spanId"] for link in links], [plan["spanId"] for plan in plans])
+    for link, plan in zip(links, plans):
+        what = f"{name}, link to {plan['spanId']}"
+        same(f"{what}: trace id", link["traceId"], plan["traceId"])
+        if language not in ("go", "python"):  # whose SDKs don't send it
+            same(f"{what}: trace state", link.get("traceState", ""), plan["traceState"])
+        same(f"{what}: dropped attributes", link.get("droppedAttributesCount", 0), 0)
+        same_flags(what, link.get("flags", 0), False)
+        same_attributes(what, link.get("attributes", []), plan["attributes"], language)
+
+
+def compare_resource(resource_spans, scenario, language):
+    found = attributes_of(resource_spans["resource"].get("attributes", []), language)
+    expected = attributes_of(scenario["resource"]["attributes"], language)
+    for key in found.keys() | expected.keys():
+        if key in expected or not key.startswith(ADDED):
+            same(f"resource, attribute {key}", found.get(key), expected.get(key))
+    if language != "javascript":  # its resources have none
+        same("resource: schema url", resource_spans.get("schemaUrl", ""), scenario["resource"]["schema_url"])
+
+
+def compare_trace(trace, scenario, said, base, language):
+    plans = {}
+    for part, spans in scenario["parts"].items():
+        for plan in spans:
+            plans[said[plan["id"]]["spanId"]] = {**plan, "from_remote": part == "second"}
+    seen = []
+    for resource_spans in trace["resourceSpans"]:
+        compare_resource(resource_spans, scenario, language)
+        for scope_spans in resource_spans["scopeSpans"]:
+            same("scope: name", scope_spans["scope"].get("name"), scenario["scope"]["name"])
+            same("scope: version", scope_spans["scope"].get("version"), scenario["scope"]["version"])
+            same("scope: schema url", scope_spans.get("schemaUrl"), scenario["scope"]["schema_url"])
+            same("scope: attributes", scope_spans["scope"].get("attributes", []), [])
+            for span in scope_spans["spans"]:
+                seen.append(span["spanId"])
+                plan = plans[span["spanId"]]
+                parent = plan.get("parent", "")
+                parent = said["producer" if parent == "remote" else parent]["spanId"] if parent else ""
+                compare_span(span, plan, said[plan["id"]], parent, base, language)
+    same("spans, each once", sorted(seen), sorted(plans))
+
+
+def check(server, language, protocol):
+    folder = install(language)
+    with open(os.path.join(HERE, "scenario.json"), encoding="utf-8") as file:
+        scenario = json.load(file)
+    base = time.time_ns() - 5_000_000_000
+    said = emit(language, folder, server, protocol, "first", base)
+    said.update(emit(language, folder, server, protocol, "second", base, said["producer"]))
+    compare_trace(server.trace(said["server"]["traceId"]), scenario, said, base, language)
+
+
+def main():
+    language = sys.argv[2]
+    wanted = os.environ.get("SDKS", " ".join(LANGUAGES)).split()
+    cases = {}
+    with harness.Server() as server:
+        def case_of(protocol):
+            def case():
+                if language not in wanted:
+                    raise harness.Skip("not among the languages that SDKS names")
+                if not server.is_alive():
+                    server.start()
+                check(server, language, protocol)
+            case.__doc__ = f"{language} SDK over {protocol}: every field comes back"
+            return case
+
+        for protocol in LANGUAGES[language]["protocols"]:
+            cases[f"case_{protocol}"] = case_of(protocol)
+        return harness.main(cases, [])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

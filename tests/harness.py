@@ -1,0 +1,299 @@
+"""What the tests of the real program share: a server on a folder of its own, requests to it, and cases that are named.
+
+A script of cases ends with `sys.exit(harness.main(globals()))`. Every function case_... is run; its first line of text
+names it. Printed are `ok N - name`, `not ok N - name` with what was wrong, and `ok N - name # SKIP reason`. Only Python's
+standard library is used.
+"""
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+READY_SECONDS = 60
+BINARY = os.environ.get("FILIGREE") or (sys.argv[1] if len(sys.argv) > 1 else "build/filigree")
+
+
+class Skip(Exception):
+    """A case that can't be run here; the text says why."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, what, seconds=20):
+    """Asks again and again, some milliseconds apart; fails where it never becomes true."""
+    end = time.monotonic() + seconds
+    pause = 0.002
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+class Server:
+    """A `filigree serve` on a folder. Used with `with`: it is killed at the end, and its folder removed."""
+
+    def __init__(self, data=None, options=(), binary=BINARY, wrapper=()):
+        self.own = data is None
+        self.folder = tempfile.mkdtemp(prefix="filigree-test-", dir=os.environ.get("TMPDIR") or "/var/tmp") if self.own else None
+        self.data = data or os.path.join(self.folder, "data")
+        self.options = list(options)
+        self.binary = binary
+        self.wrapper = list(wrapper)
+        self.process = None
+        self.said = b""
+        self.api, self.http, self.grpc = free_port(), free_port(), free_port()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        if self.own:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def command(self):
+        return [*self.wrapper, self.binary, "serve", "--data", self.data, "--otlp-grpc", f"127.0.0.1:{self.grpc}", "--otlp-http",
+                f"127.0.0.1:{self.http}", "--api", f"127.0.0.1:{self.api}", *self.options]
+
+    def launch(self):
+        """Starts it without waiting."""
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
+        return self
+
+    def start(self):
+        """Starts it and waits until it takes spans."""
+        self.launch()
+        wait_until(self.is_ready_or_gone, "/readyz answers 200", READY_SECONDS)
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended with {self.process.returncode}: {self.words()[-2000:]}")
+        return self
+
+    def is_ready_or_gone(self):
+        if self.process.poll() is not None:
+            return True
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def words(self):
+        """All that it has said so far."""
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def end(self, how=signal.SIGTERM, seconds=60):
+        """Sends the signal and waits; returns the exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        status = self.process.wait(seconds)
+        return status
+
+    def kill(self):
+        return self.end(signal.SIGKILL)
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    # -- Asking it
+
+    def request(self, method, path, body=None, headers=None, port=None, seconds=60):
+        """Returns status, headers and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.api, timeout=seconds)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+    def get(self, path):
+        status, _, body = self.request("GET", path)
+        return status, body
+
+    def send(self, body, kind="application/x-protobuf", headers=None):
+        """Posts an OTLP request. Returns status, headers and body."""
+        return self.request("POST", "/v1/traces", body, {"Content-Type": kind, **(headers or {})}, self.http)
+
+    def trace(self, trace_id):
+        """The trace as OTLP JSON; None where there is none."""
+        status, body = self.get(f"/api/v1/traces/{trace_id}")
+        if status == 404:
+            return None
+        assert status == 200, f"GET trace: {status} {body[:300]!r}"
+        return json.loads(body)
+
+    def spans(self, trace_id):
+        return spans_of(self.trace(trace_id))
+
+    def metrics(self):
+        """Prometheus' text as {"name{labels}": number}."""
+        status, body = self.get("/metrics")
+        assert status == 200, f"/metrics: {status}"
+        found = {}
+        for line in body.decode().splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                found[name] = float(value)
+        return found
+
+    def metric(self, name):
+        """The sum of all series of a name, or of those that begin with it up to a label."""
+        return sum(value for key, value in self.metrics().items() if key == name or key.startswith(name + "{") or
+                   ("{" in name and key.startswith(name)))
+
+
+def spans_of(trace):
+    """All spans of an OTLP JSON object."""
+    return [span for resource in (trace or {}).get("resourceSpans", []) for scope in resource.get("scopeSpans", [])
+            for span in scope.get("spans", [])]
+
+
+# -- Protobuf, written by hand: what no library would let one send must be sendable
+
+
+def varint(number):
+    number &= (1 << 64) - 1
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def field(number, content):
+    """A field: text, bytes and messages with their length, integers as varints, floats as doubles."""
+    if isinstance(content, str):
+        content = content.encode()
+    if isinstance(content, bytes):
+        return varint(number << 3 | 2) + varint(len(content)) + content
+    if isinstance(content, float):
+        return varint(number << 3 | 1) + struct.pack("<d", content)
+    return varint(number << 3) + varint(content)
+
+
+def fixed64(number, value):
+    return varint(number << 3 | 1) + struct.pack("<Q", value)
+
+
+def any_value(value):
+    if isinstance(value, bool):
+        return field(2, int(value))
+    if isinstance(value, int):
+        return field(3, value)
+    if isinstance(value, float):
+        return field(4, value)
+    if isinstance(value, list):
+        return field(5, b"".join(field(1, any_value(item)) for item in value))
+    if isinstance(value, bytes):
+        return field(7, value)
+    return field(1, value)
+
+
+def attribute(key, value):
+    return field(1, key) + field(2, any_value(value))
+
+
+def span(trace_id, span_id="00f067aa0ba902b7", name="test", start=None, end=None, kind=1, attributes=None, extra=b""):
+    """A Span message."""
+    start = time.time_ns() if start is None else start
+    end = start + 1000000 if end is None else end
+    parts = [field(1, bytes.fromhex(trace_id)), field(2, bytes.fromhex(span_id)), field(5, name), field(6, kind),
+             fixed64(7, start), fixed64(8, end)]
+    parts += [field(9, attribute(key, value)) for key, value in (attributes or {}).items()]
+    return b"".join(parts) + extra
+
+
+def request(*spans, service="test-service"):
+    """An ExportTraceServiceRequest of some Span messages."""
+    scope_spans = field(1, field(1, "harness")) + b"".join(field(2, one) for one in spans)
+    resource = field(1, attribute("service.name", service))
+    return field(1, field(1, resource) + field(2, scope_spans))
+
+
+def new_trace_id():
+    return os.urandom(16).hex()
+
+
+def partial_success(body):
+    """rejected_spans and error_message of an ExportTraceServiceResponse; (0, "") where nothing was refused."""
+    for number, content in fields(body):
+        if number == 1:
+            inner = dict(fields(content))
+            return inner.get(1, 0), inner.get(2, b"").decode()
+    return 0, ""
+
+
+def read_varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def fields(data):
+    """The fields of a message that the server sent, as (number, content)."""
+    at = 0
+    while at < len(data):
+        tag, at = read_varint(data, at)
+        if tag & 7 == 2:
+            size, at = read_varint(data, at)
+            yield tag >> 3, data[at:at + size]
+            at += size
+        elif tag & 7 == 0:
+            value, at = read_varint(data, at)
+            yield tag >> 3, value
+        else:
+            size = 8 if tag & 7 == 1 else 4
+            yield tag >> 3, data[at:at + size]
+            at += size
+
+
+# -- Cases
+
+
+def main(names, arguments=None):
+    """Runs all case_... of a module, those whose name has a word of sys.argv[2:] where there are some."""
+    wanted = sys.argv[2:] if arguments is None else arguments
+    cases = [case for name, case in names.items()
+             if name.startswith("case_") and (not wanted or any(word in name for word in wanted))]
+    failed = 0
+    for number, case in enumerate(cases, 1):
+        name = re.sub(r"[#\n]", " ", (case.__doc__ or case.__name__).strip().splitlines()[0].rstrip("."))
+        start = time.monotonic()
+        try:
+            case()
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as skip:
+            print(f"ok {number} - {name} # SKIP {skip}", flush=True)
+        except Exception:  # whatever it is, it is this case's failure and not the end of the others
+            failed += 1
+            print(f"not ok {number} - {name}")
+            print("".join("# " + line + "\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
+        if time.monotonic() - start > 10:
+            print(f"# {time.monotonic() - start:.1f} s", flush=True)
+    print(f"1..{len(cases)}")
+    return 1 if failed or not cases else 0
