@@ -33,6 +33,12 @@ void fg_handle_jaeger_dependencies(struct fg_exchange *exchange);
 void fg_handle_keys(struct fg_exchange *exchange);
 void fg_handle_values(struct fg_exchange *exchange);
 
+/* jaeger_metrics.c */
+void fg_handle_jaeger_latencies(struct fg_exchange *exchange);
+void fg_handle_jaeger_calls(struct fg_exchange *exchange);
+void fg_handle_jaeger_errors(struct fg_exchange *exchange);
+void fg_handle_jaeger_min_step(struct fg_exchange *exchange);
+
 /* export_route.c */
 void fg_handle_export(struct fg_exchange *exchange);
 

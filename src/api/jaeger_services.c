@@ -42,9 +42,14 @@ static void write_names(struct fg_work *work, struct fg_slice *names, uint32_t c
     fg_jaeger_envelope_end(&json, total);
 }
 
+struct request {
+    struct fg_service_totals_wanted totals;
+    struct fg_slice kind; /* empty: any */
+};
+
 static const struct fg_service_totals_wanted *wanted_of(const struct fg_work *work)
 {
-    return (const struct fg_service_totals_wanted *)work->state;
+    return &((const struct request *)work->state)->totals;
 }
 
 static int write_service_names(struct fg_work *work)
@@ -85,12 +90,15 @@ static int write_operation_names(struct fg_work *work)
 static void start(struct fg_exchange *exchange, int (*run)(struct fg_work *work),
                   struct fg_slice service)
 {
-    struct fg_work *work =
-        fg_work_new(exchange, "read the services", run, sizeof(struct fg_service_totals_wanted));
+    struct fg_work *work = fg_work_new(exchange, "read the services", run, sizeof(struct request));
     if (!work)
         return;
-    *(struct fg_service_totals_wanted *)work->state = (struct fg_service_totals_wanted){
-        .start_ns_max = UINT64_MAX, .with_operations = service.data != NULL, .service = service};
+    *(struct request *)work->state = (struct request){
+        .totals = {.start_ns_max = UINT64_MAX,
+                   .with_operations = service.data != NULL,
+                   .service = service},
+        .kind = fg_exchange_param(exchange, "spanKind"),
+    };
     fg_work_start(work, exchange->api->readers);
 }
 
@@ -127,7 +135,7 @@ static int compare_operations(const void *a, const void *b)
 static int write_operations(struct fg_work *work)
 {
     struct fg_service_totals totals;
-    struct fg_slice kind = fg_exchange_param(work->exchange, "spanKind");
+    struct fg_slice kind = ((const struct request *)work->state)->kind;
     int r = fg_service_totals_read(fg_api_store(work->exchange->api), wanted_of(work), &work->arena,
                                    &totals);
     if (r < 0)

@@ -46,6 +46,14 @@ static const struct fg_route routes[] = {
      .needs_store = true, .handle = fg_handle_jaeger_operations},
     {FG_ROUTE(GET, "/api/dependencies", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
      .needs_store = true, .handle = fg_handle_jaeger_dependencies},
+    {FG_ROUTE(GET, "/api/metrics/latencies", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_latencies},
+    {FG_ROUTE(GET, "/api/metrics/calls", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_calls},
+    {FG_ROUTE(GET, "/api/metrics/errors", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .needs_store = true, .handle = fg_handle_jaeger_errors},
+    {FG_ROUTE(GET, "/api/metrics/minstep", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
+     .handle = fg_handle_jaeger_min_step},
 
     /* -- Where somebody with a browser arrives ---------------------------------------------------
      */
