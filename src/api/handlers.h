@@ -29,6 +29,9 @@ void fg_handle_jaeger_operations(struct fg_exchange *exchange);
 void fg_handle_jaeger_operation_names(struct fg_exchange *exchange);
 void fg_handle_jaeger_dependencies(struct fg_exchange *exchange);
 
+/* asset_route.c */
+void fg_handle_openapi(struct fg_exchange *exchange);
+
 /* complete_route.c */
 void fg_handle_keys(struct fg_exchange *exchange);
 void fg_handle_values(struct fg_exchange *exchange);

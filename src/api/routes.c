@@ -67,6 +67,8 @@ static const struct fg_route routes[] = {
      .handle = fg_handle_ready},
     {FG_ROUTE(GET, "/metrics", OPERATE), .faces = FG_ON_API, .form = FG_FORM_TEXT,
      .handle = fg_handle_metrics},
+    {FG_ROUTE(GET, "/api/v1/openapi.yaml", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .handle = fg_handle_openapi},
     {FG_ROUTE(GET, "/api/v1/stats", OPERATE), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_stats},
     {FG_ROUTE(POST, "/api/v1/admin/seal", OPERATE), .faces = FG_ON_API, .form = FG_FORM_NATIVE,

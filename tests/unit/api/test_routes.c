@@ -1,5 +1,6 @@
 /* routes.c: what the table promises of every route, and how paths find them. The handlers are the
  * test's, which remember that they were called. */
+#include "assets.h"
 #include "handlers.h"
 #include "route.h"
 
@@ -33,6 +34,7 @@ HANDLER(fg_handle_operations)
 HANDLER(fg_handle_jaeger_operations)
 HANDLER(fg_handle_jaeger_operation_names)
 HANDLER(fg_handle_jaeger_dependencies)
+HANDLER(fg_handle_openapi)
 HANDLER(fg_handle_keys)
 HANDLER(fg_handle_values)
 HANDLER(fg_handle_jaeger_latencies)
@@ -192,6 +194,32 @@ static void test_param(void **state)
     assert_int_equal(match.param.size, 0);
 }
 
+/* The document of the native API names the routes that there are, and no others. */
+static void test_openapi(void **state)
+{
+    (void)state;
+    assert_int_equal(fg_asset_count, 1);
+    char *document = calloc(1, fg_assets[0].size + 1);
+    assert_non_null(document);
+    memcpy(document, fg_assets[0].data, fg_assets[0].size);
+    size_t count, native_count = 0, described_count = 0;
+    const struct fg_route *routes = fg_routes(&count);
+    for (size_t i = 0; i < count; i++) {
+        char entry[256];
+        if (strncmp(routes[i].path, "/api/v1/", 8) != 0)
+            continue;
+        native_count++;
+        snprintf(entry, sizeof entry, "\n  %s:\n    %s:\n", routes[i].path,
+                 routes[i].method == FG_METHOD_GET ? "get" : "post");
+        if (!strstr(document, entry))
+            fail_msg("openapi.yaml does not have%s", entry);
+    }
+    for (const char *at = document; (at = strstr(at, "\n  /api/v1/")); at++)
+        described_count++;
+    assert_int_equal(described_count, native_count);
+    free(document);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_wrong_method),
         cmocka_unit_test(test_head_is_get),
         cmocka_unit_test(test_param),
+        cmocka_unit_test(test_openapi),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

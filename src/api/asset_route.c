@@ -1,0 +1,73 @@
+/* Answers by files that are built into the binary. They change only with the binary, so a client
+ * that has one may ask whether it is still the same. */
+#include "assets.h"
+#include "exchange.h"
+#include "handlers.h"
+
+#include <string.h>
+
+static const struct fg_asset *find(const char *path)
+{
+    for (size_t i = 0; i < fg_asset_count; i++)
+        if (strcmp(fg_assets[i].path, path) == 0)
+            return &fg_assets[i];
+    return NULL;
+}
+
+/* Whether the client takes gzip: names it, and not with a quality of 0. */
+static bool takes_gzip(const struct fg_request *request)
+{
+    struct fg_slice accept = fg_request_field(request, "accept-encoding");
+    const uint8_t *at = memmem(accept.data, accept.size, "gzip", 4);
+    if (!at)
+        return false;
+    const uint8_t *end = accept.data + accept.size;
+    const uint8_t *comma = memchr(at, ',', (size_t)(end - at));
+    struct fg_slice rest = fg_slice(at, (size_t)((comma ? comma : end) - at));
+    const uint8_t *zero = memmem(rest.data, rest.size, "q=0", 3);
+    if (!zero)
+        return true;
+    for (at = zero + 3; at < rest.data + rest.size; at++)
+        if (*at != '.' && *at != '0' && *at != ' ')
+            return *at >= '1' && *at <= '9';
+    return false;
+}
+
+static void respond(struct fg_exchange *exchange, const struct fg_asset *asset, unsigned status)
+{
+    bool gzip = status == 200 && asset->gzip_data && takes_gzip(exchange->request);
+    struct fg_header_field fields[4];
+    struct fg_response response = {.status = status,
+                                   .content_type = status == 200 ? asset->content_type : NULL,
+                                   .fields = fields};
+    fields[response.field_count++] =
+        (struct fg_header_field){FG_SLICE("etag"), fg_slice_from_string(asset->etag)};
+    fields[response.field_count++] =
+        (struct fg_header_field){FG_SLICE("cache-control"), FG_SLICE("no-cache")};
+    fields[response.field_count++] =
+        (struct fg_header_field){FG_SLICE("vary"), FG_SLICE("Accept-Encoding")};
+    if (gzip)
+        fields[response.field_count++] =
+            (struct fg_header_field){FG_SLICE("content-encoding"), FG_SLICE("gzip")};
+    struct fg_slice body =
+        gzip ? fg_slice(asset->gzip_data, asset->gzip_size) : fg_slice(asset->data, asset->size);
+    exchange->status = status;
+    fg_respond_copy(exchange->request, &response, status == 200 ? body : (struct fg_slice){0});
+}
+
+static void answer(struct fg_exchange *exchange, const char *path)
+{
+    const struct fg_asset *asset = find(path);
+    if (!asset) {
+        fg_answer_error(exchange, FG_ENOTFOUND, "find this file");
+        return;
+    }
+    struct fg_slice known = fg_request_field(exchange->request, "if-none-match");
+    bool is_same = fg_slice_equal(known, fg_slice_from_string(asset->etag));
+    respond(exchange, asset, is_same ? 304 : 200);
+}
+
+void fg_handle_openapi(struct fg_exchange *exchange)
+{
+    answer(exchange, "/openapi.yaml");
+}
