@@ -68,6 +68,7 @@ struct fg_call *fg_call_new(struct fg_conn *conn, enum fg_net_protocol protocol)
     atomic_init(&call->is_cancelled, false);
     call->body_size_max = limits->body_size_max;
     call->inflated_size_max = limits->inflated_size_max;
+    call->content_length = UINT64_MAX;
     call->request.arena = &call->arena;
     call->request.method = FG_METHOD_OTHER;
     call->request.http_major = protocol == FG_PROTOCOL_HTTP1 ? 1 : 2;

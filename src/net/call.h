@@ -79,8 +79,9 @@ struct fg_call {
     enum fg_encoding encoding;
     struct fg_body body;
     uint64_t body_size_max, inflated_size_max;
-    uint64_t body_since_ns; /* when the head was there */
-    int32_t stream_id;      /* HTTP/2 */
+    uint64_t content_length; /* UINT64_MAX: unknown */
+    uint64_t body_since_ns;  /* when the head was there */
+    int32_t stream_id;       /* HTTP/2 */
     struct fg_answer answer;
 };
 
@@ -121,10 +122,10 @@ void fg_head_finish(struct fg_call *call);
 /* -- request.c: the way of a request to its handler ---------------------------------------------
  */
 
-/* The head is whole. May answer. content_length: UINT64_MAX where it is unknown. */
-void fg_call_on_head(struct fg_call *call, uint64_t content_length);
+/* The head is whole. May answer. */
+void fg_call_on_head(struct fg_call *call);
 /* May answer. */
-void fg_call_on_body(struct fg_call *call, struct fg_slice bytes, uint64_t content_length);
+void fg_call_on_body(struct fg_call *call, struct fg_slice bytes);
 /* The body has ended. */
 void fg_call_on_whole(struct fg_call *call);
 /* Counts and answers; not where it is answered already. message: NULL for the reason's own. */

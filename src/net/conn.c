@@ -237,6 +237,11 @@ static void untouch(struct fg_conn *conn)
     conn->is_touched = false;
 }
 
+void fg_conn_count_out(struct fg_conn *conn, size_t size)
+{
+    fg_net_count(&counters_of(conn)->bytes_out, size);
+}
+
 bool fg_conn_write(struct fg_conn *conn, const struct iovec *parts, unsigned count, bool later)
 {
     struct iovec rest[4];
@@ -251,7 +256,7 @@ bool fg_conn_write(struct fg_conn *conn, const struct iovec *parts, unsigned cou
         fg_conn_cut(conn, true);
         return false;
     }
-    fg_net_count(&counters_of(conn)->bytes_out, total);
+    fg_conn_count_out(conn, total);
     if (taken == total)
         return true;
     conn->write_rest = total - taken;

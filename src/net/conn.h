@@ -108,6 +108,8 @@ void fg_conn_touch(struct fg_conn *conn);
  * and is cut. later: not in this turn, so that others have theirs. */
 FG_MUST_CHECK bool fg_conn_write(struct fg_conn *conn, const struct iovec *parts, unsigned count,
                                  bool later);
+/* For who writes by the transport itself. */
+void fg_conn_count_out(struct fg_conn *conn, size_t size);
 void fg_conn_read(struct fg_conn *conn, bool on);
 /* on_time() comes at due_ns or before. */
 void fg_conn_wake_at(struct fg_conn *conn, uint64_t due_ns);

@@ -181,7 +181,8 @@ static int on_headers_complete(llhttp_t *parser)
         return HPE_USER;
     http1->received = FG_HTTP1_BODY;
     fg_conn_wake_at(http1->conn, fg_net_body_due_ns(call->loop, http1->body_since_ns, 0));
-    fg_call_on_head(call, http1->content_length);
+    call->content_length = http1->content_length;
+    fg_call_on_head(call);
     return http1->is_last ? HPE_USER : 0;
 }
 
@@ -191,7 +192,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
     http1->owes_continue = false;
     http1->body_bytes += size;
     if (http1->call)
-        fg_call_on_body(http1->call, fg_slice(at, size), http1->content_length);
+        fg_call_on_body(http1->call, fg_slice(at, size));
     return http1->is_last ? HPE_USER : 0;
 }
 
@@ -234,7 +235,7 @@ static void fail(struct fg_http1 *http1)
         fg_conn_finish(http1->conn); /* the answer is out, and what follows can't be read */
     } else if (http1->received == FG_HTTP1_HEAD) {
         fg_call_fail(call, FG_REFUSED_MALFORMED, llhttp_get_error_reason(&http1->parser));
-        fg_call_on_head(call, 0);
+        fg_call_on_head(call);
     } else {
         fg_call_refuse(call, FG_REFUSED_MALFORMED, NULL);
     }
@@ -466,7 +467,7 @@ static uint64_t on_time(struct fg_conn *conn)
         http1->has_failed = true;
         if (http1->received == FG_HTTP1_HEAD) {
             fg_call_fail(http1->call, FG_REFUSED_TIMEOUT, NULL);
-            fg_call_on_head(http1->call, 0);
+            fg_call_on_head(http1->call);
         } else {
             fg_call_refuse(http1->call, FG_REFUSED_TIMEOUT, NULL);
         }

@@ -127,23 +127,41 @@ static bool take_grpc_head(struct fg_call *call)
 }
 
 /* What on_headers let pass and net itself does not. */
-static void check_body(struct fg_call *call, uint64_t content_length)
+static void check_body(struct fg_call *call)
 {
     struct fg_request *request = &call->request;
     const char *name = request->is_grpc ? "grpc-encoding" : "content-encoding";
     if (fg_encoding_parse(fg_request_field(request, name), &call->encoding) < 0)
         fg_call_refuse(call, FG_REFUSED_ENCODING_UNKNOWN, NULL);
-    else if (content_length != UINT64_MAX && content_length > call->body_size_max)
+    else if (call->content_length != UINT64_MAX && call->content_length > call->body_size_max)
         fg_call_refuse(call, FG_REFUSED_BODY_SIZE, NULL);
 }
 
-void fg_call_on_head(struct fg_call *call, uint64_t content_length)
+/* In HTTP/2 it says little, but a body that is too large need not be read to its end to know. */
+static uint64_t announced_length(const struct fg_call *call)
+{
+    struct fg_slice text = fg_request_field(&call->request, "content-length");
+    uint64_t length = 0;
+    if (text.size == 0)
+        return UINT64_MAX;
+    for (size_t i = 0; i < text.size; i++) {
+        bool is_digit = text.data[i] >= '0' && text.data[i] <= '9';
+        if (!is_digit || length > (UINT64_MAX - 9) / 10)
+            return UINT64_MAX;
+        length = length * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    return length;
+}
+
+void fg_call_on_head(struct fg_call *call)
 {
     struct fg_net_shared *shared = call->loop->shared;
     struct fg_request *request = &call->request;
     request->received_ns = fg_env_wall_ns(shared->env);
     call->body_since_ns = call->loop->now_ns;
     fg_head_finish(call);
+    if (call->protocol != FG_PROTOCOL_HTTP1)
+        call->content_length = announced_length(call);
     count_open(call);
     bool has_grpc_type = is_grpc_type(request->content_type);
     /* Over HTTP/1.1 the client could not read a gRPC answer. */
@@ -164,7 +182,7 @@ void fg_call_on_head(struct fg_call *call, uint64_t content_length)
         shared->on_headers(shared->arg, request);
     }
     if (!fg_call_is_answered(call))
-        check_body(call, content_length);
+        check_body(call);
 }
 
 /* -- The body -------------------------------------------------------------------------------------
@@ -185,7 +203,7 @@ uint64_t fg_net_body_due_ns(const struct fg_net_loop *loop, uint64_t since_ns,
     return due_ns + received_bytes % rate * FG_NS_PER_SECOND / rate;
 }
 
-void fg_call_on_body(struct fg_call *call, struct fg_slice bytes, uint64_t content_length)
+void fg_call_on_body(struct fg_call *call, struct fg_slice bytes)
 {
     struct fg_body *body = &call->body;
     fg_net_count(&call->loop->shared->counters.body_bytes_in, bytes.size);
@@ -199,10 +217,11 @@ void fg_call_on_body(struct fg_call *call, struct fg_slice bytes, uint64_t conte
         body->size += bytes.size; /* it was read where it belongs */
         return;
     }
-    uint64_t most = content_length < call->body_size_max ? content_length : call->body_size_max;
+    uint64_t length = call->content_length;
+    uint64_t most = length < call->body_size_max ? length : call->body_size_max;
     size_t first = most < FG_NET_BODY_FIRST_SIZE_MAX ? (size_t)most : FG_NET_BODY_FIRST_SIZE_MAX;
     int r = 0;
-    if (body->size == 0 && content_length != UINT64_MAX)
+    if (body->size == 0 && length != UINT64_MAX)
         r = fg_body_reserve(call->loop, body, first, (size_t)most);
     if (r == 0)
         r = fg_body_append(call->loop, body, bytes, (size_t)most);
