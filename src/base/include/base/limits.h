@@ -72,6 +72,23 @@
 #define FG_MANIFEST_SIZE_MAX ((size_t)64 << 20)
 /* Bytes that a commit gathers into one write, unless a single record is larger. */
 #define FG_COMMIT_GROUP_SIZE_MAX ((size_t)4 << 20)
+/* A merge: inputs at least, unless its partition is quiet, and at most; and what its result may be,
+ * so that what a merge keeps in memory (40 bytes a trace, two pages an input, one row group) and
+ * the time until it can be stopped stay bounded. */
+#define FG_MERGE_INPUTS_MIN 8u
+#define FG_MERGE_INPUTS_MAX 16u
+#define FG_MERGE_SPANS_MAX  ((uint64_t)16 << 20)
+#define FG_MERGE_TRACES_MAX ((uint64_t)1 << 20)
+#define FG_MERGE_SIZE_MAX   ((uint64_t)512 << 20)
+/* A partition that got nothing for this long is merged down to as few segments as can be. */
+#define FG_MERGE_QUIET_NS (3600 * FG_NS_PER_SECOND)
+/* Past either of these ingest waits for merges: bytes that wait to be merged, and segments of one
+ * partition, since a search opens them all. */
+#define FG_MERGE_DEBT_BYTES_MAX   ((uint64_t)8 << 30)
+#define FG_PARTITION_SEGMENTS_MAX 1024u
+/* Bytes of one trace's spans that a merge joins in memory; a larger trace is put together unsorted.
+ */
+#define FG_MERGE_TRACE_SIZE_MAX ((uint64_t)128 << 20)
 /* A snapshot of the store lives at most this long. */
 #define FG_SNAPSHOT_AGE_NS_MAX (30 * FG_NS_PER_SECOND)
 /* Hashes of the requests of this long are kept, to stop retries early. */

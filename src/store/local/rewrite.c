@@ -1,0 +1,384 @@
+#include "local/rewrite.h"
+
+#include "base/limits.h"
+#include "local/pour.h"
+#include "local/rewrite_input.h"
+#include "span/builder.h"
+
+#include <stdlib.h>
+
+/* One part of a trace: where it lies in one input. */
+struct part {
+    uint64_t id_high, id_low;
+    uint64_t start_ns; /* of the whole trace */
+    uint64_t row_begin;
+    uint32_t row_count;
+    uint32_t input;
+};
+
+/* A row on the path from the root to the row that was poured last. */
+struct ancestor {
+    uint64_t span_id;
+    uint32_t place;
+};
+
+struct state {
+    const struct fg_rewrite *rewrite;
+    struct rewrite_input inputs[FG_MERGE_INPUTS_MAX];
+    struct part *parts; /* by start, then id: parts of one trace side by side */
+    size_t part_count;
+    struct fg_pour *pour;
+    struct ancestor *path;
+    uint32_t path_count, path_capacity;
+    struct fg_builder *joined; /* the rows of one trace from several inputs */
+    struct fg_pour_source joined_source;
+    struct fg_arena order_arena;
+    struct fg_rewrite_result result;
+};
+
+/* -- The list of traces */
+
+static int compare_ids(const struct part *x, const struct part *y)
+{
+    if (x->id_high != y->id_high)
+        return x->id_high < y->id_high ? -1 : 1;
+    return x->id_low < y->id_low ? -1 : x->id_low > y->id_low;
+}
+
+static int compare_by_id(const void *a, const void *b)
+{
+    return compare_ids(a, b);
+}
+
+static int compare_by_start(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    if (x->start_ns != y->start_ns)
+        return x->start_ns < y->start_ns ? -1 : 1;
+    int order = compare_ids(x, y);
+    return order != 0 ? order : x->input < y->input ? -1 : x->input > y->input;
+}
+
+static int add_parts(struct state *state, uint32_t input)
+{
+    const struct fg_rewrite *rewrite = state->rewrite;
+    struct fg_segment_trace *traces;
+    size_t count;
+    int r = fg_segment_traces(rewrite->inputs[input]->segment, &traces, &count);
+    if (r < 0)
+        return r;
+    struct part *parts =
+        realloc(state->parts, (state->part_count + count + 1) * sizeof *state->parts);
+    if (!parts) {
+        free(traces);
+        return FG_ENOMEM;
+    }
+    state->parts = parts;
+    for (size_t i = 0; i < count; i++) {
+        const struct fg_segment_trace *trace = &traces[i];
+        if (rewrite->keeps_trace && !rewrite->keeps_trace(rewrite->arg, trace)) {
+            state->result.dropped_spans += trace->row_count;
+            continue;
+        }
+        state->parts[state->part_count++] = (struct part){.id_high = trace->id_high,
+                                                          .id_low = trace->id_low,
+                                                          .start_ns = trace->start_ns,
+                                                          .row_begin = trace->row_begin,
+                                                          .row_count = (uint32_t)trace->row_count,
+                                                          .input = input};
+    }
+    free(traces);
+    return 0;
+}
+
+/* The parts of a trace get its earliest start, and stand together. */
+static void sort_parts(struct state *state)
+{
+    struct part *parts = state->parts;
+    if (state->rewrite->input_count == 1)
+        return; /* in order as they came */
+    qsort(parts, state->part_count, sizeof *parts, compare_by_id);
+    for (size_t begin = 0, end; begin < state->part_count; begin = end) {
+        uint64_t start_ns = parts[begin].start_ns;
+        for (end = begin + 1;
+             end < state->part_count && compare_ids(&parts[begin], &parts[end]) == 0; end++)
+            start_ns = parts[end].start_ns < start_ns ? parts[end].start_ns : start_ns;
+        for (size_t i = begin; i < end; i++)
+            parts[i].start_ns = start_ns;
+    }
+    qsort(parts, state->part_count, sizeof *parts, compare_by_start);
+}
+
+/* -- A trace that is whole in one input */
+
+/* The place of row's parent: in pre-order it is on the path to the row before. */
+static int find_parent(struct state *state, const struct fg_batch *page, uint32_t row,
+                       uint32_t place, uint32_t *ret_parent)
+{
+    uint64_t parent_id = page->parent_span_id[row];
+    uint32_t count = parent_id ? state->path_count : 0;
+    while (count > 0 && state->path[count - 1].span_id != parent_id)
+        count--;
+    *ret_parent = count > 0 ? state->path[count - 1].place : FG_TREE_NONE;
+    if (count == state->path_capacity) {
+        uint32_t capacity = state->path_capacity ? state->path_capacity * 2 : 64;
+        struct ancestor *path = realloc(state->path, capacity * sizeof *path);
+        if (!path)
+            return FG_ENOMEM;
+        state->path = path;
+        state->path_capacity = capacity;
+    }
+    state->path[count] = (struct ancestor){page->span_id[row], place};
+    state->path_count = count + 1;
+    return 0;
+}
+
+static int pour_part(struct state *state, const struct part *part)
+{
+    struct rewrite_input *input = &state->inputs[part->input];
+    int r = fg_pour_trace(state->pour, part->row_count);
+    state->path_count = 0;
+    for (uint32_t place = 0; place < part->row_count && r == 0; place++) {
+        uint32_t row, parent;
+        r = rewrite_input_row(input, part->row_begin + place, &row);
+        if (r == 0)
+            r = find_parent(state, input->page, row, place, &parent);
+        if (r == 0)
+            r = fg_pour_row(state->pour, &input->source, input->page, row, 0, parent);
+    }
+    return r;
+}
+
+/* -- A trace of several parts, or one that loses rows */
+
+/* Copies the rows that stay into joined. FG_ELIMIT: the trace is too large for that. */
+static int gather(struct state *state, const struct part *parts, size_t count)
+{
+    fg_builder_reset(state->joined);
+    for (size_t i = 0; i < count; i++) {
+        struct rewrite_input *input = &state->inputs[parts[i].input];
+        rewrite_input_forget_joined(input);
+        for (uint32_t place = 0; place < parts[i].row_count; place++) {
+            uint32_t row;
+            int r = rewrite_input_row(input, parts[i].row_begin + place, &row);
+            if (r == 0 && rewrite_input_is_gone(input, row)) {
+                state->result.dropped_spans++;
+                continue;
+            }
+            if (r == 0)
+                r = rewrite_input_copy(input, row, state->joined);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+static int pour_joined(struct state *state)
+{
+    struct fg_batch batch;
+    fg_builder_view(state->joined, &batch);
+    if (batch.span_count == 0)
+        return 0;
+    const struct fg_batch *batches[] = {&batch};
+    struct fg_row *rows = malloc(batch.span_count * sizeof *rows);
+    if (!rows)
+        return FG_ENOMEM;
+    for (uint32_t i = 0; i < batch.span_count; i++)
+        rows[i] = (struct fg_row){.row = i};
+    struct fg_order order;
+    fg_arena_reset(&state->order_arena);
+    int r = fg_order_rows(batches, rows, batch.span_count, &state->order_arena, &order);
+    free(rows);
+    if (r < 0)
+        return r;
+    state->result.duplicate_spans += order.counts.duplicates;
+    fg_pour_source_forget(&state->joined_source);
+    return fg_pour_order(state->pour, batches, &state->joined_source, &order);
+}
+
+/* A trace too large to be joined in memory: its parts stand one behind the other, unresolved. Who
+ * reads it resolves it. */
+static int pour_unjoined(struct state *state, const struct part *parts, size_t count)
+{
+    uint64_t row_count = 0;
+    for (size_t i = 0; i < count; i++)
+        row_count += parts[i].row_count;
+    int r = fg_pour_trace(state->pour, row_count);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        struct rewrite_input *input = &state->inputs[parts[i].input];
+        for (uint32_t place = 0; place < parts[i].row_count && r == 0; place++) {
+            uint32_t row;
+            r = rewrite_input_row(input, parts[i].row_begin + place, &row);
+            if (r == 0 && rewrite_input_is_gone(input, row))
+                state->result.dropped_spans++;
+            else if (r == 0)
+                r = fg_pour_row(state->pour, &input->source, input->page, row, 0, FG_TREE_NONE);
+        }
+    }
+    return r;
+}
+
+/* -- Trace by trace */
+
+/* Whether a part can be copied as it stands: it loses no row, and no span shares its id with its
+ * client's half, whose children the path alone does not tell apart. */
+static int is_plain(struct state *state, const struct part *part, bool *ret_is_plain)
+{
+    struct rewrite_input *input = &state->inputs[part->input];
+    *ret_is_plain = true;
+    for (uint32_t place = 0; place < part->row_count && *ret_is_plain;) {
+        uint32_t row;
+        int r = rewrite_input_row(input, part->row_begin + place, &row);
+        if (r < 0)
+            return r;
+        uint32_t rest = input->page->span_count - row;
+        uint32_t count = part->row_count - place < rest ? part->row_count - place : rest;
+        *ret_is_plain = rewrite_input_is_plain(input, row, row + count);
+        place += count;
+    }
+    return 0;
+}
+
+static int rewrite_trace(struct state *state, const struct part *parts, size_t count)
+{
+    bool plain = false;
+    int r = count == 1 ? is_plain(state, parts, &plain) : 0;
+    if (r < 0)
+        return r;
+    if (plain)
+        return pour_part(state, parts);
+    uint64_t dropped = state->result.dropped_spans;
+    r = gather(state, parts, count);
+    if (r != FG_ELIMIT)
+        return r < 0 ? r : pour_joined(state);
+    state->result.dropped_spans = dropped;
+    return pour_unjoined(state, parts, count);
+}
+
+/* Reads a trace's pages once before anything of it is poured, so that a damaged one leaves it out
+ * as a whole. */
+static int check_pages(struct state *state, const struct part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct rewrite_input *input = &state->inputs[parts[i].input];
+        for (uint32_t place = 0, row; place < parts[i].row_count;) {
+            int r = rewrite_input_row(input, parts[i].row_begin + place, &row);
+            if (r < 0)
+                return r;
+            place += input->page->span_count - row;
+        }
+    }
+    return 0;
+}
+
+static int rewrite_traces(struct state *state)
+{
+    const struct fg_rewrite *rewrite = state->rewrite;
+    int r = 0;
+    for (size_t begin = 0, end; begin < state->part_count && r == 0; begin = end) {
+        const struct part *parts = &state->parts[begin];
+        for (end = begin + 1;
+             end < state->part_count && compare_ids(parts, &state->parts[end]) == 0;)
+            end++;
+        if (rewrite->is_cancelled && rewrite->is_cancelled(rewrite->arg))
+            return FG_ECANCELLED;
+        r = rewrite->skip_damaged ? check_pages(state, parts, end - begin) : 0;
+        if (r == FG_ECORRUPT) {
+            state->result.damaged_pages++;
+            for (size_t i = begin; i < end; i++)
+                state->result.dropped_spans += state->parts[i].row_count;
+            r = 0;
+            continue;
+        }
+        if (r == 0)
+            r = rewrite_trace(state, parts, end - begin);
+    }
+    return r;
+}
+
+static int open_all(struct state *state, const char *path)
+{
+    const struct fg_rewrite *rewrite = state->rewrite;
+    int r = 0;
+    for (uint32_t i = 0; i < rewrite->input_count && r == 0; i++) {
+        struct rewrite_input *input = &state->inputs[i];
+        r = rewrite_input_open(input, rewrite->inputs[i], rewrite->match_rows, rewrite->arg);
+        if (r == 0)
+            r = add_parts(state, i);
+        if (r == FG_ECORRUPT)
+            input->is_damaged = true;
+    }
+    if (r < 0)
+        return r;
+    sort_parts(state);
+    struct fg_builder_limits limits = fg_builder_limits_default();
+    limits.bytes_max = FG_MERGE_TRACE_SIZE_MAX;
+    r = fg_builder_new(&limits, &state->joined);
+    if (r < 0 || state->part_count == 0)
+        return r;
+    const struct fg_segment_writer_options options = {
+        .sync_steps = true, .pace = rewrite->pace, .pace_arg = rewrite->arg};
+    return fg_pour_open(rewrite->local->env, path, &options, rewrite->with_rollup, &state->pour);
+}
+
+static void close_all(struct state *state)
+{
+    for (uint32_t i = 0; i < state->rewrite->input_count; i++)
+        rewrite_input_close(&state->inputs[i]);
+    fg_builder_free(state->joined);
+    fg_pour_source_free(&state->joined_source);
+    fg_arena_free(&state->order_arena);
+    free(state->parts);
+    free(state->path);
+}
+
+/* The file that was begun: complete, or gone. */
+static int finish(struct state *state, int r, uint64_t id)
+{
+    const struct fg_rewrite *rewrite = state->rewrite;
+    const struct fg_manifest_segment *first = &rewrite->inputs[0]->entry;
+    struct fg_segment_info info;
+    bool is_empty = !state->pour || fg_pour_row_count(state->pour) == 0;
+    bool has_file = state->pour != NULL;
+    if (r == 0 && !is_empty)
+        r = fg_pour_finish_take(state->pour, &info);
+    else
+        fg_pour_abort(state->pour);
+    state->pour = NULL;
+    if (r < 0 || is_empty) {
+        if (has_file)
+            fg_local_discard(rewrite->local, id);
+        state->result.is_empty = true;
+        return r;
+    }
+    state->result.entry = fg_local_entry(id, first->tenant, first->day, rewrite->level, &info);
+    return 0;
+}
+
+int fg_rewrite_run(const struct fg_rewrite *rewrite, struct fg_rewrite_result *ret_result,
+                   struct fg_local_segment **ret_damaged)
+{
+    struct state *state = calloc(1, sizeof *state);
+    if (!state)
+        return FG_ENOMEM;
+    state->rewrite = rewrite;
+    /* order.h: 20 bytes a row and 40 for the trace; a row takes 100 bytes of the builder's at least
+     */
+    fg_arena_init(&state->order_arena, FG_MERGE_TRACE_SIZE_MAX / 4);
+    char path[FG_LOCAL_PATH_SIZE_MAX];
+    uint64_t id = fg_local_id_new(rewrite->local);
+    fg_local_segment_path(rewrite->local, id, path);
+    int r = open_all(state, path);
+    if (r == 0)
+        r = rewrite_traces(state);
+    for (uint32_t i = 0; i < rewrite->input_count && r == FG_ECORRUPT; i++)
+        if (state->inputs[i].is_damaged)
+            *ret_damaged = rewrite->inputs[i];
+    r = finish(state, r, id);
+    if (r == 0)
+        *ret_result = state->result;
+    close_all(state);
+    free(state);
+    return r;
+}

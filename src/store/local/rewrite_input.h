@@ -1,0 +1,56 @@
+/* One segment being read for a rewrite: the page that was read last, and which of its rows go.
+ * Private to rewrite*.c. */
+#pragma once
+
+#include "local/local.h"
+#include "local/pour.h"
+
+struct rewrite_input {
+    struct fg_segment_reader *reader;
+    const struct fg_batch *page; /* the rows [page_begin, page_begin + its count) */
+    uint64_t page_begin;
+    struct fg_pour_source source;
+    struct fg_remap *joined_remap;
+    const struct fg_batch *joined_bound;
+    int (*match_rows)(void *arg, const struct fg_batch *page, uint64_t *bits);
+    void *arg;
+    uint64_t *gone; /* of page's rows; NULL: none goes */
+    bool is_damaged;
+};
+
+FG_MUST_CHECK int rewrite_input_open(struct rewrite_input *input, struct fg_local_segment *segment,
+                                     int (*match_rows)(void *arg, const struct fg_batch *page,
+                                                       uint64_t *bits),
+                                     void *arg);
+void rewrite_input_close(struct rewrite_input *input);
+
+/* Makes the page with a row of the segment the current one. */
+FG_MUST_CHECK int rewrite_input_page(struct rewrite_input *input, uint64_t segment_row);
+
+/* The row of the current page that is a row of the segment. */
+FG_MUST_CHECK static inline int rewrite_input_row(struct rewrite_input *input, uint64_t segment_row,
+                                                  uint32_t *ret_row)
+{
+    if (!input->page || segment_row - input->page_begin >= input->page->span_count) {
+        int r = rewrite_input_page(input, segment_row);
+        if (r < 0)
+            return r;
+    }
+    *ret_row = (uint32_t)(segment_row - input->page_begin);
+    return 0;
+}
+
+static inline bool rewrite_input_is_gone(const struct rewrite_input *input, uint32_t row)
+{
+    return input->gone && (input->gone[row / 64] >> (row % 64) & 1);
+}
+
+/* Whether none of the page's rows goes or is a shared half. */
+bool rewrite_input_is_plain(const struct rewrite_input *input, uint32_t row_begin,
+                            uint32_t row_end);
+
+/* Copies a row of the current page into the builder of joined traces. */
+FG_MUST_CHECK int rewrite_input_copy(struct rewrite_input *input, uint32_t row,
+                                     struct fg_builder *joined);
+/* That builder was reset. */
+void rewrite_input_forget_joined(struct rewrite_input *input);
