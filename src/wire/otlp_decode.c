@@ -242,21 +242,27 @@ static int refuse(struct decoder *decoder, const uint8_t *at, const struct messa
                         message->name[0] && field[0] ? "." : "", field, what);
 }
 
+/* A number past the table, or in a hole of it, is a field that nobody knows. */
+static inline const struct field *find(const struct message *message, uint32_t number)
+{
+    static const struct field unknown = {UNKNOWN, 0, ""};
+    if (number >= message->field_count || message->fields[number].store == UNKNOWN)
+        return &unknown;
+    return &message->fields[number];
+}
+
 /* Reads all fields of bytes; scalars and lists go to the struct out that message's table is about.
  */
 static int scan(struct decoder *decoder, struct fg_slice bytes, const struct message *message,
                 void *out)
 {
-    static const struct field unknown = {UNKNOWN, 0, ""};
     struct fg_pb_reader reader = fg_pb_reader(bytes);
     while (!fg_pb_reader_done(&reader)) {
         const uint8_t *start = reader.at;
         uint32_t tag;
         if (fg_pb_read_tag(&reader, &tag) < 0)
             return refuse(decoder, start, message, "", "malformed tag");
-        uint32_t number = tag >> 3;
-        const struct field *field =
-            number < message->field_count ? &message->fields[number] : &unknown;
+        const struct field *field = find(message, tag >> 3);
         int r;
         if (field->store == UNKNOWN)
             r = fg_pb_skip(&reader, tag);

@@ -219,6 +219,17 @@ static void unknown_fields_are_ignored(void **state)
     }
 }
 
+/* Past the numbers of a message, and in the hole that its status has. */
+static void unknown_fields_cut_off_are_refused(void **state)
+{
+    (void)state;
+    struct fg_wire_error error;
+    assert_int_equal(decode(&status, FG_SLICE("\x0a\x01"), &error), FG_EINVALID);
+    assert_non_null(strstr(error.text, "spans[0]: status: malformed or cut off, at byte "));
+    assert_int_equal(decode(&event, FG_SLICE("\x8a\x01\x05"), &error), FG_EINVALID);
+    assert_non_null(strstr(error.text, "spans[0]: events: malformed or cut off, at byte "));
+}
+
 /* Wherever attributes are. */
 static void bad_attributes_are_refused(void **state)
 {
@@ -299,6 +310,7 @@ int main(void)
         cmocka_unit_test(lengths_past_the_end_are_refused),
         cmocka_unit_test(tags_that_cannot_be_are_refused),
         cmocka_unit_test(unknown_fields_are_ignored),
+        cmocka_unit_test(unknown_fields_cut_off_are_refused),
         cmocka_unit_test(bad_attributes_are_refused),
         cmocka_unit_test(values_nested_too_deep_are_refused),
         cmocka_unit_test(errors_name_their_place),
