@@ -9,6 +9,7 @@
  * maintain() are never called twice at once. */
 #pragma once
 
+#include "epoch.h"
 #include "store/store.h"
 
 struct fg_blocks;
@@ -34,14 +35,24 @@ struct fg_blocks_page {
     uint32_t row_begin, row_end;
 };
 
+/* What the blocks keep of the log, since both must change together. */
+struct fg_blocks_log {
+    uint64_t store_id;   /* marks the groups of this store */
+    uint64_t checkpoint; /* every record below it is in the blocks */
+    uint32_t epoch_count;
+    struct fg_wal_epoch epochs[FG_WAL_EPOCHS_MAX];
+};
+
 struct fg_blocks_ops {
+    void (*log)(struct fg_blocks *blocks, struct fg_blocks_log *ret_log);
+    /* Makes durable that records from first_sequence on carry a new epoch. FG_ELIMIT: there are too
+     * many since the checkpoint; put() what there is first. */
+    int (*epoch_raise)(struct fg_blocks *blocks, uint64_t first_sequence, uint64_t *ret_epoch);
+
     /* Makes the rows durable and moves the checkpoint to sequence_end in the same step; views that
      * are taken after it have both. FG_ENOSPACE and FG_ENOMEM: nothing happened, try again later.
      * Other errors: what is on disk is not known; the store must be opened anew. */
     int (*put)(struct fg_blocks *blocks, const struct fg_blocks_put *put);
-    /* Every record below it is in the blocks. */
-    uint64_t (*checkpoint)(struct fg_blocks *blocks);
-
     /* A consistent state of all sealed rows. FG_ENOMEM. */
     int (*view_take)(struct fg_blocks *blocks, struct fg_blocks_view **ret_view);
     void (*view_release)(struct fg_blocks_view *view);

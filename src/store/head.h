@@ -29,15 +29,17 @@ struct fg_head_chunk {
     struct fg_head_entry entries[FG_HEAD_CHUNK_COUNT];
 };
 
-FG_MUST_CHECK int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns,
+/* seed: any number that senders of spans can't know; it keeps them from choosing trace ids that
+ * meet in one place of the index. */
+FG_MUST_CHECK int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns, uint64_t seed,
                               struct fg_head **ret_head);
 struct fg_head *fg_head_ref(struct fg_head *head);
 void fg_head_unref(struct fg_head *head);
 
-/* Room for what fg_head_publish() needs, so that it can't fail after the sync: count more batches
- * with span_count rows together. FG_ENOMEM. */
-FG_MUST_CHECK int fg_head_reserve(struct fg_head *head, size_t count, uint64_t span_count);
-/* Takes the block. Readers see it from the call's return on. */
+/* Room for count more batches, so that fg_head_publish_take() can't fail after the sync. Publishing
+ * thread. FG_ENOMEM. */
+FG_MUST_CHECK int fg_head_reserve(struct fg_head *head, size_t count);
+/* Takes the block, for which there must be room. Readers see it from the call's return on. */
 void fg_head_publish_take(struct fg_head *head, uint32_t tenant, uint64_t sequence,
                           struct fg_block *block);
 
@@ -47,14 +49,14 @@ struct fg_head_info {
     uint64_t created_mono_ns;
     size_t entry_count; /* the watermark */
 };
-/* entry_count is the watermark: entries below it may be read without a lock while the head is held.
- */
+/* Entries below entry_count may be read without a lock while the head is held. */
 struct fg_head_info fg_head_info(struct fg_head *head);
+/* After fg_head_info(); NULL where there is no entry. */
 const struct fg_head_chunk *fg_head_chunks(const struct fg_head *head);
 
-/* Calls page for each batch below the watermark that may hold rows of the trace (its whole row
- * range: the caller compares ids). Non-zero ends it and is the result. */
-FG_MUST_CHECK int fg_head_trace(struct fg_head *head, size_t entry_count, uint32_t tenant,
-                                uint64_t id_high, uint64_t id_low,
+/* Calls page for each batch below the watermark that may hold rows of the trace (with its whole row
+ * range: the caller compares ids). Non-zero ends it and is the result. FG_ENOMEM. */
+FG_MUST_CHECK int fg_head_trace(struct fg_head *head, const struct fg_head_info *watermark,
+                                uint32_t tenant, uint64_t id_high, uint64_t id_low,
                                 int (*page)(void *arg, const struct fg_blocks_page *page),
                                 void *arg);

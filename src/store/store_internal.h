@@ -1,23 +1,24 @@
 /* The store's own state, for the files of this folder.
  *
- * Threads: the committer (commit.c) writes the WAL and publishes in the active head; the sealer
- * (seal.c) puts full heads into the blocks and prepares WAL files; maintenance (maintain.c) runs
- * the blocks' jobs, so that a long merge never holds up a seal. A manual store has none of them and
- * fg_store_step() does a piece of the same work.
+ * Threads: the committer (commit.c) writes the WAL, publishes in the active head and is the only
+ * one that replaces it; the sealer (seal.c) puts full heads into the blocks and prepares WAL files;
+ * maintenance (maintain.c) runs the blocks' upkeep, so that a long merge never holds up a seal. A
+ * manual store has none of them and fg_store_step() does a piece of the same work.
  *
  * Locks, in the order in which they may nest: job_lock (FG_RANK_STORE_JOB), the blocks' own, lock
- * (FG_RANK_STORE), queue_lock (FG_RANK_WAL). */
+ * (FG_RANK_STORE), queue_lock (FG_RANK_WAL), wake_lock (FG_RANK_LEAF). */
 #pragma once
 
 #include "blocks.h"
+#include "event.h"
 #include "head.h"
 #include "os/thread.h"
+#include "retries.h"
 #include "space.h"
 #include "wal.h"
 
 #include <stdatomic.h>
 
-struct fg_retries;
 struct fg_snapshot;
 
 struct fg_store {
@@ -26,6 +27,7 @@ struct fg_store {
     struct fg_file *folder_lock;
     struct fg_space space;
     struct fg_blocks *blocks;
+    struct fg_wal_codec *codec;
     struct fg_wal *wal; /* NULL in a read-only store */
 
     /* Held by whoever maintains, erases or backs up. */
@@ -33,49 +35,49 @@ struct fg_store {
 
     /* Heads and snapshots. The sealing head is older than the active one. */
     struct fg_mutex lock;
-    struct fg_cond sealed; /* a seal ended, well or not */
+    struct fg_cond changed; /* a seal ended, well or not; a snapshot was released */
     struct fg_head *active, *sealing;
-    uint64_t heads_sealed;         /* since the start */
-    uint64_t head_number;          /* of the active one, counted from heads_sealed's 0 */
-    struct fg_snapshot *snapshots; /* out now */
-    uint64_t snapshot_count;
+    atomic_uint_fast64_t heads_sealed; /* since the start; the number of the oldest head */
+    uint64_t seal_tries;
     int seal_result; /* of the last try */
-    bool seal_wanted;
+    struct fg_snapshot *snapshots;
 
     /* Appends on their way to the committer. */
     struct fg_mutex queue_lock;
     struct fg_cond queue_changed;
     struct fg_append *queue_first, *queue_last;
-    bool is_closing;
+    bool rotate_wanted; /* the active head, though it is neither full nor old */
+    bool is_nudged, is_closing;
 
-    atomic_uint_fast64_t queue_bytes; /* taken, not yet published */
-    atomic_uint_fast64_t active_bytes;
-    atomic_bool is_sealing;
-    atomic_int state; /* enum fg_store_state */
+    atomic_uint_fast64_t queue_bytes;  /* taken, not yet published */
+    atomic_uint_fast64_t active_bytes; /* of the active head */
+    atomic_bool is_sealing;            /* there is a sealing head */
+    atomic_int state;                  /* enum fg_store_state */
 
-    struct fg_retries *retries; /* the committer's */
+    struct fg_retries *retries;     /* the committer's */
+    struct fg_slice *commit_slices; /* the committer's */
+    size_t commit_slice_capacity;
 
-    struct fg_mutex wake_lock; /* FG_RANK_LEAF: the sealer and maintenance sleep on it */
+    struct fg_mutex wake_lock; /* the sealer and maintenance sleep on it */
     struct fg_cond wake;
-    bool is_stopping;
+    bool seal_due, is_stopping;
     struct fg_thread committer, sealer, maintainer;
     unsigned thread_count;
 
     struct {
         atomic_uint_fast64_t appended_spans, appended_requests, retried_requests, refused_requests;
         atomic_uint_fast64_t commit_groups, commit_ns_total, commit_ns_max, seals;
-        atomic_uint_fast64_t damaged_pages, duplicate_spans, erased_spans;
-        uint64_t recovered_records, recovered_spans;
+        uint64_t recovered_records, recovered_spans, damaged_records;
     } counters;
 };
 
-/* -- Snapshots (snapshot.c): one consistent state of heads and blocks for a reader's thread */
+/* -- Snapshots (snapshot.c): one consistent state of heads and blocks for one reader's thread */
 
 struct fg_snapshot {
     struct fg_store *store;
     struct fg_snapshot *next, *previous;
     struct fg_head *heads[2]; /* those that the view does not have; NULL: none */
-    size_t entry_counts[2];   /* watermarks */
+    struct fg_head_info watermarks[2];
     struct fg_blocks_view *view;
     uint64_t oldest_head_number;
     uint64_t end_mono_ns;
@@ -84,22 +86,35 @@ struct fg_snapshot {
 
 FG_MUST_CHECK int fg_snapshot_take(struct fg_store *store, struct fg_snapshot *snapshot);
 void fg_snapshot_release(struct fg_snapshot *snapshot);
-/* FG_ETIMEOUT: too old, or ended by an erase or by memory that it pins. Asked once a page. */
+/* FG_ETIMEOUT: too old, or ended by an erase or by the memory that it pins. Asked once a page. */
 FG_MUST_CHECK int fg_snapshot_check(const struct fg_snapshot *snapshot);
 /* Ends those that are out and waits for them. FG_ETIMEOUT. */
 FG_MUST_CHECK int fg_snapshot_end_all(struct fg_store *store, uint64_t timeout_ns);
 
 /* -- Other files' */
 
-/* A write or sync failed: no more appends. Says so once. */
+/* A write or sync failed: no more appends. Says so, once. */
 void fg_store_fail(struct fg_store *store, int error, const char *what);
+/* The disk is full: appends are refused until fg_maintain_step() finds that there is room. */
+void fg_store_refuse_for_space(struct fg_store *store);
+
 void fg_committer_run(void *store);
-FG_MUST_CHECK int fg_commit_step(struct fg_store *store, bool *ret_did);
+/* Commits what waits, and replaces the active head where that is due. */
+void fg_commit_step(struct fg_store *store, bool *ret_did);
+/* Has the committer look whether the active head must be replaced; with rotate it must, as soon as
+ * there is no sealing head. */
+void fg_commit_nudge(struct fg_store *store, bool rotate);
+
 void fg_sealer_run(void *store);
-/* Seals the sealing head, or makes the active one it when it is due. */
+/* Puts a head's rows into the blocks; on a full disk a second time, with the reserve's room. */
+FG_MUST_CHECK int fg_seal_head(struct fg_store *store, struct fg_head *head);
+/* Seals the sealing head where there is one. */
 FG_MUST_CHECK int fg_seal_step(struct fg_store *store, bool *ret_did);
+
 void fg_maintainer_run(void *store);
+/* Looks after the disk's room; does one job of the blocks where one is due. */
 FG_MUST_CHECK int fg_maintain_step(struct fg_store *store, bool *ret_did);
-/* Replays the WAL into the active head. */
+
+/* Replays the WAL into the active head and opens it for writing. */
 FG_MUST_CHECK int fg_recover(struct fg_store *store, struct fg_arena *arena,
                              const char **ret_message);

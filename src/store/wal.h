@@ -10,7 +10,7 @@
  * may come from any thread. */
 #pragma once
 
-#include "local/manifest.h"
+#include "epoch.h"
 #include "store/store.h"
 
 struct fg_wal;

@@ -6,14 +6,15 @@
  *
  * The current state is a struct fg_local_version: an immutable list of open segments, counted by
  * reference. An edit (fg_local_edit()) makes the next one. A segment lives as long as a version
- * names it and a version as long as it is current or a view holds it; the file of a segment that an
- * edit removed is unlinked with the last of them.
+ * names it and a version as long as it is current or a view holds it; the file of a segment (or of
+ * kept rollups) that an edit removed is unlinked with the last of them.
  *
  * Locks: edit_lock (FG_RANK_MANIFEST) is held through an edit's writes and syncs; lock
  * (FG_RANK_VERSION) only while a pointer is swapped or a reference is taken. */
 #pragma once
 
 #include "blocks.h"
+#include "event.h"
 #include "local/cache.h"
 #include "local/manifest.h"
 #include "local/segment.h"
@@ -32,6 +33,14 @@ struct fg_local_segment {
     struct fg_local *local;
     atomic_uint refs;
     atomic_bool is_removed; /* by an edit: the last reference unlinks the file */
+    atomic_bool is_damage_said;
+};
+
+struct fg_local_rollup {
+    struct fg_manifest_rollup entry;
+    struct fg_local *local;
+    atomic_uint refs;
+    atomic_bool is_removed;
 };
 
 struct fg_local_version {
@@ -40,7 +49,7 @@ struct fg_local_version {
     uint64_t generation, checkpoint; /* as in the manifest */
     size_t segment_count;
     struct fg_local_segment **segments; /* by tenant, day, id */
-    const struct fg_manifest_rollup *rollups;
+    struct fg_local_rollup **rollups;   /* alike */
     size_t rollup_count;
 };
 
@@ -71,7 +80,7 @@ struct fg_local {
 
     struct fg_mutex edit_lock;
     struct fg_manifest manifest; /* in force; read and written under edit_lock */
-    bool is_failed;              /* under edit_lock: a swap of the manifest is in doubt */
+    bool is_failed;              /* under edit_lock: which manifest is on disk is in doubt */
 
     struct fg_mutex lock;
     struct fg_cond views_changed; /* a view was released */
@@ -87,13 +96,18 @@ FG_MUST_CHECK int fg_local_open(const struct fg_store_options *options, struct f
                                 struct fg_arena *arena, const char **ret_message,
                                 struct fg_local **ret_local);
 void fg_local_close(struct fg_local *local);
-extern const struct fg_blocks_ops fg_local_ops;
+extern const struct fg_blocks_ops fg_local_ops; /* ops.c */
 
 /* -- Versions and edits */
 
 /* The current version, with a reference. */
 struct fg_local_version *fg_local_version_take(struct fg_local *local);
 void fg_local_version_release(struct fg_local_version *version);
+
+/* The version that manifest describes; what old has of it is shared, the rest is opened. */
+FG_MUST_CHECK int fg_local_version_new(struct fg_local *local, const struct fg_manifest *manifest,
+                                       const struct fg_local_version *old,
+                                       struct fg_local_version **ret_version);
 
 /* A number for a new segment or rollup file. */
 uint64_t fg_local_id_new(struct fg_local *local);
@@ -120,6 +134,35 @@ void fg_local_discard(struct fg_local *local, uint64_t segment_id);
 /* Tells every reader of a version before the current one to give it up, and waits until they have.
  * FG_ETIMEOUT. Erasing ends with it. */
 FG_MUST_CHECK int fg_local_end_views(struct fg_local *local, uint64_t timeout_ns);
+
+/* -- fg_local_ops's parts */
+
+FG_MUST_CHECK int fg_local_view_take(struct fg_blocks *blocks, struct fg_blocks_view **ret_view);
+void fg_local_view_release(struct fg_blocks_view *view);
+FG_MUST_CHECK int fg_local_put(struct fg_blocks *blocks, const struct fg_blocks_put *put);
+FG_MUST_CHECK int fg_local_trace(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high,
+                                 uint64_t id_low,
+                                 int (*page)(void *arg, const struct fg_blocks_page *page),
+                                 void *arg, struct fg_read_stats *stats);
+FG_MUST_CHECK int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
+                                     struct fg_read_stats *stats, struct fg_blocks_scan **ret_scan);
+FG_MUST_CHECK int fg_local_scan_peek(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max);
+FG_MUST_CHECK int fg_local_scan_next(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_page);
+void fg_local_scan_close(struct fg_blocks_scan *scan);
+FG_MUST_CHECK int fg_local_rollup(struct fg_blocks_view *view, uint32_t tenant,
+                                  uint64_t start_ns_min, uint64_t start_ns_max,
+                                  struct fg_rollup *rollup);
+bool fg_local_is_behind(struct fg_blocks *blocks);
+/* FG_ETIMEOUT where the view was ended. */
+FG_MUST_CHECK int fg_local_view_check(const struct fg_blocks_view *view);
+/* Reading met a damaged page of it: counts it, and says so the first time. */
+void fg_local_damaged_page(struct fg_local_segment *segment, struct fg_read_stats *stats);
+/* The segment of a version's list, made by opening its file; *ret_segment->segment is NULL where
+ * its footer is damaged. */
+FG_MUST_CHECK int fg_local_segment_open(struct fg_local *local,
+                                        const struct fg_manifest_segment *entry,
+                                        struct fg_local_segment **ret_segment);
+void fg_local_segment_release(struct fg_local_segment *segment);
 
 /* -- Upkeep. Each does at most one bounded piece of work, or finds that none is due. The table is
  * in jobs.c; fg_local_ops.maintain runs the first that is due. */

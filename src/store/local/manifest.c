@@ -153,7 +153,7 @@ static int apply_epochs(const struct fg_manifest *old, const struct fg_manifest_
     if (new->epoch_count &&new->epochs[new->epoch_count - 1].first_sequence ==
         edit->epoch.first_sequence)
         new->epoch_count--;
-    if (new->epoch_count == FG_MANIFEST_EPOCHS_MAX)
+    if (new->epoch_count == FG_WAL_EPOCHS_MAX)
         return FG_ELIMIT;
     new->epochs[new->epoch_count++] = edit->epoch;
     return 0;

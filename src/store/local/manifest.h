@@ -6,20 +6,11 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "epoch.h"
 #include "os/env.h"
 
 /* Of a folder's format as a whole. A folder with a greater one is FG_EUNSUPPORTED. */
 #define FG_MANIFEST_VERSION 1u
-/* Restarts since the last seal that the WAL can tell apart; recovery seals when there are so many.
- */
-#define FG_MANIFEST_EPOCHS_MAX 64u
-
-/* Records from first_sequence on, up to the next epoch's, carry this epoch; others are left-overs
- * that a recovery has cut. */
-struct fg_wal_epoch {
-    uint64_t epoch, first_sequence;
-};
-
 struct fg_manifest_segment {
     uint64_t id; /* names the file; never used twice */
     uint32_t tenant;
@@ -43,8 +34,8 @@ struct fg_manifest {
     uint64_t checkpoint;  /* the WAL's records below it are in segments */
     uint64_t next_id;     /* of segments and rollups */
     uint32_t epoch_count;
-    struct fg_wal_epoch epochs[FG_MANIFEST_EPOCHS_MAX]; /* rising; the first covers checkpoint */
-    struct fg_manifest_segment *segments;               /* by tenant, day, id */
+    struct fg_wal_epoch epochs[FG_WAL_EPOCHS_MAX]; /* rising; the first covers checkpoint */
+    struct fg_manifest_segment *segments;          /* by tenant, day, id */
     size_t segment_count;
     struct fg_manifest_rollup *rollups;
     size_t rollup_count;

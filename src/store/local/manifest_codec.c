@@ -127,7 +127,7 @@ static int check_shape(struct fg_slice bytes)
     uint64_t need =
         HEADER_SIZE + epochs * EPOCH_SIZE + segments * SEGMENT_SIZE + rollups * ROLLUP_SIZE;
     bool fits = need == body && fg_load_le64(bytes.data + 16) == bytes.size;
-    return fits && epochs > 0 && epochs <= FG_MANIFEST_EPOCHS_MAX ? 0 : FG_ECORRUPT;
+    return fits && epochs > 0 && epochs <= FG_WAL_EPOCHS_MAX ? 0 : FG_ECORRUPT;
 }
 
 /* What the writer guarantees and readers build on. */

@@ -120,20 +120,20 @@ static void test_epochs_are_forgotten_when_the_checkpoint_has_passed(void **stat
     start(1);
     struct fg_manifest manifest, next;
     fg_manifest_init(&manifest, fg_sim_env(sim));
-    for (uint64_t i = 1; i < FG_MANIFEST_EPOCHS_MAX; i++) {
+    for (uint64_t i = 1; i < FG_WAL_EPOCHS_MAX; i++) {
         struct fg_manifest_edit edit = {.epoch = {.epoch = i + 1, .first_sequence = 10 * i}};
         assert_int_equal(fg_manifest_apply(&manifest, &edit, &next), 0);
         fg_manifest_free(&manifest);
         manifest = next;
     }
-    assert_int_equal(manifest.epoch_count, FG_MANIFEST_EPOCHS_MAX);
+    assert_int_equal(manifest.epoch_count, FG_WAL_EPOCHS_MAX);
     struct fg_manifest_edit more = {.epoch = {.epoch = 1000, .first_sequence = 10000}};
     assert_int_equal(fg_manifest_apply(&manifest, &more, &next), FG_ELIMIT);
     /* one that covers nothing gives its place away */
     struct fg_manifest_edit same = {
-        .epoch = {.epoch = 1000, .first_sequence = 10 * (FG_MANIFEST_EPOCHS_MAX - 1)}};
+        .epoch = {.epoch = 1000, .first_sequence = 10 * (FG_WAL_EPOCHS_MAX - 1)}};
     assert_int_equal(fg_manifest_apply(&manifest, &same, &next), 0);
-    assert_int_equal(next.epoch_count, FG_MANIFEST_EPOCHS_MAX);
+    assert_int_equal(next.epoch_count, FG_WAL_EPOCHS_MAX);
     fg_manifest_free(&next);
     struct fg_manifest_edit passed = {.checkpoint = 25};
     assert_int_equal(fg_manifest_apply(&manifest, &passed, &next), 0);

@@ -257,7 +257,7 @@ static void test_goes_on_after_restart(void **state)
     (void)state;
     start(1);
     uint64_t number = 1;
-    struct fg_wal_epoch epochs[FG_MANIFEST_EPOCHS_MAX];
+    struct fg_wal_epoch epochs[FG_WAL_EPOCHS_MAX];
     for (uint32_t i = 0; i < 30; i++) {
         epochs[i] = (struct fg_wal_epoch){.epoch = i + 1, .first_sequence = number};
         assert_int_equal(replay_epochs(1, epochs, i + 1), 0);

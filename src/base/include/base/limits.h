@@ -51,6 +51,22 @@
 /* The head is sealed at this many bytes (conf) or this age (conf). */
 #define FG_HEAD_SIZE_MAX   ((uint64_t)64 << 20)
 #define FG_HEAD_AGE_NS_MAX (5 * FG_NS_PER_MINUTE)
+/* Days of one seal; starts are the senders' to choose, and each day is a file. */
+#define FG_SEAL_PARTITIONS_MAX 128u
+/* Rows of one seal: a head of 4 GiB has fewer. */
+#define FG_SEAL_ROWS_MAX ((uint64_t)64 << 20)
+/* Bytes that are taken and not yet on disk (conf): a second or two of the fastest ingest. */
+#define FG_APPEND_QUEUE_BYTES_MAX ((uint64_t)64 << 20)
+/* Memory for indexes, filters and dictionaries of all segments (conf). */
+#define FG_CACHE_SIZE_MAX ((uint64_t)64 << 20)
+/* Bytes a second that merges write (conf): half of what a slow disk takes. */
+#define FG_MERGE_RATE_BYTES ((uint64_t)64 << 20)
+/* Bytes that wait to be merged, past which ingest waits too: half a minute of merging. */
+#define FG_MERGE_DEBT_BYTES_MAX ((uint64_t)2 << 30)
+/* Disk kept free for seals and merges (conf): a head, and the largest of the small merges. */
+#define FG_RESERVE_BYTES ((uint64_t)256 << 20)
+/* What traces of open and broken journeys may keep past their age (conf). */
+#define FG_PINNED_BYTES_MAX ((uint64_t)1 << 30)
 /* Bytes of a WAL segment file; a record lies in one. */
 #define FG_WAL_SEGMENT_SIZE ((uint64_t)64 << 20)
 /* A WAL frame's payload is compressed from here up. */
@@ -93,6 +109,8 @@
 #define FG_SNAPSHOT_AGE_NS_MAX (30 * FG_NS_PER_SECOND)
 /* Hashes of the requests of this long are kept, to stop retries early. */
 #define FG_RETRY_WINDOW_NS (10 * FG_NS_PER_MINUTE)
+/* Of so many at most: 900 requests a second for the whole window; 16 MiB. */
+#define FG_RETRIES_MAX 524288u
 /* What minute rollups tell apart, so that a service that puts ids in its names fills no disk: names
  * of one service, services; what is over is counted as "other". Then operations and edges together,
  * bytes of names, and numbers (a minute's count in one histogram bucket) of one rollup: 48 MiB. */

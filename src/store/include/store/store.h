@@ -220,6 +220,7 @@ struct fg_store_counters {
     uint64_t retention_dropped_spans, erased_spans, damaged_pages, duplicate_spans;
     uint64_t disk_free_bytes, disk_total_bytes /* now */;
     uint64_t recovered_records, recovered_spans; /* at the start */
+    uint64_t damaged_records; /* at the start: acknowledged, and not readable any more */
     uint64_t cache_bytes /* now */;
 };
 

@@ -1,0 +1,245 @@
+/* The committer: everything that waits goes into the log by one write, or a few, and one sync; then
+ * its rows are published; then all who wait are told.
+ *
+ *     appended (append.c) --take_queue()--> written --fg_wal_sync()--> durable --publish()-->
+ *     readable --finish()--> acknowledged
+ *
+ * There is no delay that waits for company: while one sync runs, others gather. The committer alone
+ * replaces the active head, so that a head is a range of sequences without a lock around the
+ * commit. */
+#include "store_internal.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+struct commit {
+    struct fg_append *first; /* in the order in which they came */
+    size_t count;            /* records to write: retries are none */
+    size_t written;          /* the first so many of them are durable */
+    int result;              /* of the rest */
+    uint64_t sequence;       /* of the first */
+};
+
+static struct fg_append *take_queue(struct fg_store *store)
+{
+    fg_mutex_lock(&store->queue_lock);
+    struct fg_append *first = store->queue_first;
+    store->queue_first = store->queue_last = NULL;
+    fg_mutex_unlock(&store->queue_lock);
+    return first;
+}
+
+/* -- Replacing the active head */
+
+/* Whether it should become the sealing one now; never while there is one. */
+static bool is_rotation_due(struct fg_store *store, const struct fg_head_info *info)
+{
+    fg_mutex_lock(&store->queue_lock);
+    if (info->entry_count == 0)
+        store->rotate_wanted = false; /* whoever wanted it has it */
+    bool is_wanted = store->rotate_wanted;
+    fg_mutex_unlock(&store->queue_lock);
+    if (info->entry_count == 0 || atomic_load(&store->is_sealing))
+        return false;
+    uint64_t age_ns = fg_env_mono_ns(store->env) - info->created_mono_ns;
+    return is_wanted || info->size_bytes >= store->options.head_size_max ||
+           age_ns >= store->options.head_age_ns_max;
+}
+
+static void wake_sealer(struct fg_store *store)
+{
+    fg_mutex_lock(&store->wake_lock);
+    store->seal_due = true;
+    fg_cond_broadcast(&store->wake);
+    fg_mutex_unlock(&store->wake_lock);
+}
+
+/* Where memory does not suffice for a new head the old one grows on: the next commit tries again.
+ */
+static bool rotate_if_due(struct fg_store *store)
+{
+    struct fg_head_info info = fg_head_info(store->active);
+    struct fg_head *next;
+    uint64_t seed;
+    if (!is_rotation_due(store, &info))
+        return false;
+    fg_env_random(store->env, &seed, sizeof seed);
+    if (fg_head_new(info.sequence_end, fg_env_mono_ns(store->env), seed, &next) < 0)
+        return false;
+    fg_mutex_lock(&store->lock);
+    store->sealing = store->active;
+    store->active = next;
+    fg_mutex_unlock(&store->lock);
+    atomic_store(&store->active_bytes, 0);
+    atomic_store(&store->is_sealing, true);
+    fg_mutex_lock(&store->queue_lock);
+    store->rotate_wanted = false;
+    fg_mutex_unlock(&store->queue_lock);
+    wake_sealer(store);
+    return true;
+}
+
+void fg_commit_nudge(struct fg_store *store, bool rotate)
+{
+    fg_mutex_lock(&store->queue_lock);
+    store->rotate_wanted |= rotate;
+    store->is_nudged = true;
+    fg_cond_signal(&store->queue_changed);
+    fg_mutex_unlock(&store->queue_lock);
+}
+
+/* -- A commit */
+
+/* Marks those that were acknowledged before, or stand earlier in the same list, and counts the
+ * others. A hash is remembered before its record is durable; forget() takes it back. */
+static void find_retries(struct fg_store *store, struct commit *commit)
+{
+    uint64_t now_ns = fg_env_wall_ns(store->env);
+    for (struct fg_append *a = commit->first; a; a = a->next) {
+        a->was_retry =
+            a->request_hash && fg_retries_find(store->retries, a->tenant, a->request_hash, now_ns);
+        if (a->was_retry)
+            continue;
+        commit->count++;
+        if (a->request_hash)
+            fg_retries_put(store->retries, a->tenant, a->request_hash, now_ns);
+    }
+}
+
+static int gather(struct fg_store *store, const struct commit *commit)
+{
+    if (commit->count > store->commit_slice_capacity) {
+        size_t capacity = commit->count + commit->count / 2;
+        struct fg_slice *slices = realloc(store->commit_slices, capacity * sizeof *slices);
+        if (!slices)
+            return FG_ENOMEM;
+        store->commit_slices = slices;
+        store->commit_slice_capacity = capacity;
+    }
+    size_t i = 0;
+    for (const struct fg_append *a = commit->first; a; a = a->next)
+        if (!a->was_retry)
+            store->commit_slices[i++] = fg_slice(a->record, a->record_size);
+    return fg_head_reserve(store->active, commit->count);
+}
+
+static void write(struct fg_store *store, struct commit *commit)
+{
+    size_t written = 0;
+    commit->sequence = fg_wal_next_sequence(store->wal);
+    commit->result = atomic_load(&store->state) == FG_STORE_FAILED ? FG_EIO : 0;
+    if (commit->result == 0)
+        commit->result = gather(store, commit);
+    if (commit->result == 0)
+        commit->result = fg_wal_write(store->wal, store->commit_slices, commit->count, &written);
+    if (written > 0 && fg_wal_sync(store->wal) < 0) {
+        commit->result = FG_EIO;
+        written = 0;
+    }
+    commit->written = written;
+    if (commit->result == FG_ENOSPACE)
+        fg_store_refuse_for_space(store);
+    else if (commit->result < 0 && commit->result != FG_ENOMEM)
+        fg_store_fail(store, commit->result, "writing the log");
+}
+
+/* Rows become readable, in the order of their sequences. */
+static void publish(struct fg_store *store, const struct commit *commit)
+{
+    size_t i = 0;
+    uint64_t spans = 0;
+    for (struct fg_append *a = commit->first; a && i < commit->written; a = a->next) {
+        if (a->was_retry)
+            continue;
+        spans += fg_block_batch(a->block)->span_count;
+        fg_head_publish_take(store->active, a->tenant, commit->sequence + i, a->block);
+        a->block = NULL;
+        i++;
+    }
+    atomic_store(&store->active_bytes, fg_head_info(store->active).size_bytes);
+    atomic_fetch_add(&store->counters.appended_spans, spans);
+    atomic_fetch_add(&store->counters.appended_requests, i);
+}
+
+/* What was not written was not acknowledged: a sender that tries again is no retry. */
+static void forget(struct fg_store *store, const struct commit *commit)
+{
+    size_t i = 0;
+    for (const struct fg_append *a = commit->first; a; a = a->next)
+        if (!a->was_retry && i++ >= commit->written && a->request_hash)
+            fg_retries_remove(store->retries, a->tenant, a->request_hash);
+}
+
+static int result_of(struct fg_store *store, const struct commit *commit,
+                     const struct fg_append *append, size_t index)
+{
+    if (!append->was_retry)
+        return index < commit->written ? 0 : commit->result;
+    /* The first of it may stand in the part of this commit that failed. */
+    bool is_kept = fg_retries_find(store->retries, append->tenant, append->request_hash,
+                                   fg_env_wall_ns(store->env));
+    return is_kept ? 0 : commit->result;
+}
+
+static void finish(struct fg_store *store, const struct commit *commit)
+{
+    size_t i = 0;
+    for (struct fg_append *a = commit->first, *next; a; a = next) {
+        next = a->next; /* done may free it */
+        int result = result_of(store, commit, a, i);
+        i += !a->was_retry;
+        atomic_fetch_sub(&store->queue_bytes, a->raw_size + a->record_size);
+        if (a->was_retry && result == 0)
+            atomic_fetch_add(&store->counters.retried_requests, 1);
+        else if (result < 0)
+            atomic_fetch_add(&store->counters.refused_requests, 1);
+        a->was_retry = a->was_retry && result == 0;
+        fg_block_unref(a->block);
+        free(a->record);
+        a->block = NULL;
+        a->record = NULL;
+        a->done(a, result);
+    }
+}
+
+static void count_time(struct fg_store *store, uint64_t ns)
+{
+    atomic_fetch_add(&store->counters.commit_groups, 1);
+    atomic_fetch_add(&store->counters.commit_ns_total, ns);
+    if (ns > atomic_load(&store->counters.commit_ns_max))
+        atomic_store(&store->counters.commit_ns_max, ns); /* the committer alone writes it */
+}
+
+void fg_commit_step(struct fg_store *store, bool *ret_did)
+{
+    struct commit commit = {.first = take_queue(store)};
+    if (commit.first) {
+        uint64_t begin_ns = fg_env_mono_ns(store->env);
+        find_retries(store, &commit);
+        if (commit.count > 0) {
+            write(store, &commit);
+            publish(store, &commit);
+            forget(store, &commit);
+            count_time(store, fg_env_mono_ns(store->env) - begin_ns);
+        }
+        finish(store, &commit);
+    }
+    bool did_rotate = rotate_if_due(store);
+    *ret_did = commit.first || did_rotate;
+}
+
+void fg_committer_run(void *arg)
+{
+    struct fg_store *store = arg;
+    bool is_over = false, did;
+    while (!is_over) {
+        fg_commit_step(store, &did);
+        fg_mutex_lock(&store->queue_lock);
+        while (!store->queue_first && !store->is_nudged && !store->is_closing)
+            fg_cond_wait(&store->queue_changed, &store->queue_lock);
+        store->is_nudged = false;
+        is_over = store->is_closing && !store->queue_first;
+        fg_mutex_unlock(&store->queue_lock);
+    }
+}

@@ -1,0 +1,98 @@
+/* The blocks on this machine's disk, as the store sees them. */
+#include "local/local.h"
+
+static void get_log(struct fg_blocks *blocks, struct fg_blocks_log *ret_log)
+{
+    struct fg_local *local = (struct fg_local *)blocks;
+    fg_mutex_lock(&local->edit_lock);
+    const struct fg_manifest *manifest = &local->manifest;
+    *ret_log = (struct fg_blocks_log){.store_id = manifest->store_id[0],
+                                      .checkpoint = manifest->checkpoint,
+                                      .epoch_count = manifest->epoch_count};
+    memcpy(ret_log->epochs, manifest->epochs, sizeof manifest->epochs);
+    fg_mutex_unlock(&local->edit_lock);
+}
+
+static int raise_epoch(struct fg_blocks *blocks, uint64_t first_sequence, uint64_t *ret_epoch)
+{
+    struct fg_local *local = (struct fg_local *)blocks;
+    struct fg_blocks_log log;
+    get_log(blocks, &log);
+    uint64_t epoch = log.epochs[log.epoch_count - 1].epoch + 1;
+    struct fg_manifest_edit edit = {.epoch = {.epoch = epoch, .first_sequence = first_sequence}};
+    int r = fg_local_edit(local, &edit);
+    if (r == 0)
+        *ret_epoch = epoch;
+    return r;
+}
+
+static uint64_t view_checkpoint(const struct fg_blocks_view *view)
+{
+    return view->version->checkpoint;
+}
+
+static int maintain(struct fg_blocks *blocks, bool *ret_did)
+{
+    struct fg_local *local = (struct fg_local *)blocks;
+    bool did = false;
+    int r = 0;
+    for (size_t i = 0; r == 0 && !did && i < fg_local_job_count; i++)
+        r = fg_local_jobs[i].run(local, &did);
+    *ret_did = did;
+    return r;
+}
+
+static void set_retention(struct fg_blocks *blocks, const struct fg_retention *retention)
+{
+    struct fg_local *local = (struct fg_local *)blocks;
+    fg_mutex_lock(&local->lock);
+    local->retention = *retention;
+    fg_mutex_unlock(&local->lock);
+}
+
+static void counters(struct fg_blocks *blocks, struct fg_store_counters *ret)
+{
+    struct fg_local *local = (struct fg_local *)blocks;
+    struct fg_local_counters *own = &local->counters;
+    ret->seal_bytes_written = atomic_load(&own->seal_bytes_written);
+    ret->merges = atomic_load(&own->merges);
+    ret->merge_bytes_written = atomic_load(&own->merge_bytes_written);
+    ret->merge_debt_bytes = atomic_load(&own->merge_debt_bytes);
+    ret->retention_dropped_spans = atomic_load(&own->retention_dropped_spans);
+    ret->erased_spans = atomic_load(&own->erased_spans);
+    ret->damaged_pages = atomic_load(&own->damaged_pages);
+    ret->duplicate_spans = atomic_load(&own->duplicate_spans);
+    ret->cache_bytes = fg_cache_size_bytes(local->cache);
+    struct fg_local_version *version = fg_local_version_take(local);
+    ret->segment_count = version->segment_count;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        ret->segment_bytes += version->segments[i]->entry.size_bytes;
+        ret->segment_spans += version->segments[i]->entry.span_count;
+    }
+    fg_local_version_release(version);
+}
+
+static void close_blocks(struct fg_blocks *blocks)
+{
+    fg_local_close((struct fg_local *)blocks);
+}
+
+const struct fg_blocks_ops fg_local_ops = {
+    .log = get_log,
+    .epoch_raise = raise_epoch,
+    .put = fg_local_put,
+    .view_take = fg_local_view_take,
+    .view_release = fg_local_view_release,
+    .view_checkpoint = view_checkpoint,
+    .trace = fg_local_trace,
+    .scan_open = fg_local_scan_open,
+    .scan_peek = fg_local_scan_peek,
+    .scan_next = fg_local_scan_next,
+    .scan_close = fg_local_scan_close,
+    .rollup = fg_local_rollup,
+    .maintain = maintain,
+    .is_behind = fg_local_is_behind,
+    .set_retention = set_retention,
+    .counters = counters,
+    .close = close_blocks,
+};

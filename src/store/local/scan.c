@@ -1,0 +1,282 @@
+/* Pages of all segments of a tenant, newest first.
+ *
+ * A heap holds the segments, by the greatest start that their coming pages can have. A segment
+ * enters with what its footer says and is asked for its pages (fg_segment_prune()) only when it
+ * reaches the top: a reader who wants the newest few never opens the old ones. Few readers are open
+ * at once, since each holds a decoded page. */
+#include "local/local.h"
+
+#include <stdlib.h>
+
+#define READERS_MAX 8u
+
+struct source {
+    struct fg_local_segment *segment;
+    uint64_t start_ns_max; /* of the coming pages, within the scan's window */
+    bool is_pruned;
+    struct fg_segment_page *pages; /* by start_ns_max, greatest first */
+    size_t page_count, page_capacity, page_next;
+    struct fg_segment_reader *reader;
+    uint64_t used_at;
+};
+
+struct fg_blocks_scan {
+    struct fg_blocks_view *view;
+    const struct fg_scan *scan;
+    struct fg_read_stats *stats;
+    struct fg_segment_reader_options options;
+    struct source *sources; /* a heap */
+    size_t source_count;
+    uint32_t reader_count;
+    struct fg_segment_reader
+        *last_reader; /* of a source that is used up; the caller has its page */
+    uint64_t clock;
+};
+
+/* -- The heap */
+
+static void swap_sources(struct fg_blocks_scan *scan, size_t a, size_t b)
+{
+    struct source kept = scan->sources[a];
+    scan->sources[a] = scan->sources[b];
+    scan->sources[b] = kept;
+}
+
+static void sift_down(struct fg_blocks_scan *scan, size_t i)
+{
+    for (;;) {
+        size_t greatest = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < scan->source_count; child++)
+            if (scan->sources[child].start_ns_max > scan->sources[greatest].start_ns_max)
+                greatest = child;
+        if (greatest == i)
+            return;
+        swap_sources(scan, i, greatest);
+        i = greatest;
+    }
+}
+
+static void close_reader(struct fg_blocks_scan *scan, struct source *source)
+{
+    if (!source->reader)
+        return;
+    fg_segment_reader_free(source->reader);
+    source->reader = NULL;
+    scan->reader_count--;
+}
+
+static void drop_top(struct fg_blocks_scan *scan)
+{
+    close_reader(scan, &scan->sources[0]);
+    free(scan->sources[0].pages);
+    scan->sources[0] = scan->sources[--scan->source_count];
+    sift_down(scan, 0);
+}
+
+/* -- Pages of a segment */
+
+static int on_page(void *arg, const struct fg_segment_page *page)
+{
+    struct source *source = arg;
+    if (source->page_count == source->page_capacity) {
+        size_t capacity = source->page_capacity ? 2 * source->page_capacity : 32;
+        struct fg_segment_page *pages = realloc(source->pages, capacity * sizeof *pages);
+        if (!pages)
+            return FG_ENOMEM;
+        source->pages = pages;
+        source->page_capacity = capacity;
+    }
+    source->pages[source->page_count++] = *page;
+    return 0;
+}
+
+static int compare_pages(const void *a, const void *b)
+{
+    const struct fg_segment_page *x = a, *y = b;
+    if (x->start_ns_max != y->start_ns_max)
+        return x->start_ns_max > y->start_ns_max ? -1 : 1;
+    return x->row_begin > y->row_begin ? -1 : x->row_begin < y->row_begin;
+}
+
+static void count_pruned(struct fg_read_stats *stats, const struct fg_prune_counters *counters)
+{
+    stats->row_groups += counters->row_groups;
+    stats->row_groups_pruned += counters->row_groups_pruned_time +
+                                counters->row_groups_pruned_statistics +
+                                counters->row_groups_pruned_filter;
+    stats->pages += counters->pages;
+    stats->pages_pruned += counters->pages_pruned;
+    stats->bytes_read += counters->bytes_read;
+}
+
+/* What a source's next page can hold at most, within the window. */
+static void update_key(const struct fg_blocks_scan *scan, struct source *source)
+{
+    uint64_t start_ns_max = source->pages[source->page_next].start_ns_max;
+    uint64_t last_ns = scan->scan->start_ns_max - 1;
+    source->start_ns_max = start_ns_max < last_ns ? start_ns_max : last_ns;
+}
+
+static int prune_top(struct fg_blocks_scan *scan)
+{
+    struct source *source = &scan->sources[0];
+    struct fg_prune_counters counters = {0};
+    if (!source->segment->segment) {
+        fg_local_damaged_page(source->segment, scan->stats);
+        drop_top(scan);
+        return 0;
+    }
+    int r =
+        fg_segment_prune(source->segment->segment, scan->scan->predicate, scan->scan->start_ns_min,
+                         scan->scan->start_ns_max, true, on_page, source, &counters);
+    count_pruned(scan->stats, &counters);
+    if (r == FG_ECORRUPT) {
+        fg_local_damaged_page(source->segment, scan->stats);
+        r = 0; /* the pages that it named before can be read */
+    }
+    if (r < 0)
+        return r;
+    source->is_pruned = true;
+    if (source->page_count == 0) {
+        scan->stats->segments_pruned++;
+        drop_top(scan);
+        return 0;
+    }
+    qsort(source->pages, source->page_count, sizeof *source->pages, compare_pages);
+    update_key(scan, source);
+    sift_down(scan, 0);
+    return 0;
+}
+
+/* -- Readers */
+
+static void close_oldest_reader(struct fg_blocks_scan *scan)
+{
+    struct source *oldest = NULL;
+    for (size_t i = 0; i < scan->source_count; i++) {
+        struct source *source = &scan->sources[i];
+        if (source->reader && (!oldest || source->used_at < oldest->used_at))
+            oldest = source;
+    }
+    if (oldest)
+        close_reader(scan, oldest);
+}
+
+static int open_reader(struct fg_blocks_scan *scan, struct source *source)
+{
+    source->used_at = ++scan->clock;
+    if (source->reader)
+        return 0;
+    if (scan->reader_count >= READERS_MAX)
+        close_oldest_reader(scan);
+    int r = fg_segment_reader_new(source->segment->segment, &scan->options, &source->reader);
+    scan->reader_count += r == 0;
+    return r;
+}
+
+/* -- Calls */
+
+int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
+                       struct fg_read_stats *stats, struct fg_blocks_scan **ret_scan)
+{
+    const struct fg_local_version *version = view->version;
+    struct fg_blocks_scan *new = calloc(1, sizeof *new);
+    if (!new)
+        return FG_ENOMEM;
+    *new = (struct fg_blocks_scan){.view = view, .scan = scan, .stats = stats};
+    uint32_t columns = scan->predicate ? fg_predicate_columns(scan->predicate) : 0;
+    new->options.columns = scan->columns | columns | FG_COLUMNS_TIMES;
+    new->options.page_cache_count = 1;
+    if (!(scan->columns & FG_COLUMNS_SPAN_ATTRS))
+        new->options.keys_of = scan->predicate;
+    new->sources = calloc(version->segment_count + 1, sizeof *new->sources);
+    if (!new->sources) {
+        free(new);
+        return FG_ENOMEM;
+    }
+    for (size_t i = 0; i < version->segment_count; i++) {
+        struct fg_local_segment *segment = version->segments[i];
+        const struct fg_manifest_segment *entry = &segment->entry;
+        if (entry->tenant != scan->tenant)
+            continue;
+        stats->segments++;
+        if (entry->start_ns_max < scan->start_ns_min || entry->start_ns_min >= scan->start_ns_max) {
+            stats->segments_pruned++;
+            continue;
+        }
+        new->sources[new->source_count++] =
+            (struct source){.segment = segment, .start_ns_max = entry->start_ns_max};
+    }
+    for (size_t i = new->source_count / 2; i-- > 0;)
+        sift_down(new, i);
+    *ret_scan = new;
+    return 0;
+}
+
+int fg_local_scan_peek(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max)
+{
+    while (scan->source_count && !scan->sources[0].is_pruned) {
+        int r = fg_local_view_check(scan->view);
+        if (r == 0)
+            r = prune_top(scan);
+        if (r < 0)
+            return r;
+    }
+    if (scan->source_count == 0)
+        return FG_ENOTFOUND;
+    *ret_start_ns_max = scan->sources[0].start_ns_max;
+    return 0;
+}
+
+/* To the top's next page. The page just read stays valid: its reader is kept for one call more. */
+static void advance(struct fg_blocks_scan *scan)
+{
+    struct source *source = &scan->sources[0];
+    source->page_next++;
+    if (source->page_next < source->page_count) {
+        update_key(scan, source);
+        sift_down(scan, 0);
+        return;
+    }
+    scan->last_reader = source->reader;
+    scan->reader_count -= source->reader != NULL;
+    source->reader = NULL;
+    drop_top(scan);
+}
+
+int fg_local_scan_next(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_page)
+{
+    uint64_t start_ns_max, begin;
+    const struct fg_batch *batch = NULL;
+    fg_segment_reader_free(scan->last_reader);
+    scan->last_reader = NULL;
+    int r = fg_local_scan_peek(scan, &start_ns_max);
+    if (r < 0)
+        return r;
+    struct source *source = &scan->sources[0];
+    r = open_reader(scan, source);
+    if (r == 0)
+        r = fg_segment_reader_page(source->reader, source->pages[source->page_next].row_begin,
+                                   &batch, &begin);
+    if (r == FG_ECORRUPT)
+        fg_local_damaged_page(source->segment, scan->stats);
+    if (r == 0)
+        *ret_page =
+            (struct fg_blocks_page){.batch = batch, .row_begin = 0, .row_end = batch->span_count};
+    if (r == 0 || r == FG_ECORRUPT)
+        advance(scan);
+    return r;
+}
+
+void fg_local_scan_close(struct fg_blocks_scan *scan)
+{
+    if (!scan)
+        return;
+    for (size_t i = 0; i < scan->source_count; i++) {
+        fg_segment_reader_free(scan->sources[i].reader);
+        free(scan->sources[i].pages);
+    }
+    fg_segment_reader_free(scan->last_reader);
+    free(scan->sources);
+    free(scan);
+}
