@@ -52,6 +52,13 @@ static bool is_list(enum fg_otlp_value_type type)
 static int decode(struct fg_slice message, bool check, unsigned depth,
                   struct fg_otlp_value *ret_value)
 {
+    /* Nearly all values are one short string. */
+    if (message.size >= 2 && message.size < 130 &&
+        message.data[0] == FG_PB_TAG(FG_OTLP_STRING, FG_PB_BYTES) &&
+        message.data[1] == message.size - 2) {
+        *ret_value = fg_otlp_string(fg_slice(message.data + 2, message.size - 2));
+        return 0;
+    }
     struct fg_pb_reader reader = fg_pb_reader(message);
     struct fg_otlp_value value = {.type = FG_OTLP_EMPTY};
     while (!fg_pb_reader_done(&reader)) {

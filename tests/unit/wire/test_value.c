@@ -52,6 +52,26 @@ static void golden_bytes(void **state)
     }
 }
 
+/* Around the size at which a length takes a second byte, and with one byte too few. */
+static void strings_of_each_size_read_back(void **state)
+{
+    (void)state;
+    uint8_t text[300];
+    memset(text, 'x', sizeof text);
+    for (size_t size = 0; size <= sizeof text; size++) {
+        struct fg_buffer buffer;
+        struct fg_otlp_value value = fg_otlp_string(fg_slice(text, size)), back;
+        fg_buffer_init(&buffer, 400);
+        fg_otlp_value_encode(&buffer, &value);
+        back = decode(fg_buffer_slice(&buffer));
+        assert_int_equal(back.type, FG_OTLP_STRING);
+        assert_true(fg_slice_equal(back.string, value.string));
+        assert_int_equal(fg_otlp_value_decode(fg_slice(buffer.data, buffer.size - 1), &back),
+                         FG_EINVALID);
+        fg_buffer_free(&buffer);
+    }
+}
+
 static void the_last_of_a_oneof_counts(void **state)
 {
     (void)state;
@@ -210,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_bytes),
+        cmocka_unit_test(strings_of_each_size_read_back),
         cmocka_unit_test(the_last_of_a_oneof_counts),
         cmocka_unit_test(lists_in_pieces_are_joined),
         cmocka_unit_test(maps_give_keys_and_values),

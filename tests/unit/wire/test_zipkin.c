@@ -1,4 +1,5 @@
 /* wire/zipkin.h: what each member of a Zipkin span becomes, and bodies that are none. */
+#include "fail_alloc.h"
 #include "record.h"
 #include "wire/zipkin.h"
 
@@ -162,6 +163,32 @@ static void what_is_skipped_is_not_told(void **state)
     }
 }
 
+static void memory_that_runs_out_is_said(void **state)
+{
+    (void)state;
+    const struct fg_slice body =
+        FG_SLICE("[{\"name\":\"\\n\",\"localEndpoint\":{\"serviceName\":\"\\t\"},"
+                 "\"annotations\":[{\"value\":\"\\n\"}],\"tags\":{\"\\n\":\"\\n\"}}]");
+    struct record record;
+    uint64_t n = 1;
+    record_init(&record);
+    assert_non_null(fg_buffer_reserve(&record.text, 1 << 16)); /* only the decoder allocates */
+    for (;; n++) {
+        struct fg_wire_error error = {""};
+        record_reset(&record);
+        fail_alloc_at(n, false);
+        int r = fg_zipkin_decode_spans(body, &record_visitor, &record, &error);
+        if (!fail_alloc_off()) {
+            assert_int_equal(r, 0);
+            break;
+        }
+        assert_int_equal(r, FG_ENOMEM);
+        assert_string_equal(error.text, "");
+    }
+    assert_true(n > 3); /* three arenas */
+    record_free(&record);
+}
+
 static void bad_bodies_are_refused(void **state)
 {
     (void)state;
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test(ids_that_are_missing_are_the_visitors_to_judge),
         cmocka_unit_test(neighbours_of_one_service_share_a_resource),
         cmocka_unit_test(what_is_skipped_is_not_told),
+        cmocka_unit_test(memory_that_runs_out_is_said),
         cmocka_unit_test(bad_bodies_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
