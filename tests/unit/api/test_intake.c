@@ -446,6 +446,23 @@ static void test_bad_links_are_dropped(void **state)
     end();
 }
 
+/* Zipkin's alone: the next span has no such mark. */
+static void test_shared_spans_are_marked(void **state)
+{
+    (void)state;
+    begin();
+    open_group();
+    struct fg_otlp_span span = good_span();
+    for (int i = 0; i < 2; i++) {
+        span.shared = i == 0;
+        assert_int_equal(fg_intake_visitor.span_begin(&intake, &span), 0);
+        assert_int_equal(fg_intake_visitor.span_end(&intake), 0);
+    }
+    assert_int_equal(marks_of(0), FG_MARK_SHARED);
+    assert_int_equal(marks_of(1), 0);
+    end();
+}
+
 /* What fg_batch_visit_step() writes as an attribute comes back as marks. */
 static void test_marks_attribute_is_read_back(void **state)
 {
@@ -496,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_ill_formed_texts),
         cmocka_unit_test(test_ill_formed_within_a_map),
         cmocka_unit_test(test_bad_links_are_dropped),
+        cmocka_unit_test(test_shared_spans_are_marked),
         cmocka_unit_test(test_marks_attribute_is_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
