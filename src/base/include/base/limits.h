@@ -61,8 +61,6 @@
 #define FG_CACHE_SIZE_MAX ((uint64_t)64 << 20)
 /* Bytes a second that merges write (conf): half of what a slow disk takes. */
 #define FG_MERGE_RATE_BYTES ((uint64_t)64 << 20)
-/* Bytes that wait to be merged, past which ingest waits too: half a minute of merging. */
-#define FG_MERGE_DEBT_BYTES_MAX ((uint64_t)2 << 30)
 /* Disk kept free for seals and merges (conf): a head, and the largest of the small merges. */
 #define FG_RESERVE_BYTES ((uint64_t)256 << 20)
 /* What traces of open and broken journeys may keep past their age (conf). */
