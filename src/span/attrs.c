@@ -19,6 +19,7 @@ int fg_owner_begin(struct fg_builder *builder, enum fg_table table)
         owner->serial = 1;
     }
     owner->dropped_attrs = 0;
+    owner->last_key = 0;
     /* What a resource or scope that failed left behind. */
     fg_rows_cut(builder, FG_TABLE_ATTRS + table, fg_owner_attrs_begin(builder, table));
     return 0;
@@ -74,7 +75,8 @@ int fg_owner_attr_ids(struct fg_builder *builder, enum fg_table table, uint32_t 
         return r;
     uint32_t at = builder->counts[attrs];
     write_attr(builder, table, at, key, type, value);
-    owner->stamps[key] = (struct fg_key_stamp){.owner = owner->serial, .at = at};
+    owner->stamps[key].owner = owner->serial;
+    owner->stamps[key].at = at;
     fg_rows_add(builder, attrs, 1);
     return 0;
 }
@@ -135,6 +137,19 @@ static int drop_attr(struct fg_builder *builder, struct fg_owner *owner)
     return 0;
 }
 
+/* A guess is checked, so that an id from before a reset does no harm. */
+static int intern_key(struct fg_builder *builder, struct fg_owner *owner, struct fg_slice key,
+                      uint32_t *ret_id)
+{
+    uint32_t guess = owner->stamp_capacity ? owner->stamps[owner->last_key].next_key : 0;
+    if (key.size <= builder->limits.name_size_max && guess < builder->strings.count &&
+        fg_slice_equal(builder->strings.slices[guess], key)) {
+        *ret_id = guess;
+        return 0;
+    }
+    return fg_builder_text(builder, key, builder->limits.name_size_max, ret_id);
+}
+
 int fg_owner_attr(struct fg_builder *builder, enum fg_table table, struct fg_slice key,
                   const struct fg_value *value)
 {
@@ -155,15 +170,21 @@ int fg_owner_attr(struct fg_builder *builder, enum fg_table table, struct fg_sli
             return drop_attr(builder, owner);
         builder->is_truncated |= cut.size < key.size;
     } else {
-        r = fg_builder_text(builder, key, builder->limits.name_size_max, &key_id);
+        r = intern_key(builder, owner, key, &key_id);
     }
     uint64_t bits = 0;
     if (r == 0)
         r = intern_value(builder, value, &bits);
     if (r < 0)
         return r;
-    if (!fg_owner_find(builder, table, key_id, &at))
-        return fg_owner_attr_ids(builder, table, key_id, (uint8_t)value->type, bits);
+    if (!fg_owner_find(builder, table, key_id, &at)) {
+        r = fg_owner_attr_ids(builder, table, key_id, (uint8_t)value->type, bits);
+        if (r < 0)
+            return r;
+        owner->stamps[owner->last_key].next_key = key_id;
+        owner->last_key = key_id;
+        return 0;
+    }
     write_attr(builder, table, at, key_id, (uint8_t)value->type, bits);
     return 0;
 }

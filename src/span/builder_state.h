@@ -19,16 +19,19 @@ enum fg_builder_state {
     FG_BUILDER_LINK,
 };
 
-/* Where the attribute with a key stands in the owner that is being filled, if it has it: the
- * owner's serial number says for whom this was written. One for each string id. */
+/* One for each string id that is a key. Where the attribute with this key stands in the owner that
+ * is being filled, if it has it: the owner's serial number says for whom this was written. And
+ * which key came after it last time: most often it does again, and is not looked up. */
 struct fg_key_stamp {
     uint32_t owner, at;
+    uint32_t next_key;
 };
 
 /* An owner of attributes that is being filled. An event or a link is filled while its span is. */
 struct fg_owner {
     uint32_t serial;
     uint32_t dropped_attrs;
+    uint32_t last_key; /* 0 before the first */
     struct fg_key_stamp *stamps;
     uint32_t stamp_capacity;
 };

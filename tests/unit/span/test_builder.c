@@ -375,6 +375,32 @@ static void too_many_are_dropped_and_counted(void **state)
     fg_builder_free(builder);
 }
 
+static void a_key_that_is_cut_finds_the_one_it_becomes(void **state)
+{
+    (void)state;
+    struct fg_builder_limits limits = small_limits();
+    struct fg_builder *builder = new_builder(&limits);
+    owners(builder);
+    assert_int_equal(fg_builder_span_begin(builder), 0);
+    span_attr(builder, "a.long.keywo", integer(1));
+    span_attr(builder, "b", integer(2));
+    span_attr(builder, "c", integer(3));
+    end_plain(builder);
+    assert_int_equal(fg_builder_span_begin(builder), 0);
+    span_attr(builder, "a.long.keywo", integer(1));
+    span_attr(builder, "b", integer(2));
+    span_attr(builder, "c", integer(3)); /* no room for more */
+    span_attr(builder, "a.long.keyword", integer(4));
+    end_plain(builder);
+    struct fg_batch batch = view(builder);
+    assert_int_equal(batch.span_attrs.count, 6);
+    assert_int_equal(batch.span_attrs.value[3], 4);
+    assert_null(batch.dropped_attrs);
+    const uint16_t marks[] = {0, FG_MARK_TRUNCATED};
+    assert_memory_equal(batch.marks, marks, sizeof marks);
+    fg_builder_free(builder);
+}
+
 static void a_resource_over_its_limits_marks_its_spans(void **state)
 {
     (void)state;
@@ -700,6 +726,7 @@ int main(void)
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(an_array_that_is_too_large_is_dropped),
         cmocka_unit_test(too_many_are_dropped_and_counted),
+        cmocka_unit_test(a_key_that_is_cut_finds_the_one_it_becomes),
         cmocka_unit_test(a_resource_over_its_limits_marks_its_spans),
         cmocka_unit_test(a_status_that_is_not_known_is_unset),
         cmocka_unit_test(cancelling_takes_all_back),
