@@ -393,7 +393,7 @@ static int run_word_flat(struct fg_matcher_leaf *leaf, const struct row_attrs *o
             break;
         while (attrs_begin(of, first_row + bit + 1) <= at)
             bit++;
-        if ((mask >> bit & 1) == 0 || (found >> bit & 1) != 0)
+        if ((mask >> bit & 1) == 0)
             continue;
         bool matches;
         int r = value_matches(leaf, attrs->type[at], attrs->value[at], &matches);

@@ -30,45 +30,49 @@ static void find_equal(const struct fg_text_test *test, uint32_t begin, uint32_t
     }
 }
 
-/* Nothing is known of the strings from first on. */
-static int forget(struct fg_text_test *test, uint32_t first)
+static int reserve(struct fg_text_test *test, uint32_t string_count)
 {
-    uint32_t count = test->batch->string_count;
-    if (count > test->known_capacity) {
-        uint8_t *known = realloc(test->known, count);
-        if (!known)
-            return FG_ENOMEM;
-        test->known = known;
-        test->known_capacity = count;
-    }
-    memset(test->known + first, 0, count - first);
+    if (string_count <= test->known_capacity)
+        return 0;
+    uint8_t *known = realloc(test->known, string_count);
+    if (!known)
+        return FG_ENOMEM;
+    test->known = known;
+    test->known_capacity = string_count;
     return 0;
+}
+
+/* The stable strings up to kept have been looked at before. */
+static void bind_equal(struct fg_text_test *test, uint32_t kept, uint32_t stable)
+{
+    /* The count goes up to the old stable count: of no use when there are fewer now. */
+    if (kept < test->stable_count) {
+        kept = 0;
+        test->stable_equal_count = 0;
+    }
+    find_equal(test, kept, stable, &test->stable_equal_count, &test->stable_equal_id);
+    test->equal_count = test->stable_equal_count;
+    test->equal_id = test->stable_equal_id;
+    find_equal(test, stable, test->batch->string_count, &test->equal_count, &test->equal_id);
 }
 
 int fg_text_test_bind(struct fg_text_test *test, const struct fg_batch *batch)
 {
+    int r = reserve(test, batch->string_count);
+    if (r < 0)
+        return r;
     bool is_kept = batch->string_epoch != 0 && batch->string_epoch == test->string_epoch;
     uint32_t stable = batch->string_epoch ? batch->stable_string_count : 0;
     uint32_t kept = 0;
     if (is_kept)
         kept = stable < test->stable_count ? stable : test->stable_count;
     test->batch = batch;
-    test->string_epoch = 0; /* until all is well */
     if (test->op == FG_PRED_EQ) {
-        /* Counted up to the old stable count: of no use when there are fewer now. */
-        if (!is_kept || stable < test->stable_count) {
-            kept = 0;
-            test->stable_equal_count = 0;
-        }
-        find_equal(test, kept, stable, &test->stable_equal_count, &test->stable_equal_id);
-        test->equal_count = test->stable_equal_count;
-        test->equal_id = test->stable_equal_id;
-        find_equal(test, stable, batch->string_count, &test->equal_count, &test->equal_id);
-        kept = 0; /* rarely asked: only for a string that is there twice */
+        bind_equal(test, kept, stable);
+        kept = 0; /* rarely asked: only when a string is there twice */
     }
-    int r = fg_text_test_is_plain(test) ? 0 : forget(test, kept);
-    if (r < 0)
-        return r;
+    if (!fg_text_test_is_plain(test) && batch->string_count)
+        memset(test->known + kept, 0, batch->string_count - kept);
     test->string_epoch = batch->string_epoch;
     test->stable_count = stable;
     return 0;
