@@ -47,7 +47,7 @@ static uint64_t aligned(uint64_t size)
 void fg_block_layout(const struct fg_block_header *header, struct fg_block_layout *ret_layout)
 {
     uint64_t at = FG_BLOCK_HEADER_SIZE;
-    for (int i = 0; i < FG_COL_COUNT; i++) {
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++) {
         const struct fg_column_def *def = &fg_column_defs[i];
         bool is_present = header->columns & fg_column_bit(i);
         ret_layout->columns[i] = is_present ? at : 0;
@@ -84,7 +84,7 @@ static void view(struct fg_block *block, uint8_t *payload, const struct fg_block
                  const struct fg_block_layout *layout)
 {
     void *columns[FG_COL_COUNT];
-    for (int i = 0; i < FG_COL_COUNT; i++)
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++)
         columns[i] = layout->columns[i] ? payload + layout->columns[i] : NULL;
     const uint32_t *ends = (const uint32_t *)(payload + layout->string_ends);
     uint32_t begin = 0;
@@ -140,7 +140,7 @@ int fg_block_freeze(struct fg_builder *builder, struct fg_block **ret_block)
     struct fg_block_header header = {.string_count = strings->count,
                                      .string_bytes = (uint32_t)strings->used_bytes};
     fg_rows_ended(builder, header.counts, columns);
-    for (int i = 0; i < FG_COL_COUNT; i++)
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++)
         header.columns |= columns[i] ? fg_column_bit(i) : 0;
     struct fg_block_layout layout;
     fg_block_layout(&header, &layout);
@@ -152,7 +152,7 @@ int fg_block_freeze(struct fg_builder *builder, struct fg_block **ret_block)
     if (r < 0)
         return r;
     write_header(payload, &header);
-    for (int i = 0; i < FG_COL_COUNT; i++) {
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++) {
         const struct fg_column_def *def = &fg_column_defs[i];
         if (columns[i])
             write_part(payload, layout.columns[i], columns[i],

@@ -25,7 +25,7 @@ int fg_block_check_header(struct fg_slice payload, struct fg_block_header *ret_h
         header.counts[i] = fg_load_le32(at + 24 + 4 * i);
     if (header.columns >> FG_COL_COUNT || header.string_count == 0)
         return FG_ECORRUPT;
-    for (int i = 0; i < FG_COL_COUNT; i++) {
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++) {
         const struct fg_column_def *def = &fg_column_defs[i];
         bool is_present = header.columns & fg_column_bit(i);
         bool has_rows = header.counts[def->kind == FG_COLUMN_BEGIN ? def->child : def->table] != 0;
@@ -47,7 +47,7 @@ struct check {
     const struct fg_block_layout *layout;
 };
 
-static const void *column(const struct check *check, int i)
+static const void *column(const struct check *check, uint32_t i)
 {
     return check->payload + check->layout->columns[i];
 }
@@ -93,7 +93,7 @@ static bool values_fit(const uint8_t *types, const uint64_t *values, uint32_t co
     return !is_wrong;
 }
 
-static bool column_is_good(const struct check *check, int i)
+static bool column_is_good(const struct check *check, uint32_t i)
 {
     const struct fg_column_def *def = &fg_column_defs[i];
     const struct fg_block_header *header = check->header;
@@ -176,10 +176,10 @@ static bool services_are_good(const struct check *check)
     uint32_t count = check->header->counts[table];
     bool has_attrs = check->header->counts[FG_TABLE_ATTRS + table] != 0;
     const uint32_t *services = column(check, FG_COL_RESOURCE_SERVICE);
-    const uint32_t *begin = column(check, (int)fg_attr_column(table, FG_ATTR_BEGIN));
-    const uint32_t *keys = column(check, (int)fg_attr_column(table, FG_ATTR_KEY));
-    const uint8_t *types = column(check, (int)fg_attr_column(table, FG_ATTR_TYPE));
-    const uint64_t *values = column(check, (int)fg_attr_column(table, FG_ATTR_VALUE));
+    const uint32_t *begin = column(check, fg_attr_column(table, FG_ATTR_BEGIN));
+    const uint32_t *keys = column(check, fg_attr_column(table, FG_ATTR_KEY));
+    const uint8_t *types = column(check, fg_attr_column(table, FG_ATTR_TYPE));
+    const uint64_t *values = column(check, fg_attr_column(table, FG_ATTR_VALUE));
     for (uint32_t owner = 0; owner < count; owner++) {
         uint64_t service = 0;
         for (uint32_t i = has_attrs ? begin[owner] : 0; has_attrs && i < begin[owner + 1]; i++)
@@ -193,11 +193,11 @@ static bool services_are_good(const struct check *check)
 }
 
 /* seen[key]: the last owner that had it, as a number that no owner of an earlier kind had. */
-static bool keys_are_unique(const struct check *check, enum fg_table table, uint64_t number,
+static bool keys_are_unique(const struct check *check, uint32_t table, uint64_t number,
                             uint64_t *seen)
 {
-    const uint32_t *begin = column(check, (int)fg_attr_column(table, FG_ATTR_BEGIN));
-    const uint32_t *keys = column(check, (int)fg_attr_column(table, FG_ATTR_KEY));
+    const uint32_t *begin = column(check, fg_attr_column(table, FG_ATTR_BEGIN));
+    const uint32_t *keys = column(check, fg_attr_column(table, FG_ATTR_KEY));
     bool is_twice = false;
     for (uint32_t owner = 0; owner < check->header->counts[table]; owner++) {
         number++;
@@ -214,7 +214,7 @@ static bool padding_is_zero(const struct check *check)
 {
     uint8_t bits = 0;
     const struct fg_block_header *header = check->header;
-    for (int i = 0; i <= FG_COL_COUNT + 1; i++) {
+    for (uint32_t i = 0; i <= FG_COL_COUNT + 1; i++) {
         uint64_t at, size;
         if (i < FG_COL_COUNT) {
             const struct fg_column_def *def = &fg_column_defs[i];
@@ -239,12 +239,12 @@ int fg_block_check_content(const uint8_t *payload, const struct fg_block_header 
     struct check check = {.payload = payload, .header = header, .layout = layout};
     if (!strings_are_good(&check) || !padding_is_zero(&check))
         return FG_ECORRUPT;
-    for (int i = 0; i < FG_COL_COUNT; i++)
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++)
         if (layout->columns[i] && !column_is_good(&check, i))
             return FG_ECORRUPT;
     memset(scratch, 0, header->string_count * sizeof *scratch);
     uint64_t number = 0;
-    for (int table = 0; table < FG_TABLE_OWNER_COUNT; table++) {
+    for (uint32_t table = 0; table < FG_TABLE_OWNER_COUNT; table++) {
         if (header->counts[FG_TABLE_ATTRS + table] &&
             !keys_are_unique(&check, table, number, scratch))
             return FG_ECORRUPT;

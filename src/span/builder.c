@@ -107,7 +107,7 @@ uint32_t fg_builder_span_count(const struct fg_builder *builder)
 uint64_t fg_builder_size_bytes(const struct fg_builder *builder)
 {
     uint64_t bytes = builder->rows_bytes + fg_strings_cost_bytes(&builder->strings);
-    for (int i = 0; i < FG_COL_COUNT; i++) {
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++) {
         const struct fg_column_def *def = &fg_column_defs[i];
         if (def->is_rare && (builder->rare_used & fg_column_bit(i)) == 0)
             bytes -= (uint64_t)builder->counts[def->table] * def->size;

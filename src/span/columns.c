@@ -93,8 +93,8 @@ void fg_columns_view(const uint32_t counts[FG_TABLE_COUNT], void *const columns[
     struct fg_attrs *attrs[FG_TABLE_OWNER_COUNT] = {
         &ret_batch->resource_attrs, &ret_batch->scope_attrs, &ret_batch->span_attrs,
         &ret_batch->event_attrs, &ret_batch->link_attrs};
-    for (int owner = 0; owner < FG_TABLE_OWNER_COUNT; owner++)
+    for (uint32_t owner = 0; owner < FG_TABLE_OWNER_COUNT; owner++)
         attrs[owner]->count = counts[FG_TABLE_ATTRS + owner];
-    for (int i = 0; i < FG_COL_COUNT; i++)
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++)
         memcpy((char *)ret_batch + fg_column_defs[i].view_offset, &columns[i], sizeof columns[i]);
 }

@@ -69,9 +69,9 @@ enum fg_column {
 
 enum fg_attr_column { FG_ATTR_BEGIN, FG_ATTR_KEY, FG_ATTR_TYPE, FG_ATTR_VALUE };
 
-static inline enum fg_column fg_attr_column(enum fg_table owner, enum fg_attr_column column)
+static inline enum fg_column fg_attr_column(uint32_t owner, enum fg_attr_column column)
 {
-    return (enum fg_column)(FG_COL_ATTRS + 4 * (int)owner + (int)column);
+    return (enum fg_column)(FG_COL_ATTRS + 4 * owner + column);
 }
 
 /* What a column's numbers are, and so what makes one wrong. */
@@ -103,9 +103,9 @@ static inline uint64_t fg_column_length(const struct fg_column_def *def, uint64_
     return row_count + (def->kind == FG_COLUMN_BEGIN);
 }
 
-static inline uint64_t fg_column_bit(enum fg_column column)
+static inline uint64_t fg_column_bit(uint32_t column)
 {
-    return UINT64_C(1) << (int)column;
+    return UINT64_C(1) << column;
 }
 
 /* Fills all of batch but its strings: counts are those of enum fg_table, columns[i] is NULL where

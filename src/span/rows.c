@@ -6,13 +6,13 @@
 
 void fg_rows_init(struct fg_builder *builder)
 {
-    for (int i = 0; i < FG_COL_COUNT; i++)
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++)
         builder->row_bytes[fg_column_defs[i].table] += fg_column_defs[i].size;
 }
 
 void fg_rows_free(struct fg_builder *builder)
 {
-    for (int i = 0; i < FG_COL_COUNT; i++) {
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++) {
         free(builder->columns[i]);
         builder->columns[i] = NULL;
     }
@@ -53,7 +53,7 @@ int fg_rows_grow(struct fg_builder *builder, enum fg_table table, uint32_t count
         capacity = need;
     if (capacity < CAPACITY_MIN)
         capacity = CAPACITY_MIN;
-    for (int i = 0; i < FG_COL_COUNT; i++) {
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++) {
         const struct fg_column_def *def = &fg_column_defs[i];
         if (def->table != table)
             continue;
@@ -89,11 +89,11 @@ void fg_rows_ended(const struct fg_builder *builder, uint32_t ret_counts[FG_TABL
     const uint32_t *links = fg_col32(builder, FG_COL_LINK_BEGIN);
     ret_counts[FG_TABLE_EVENT] = events ? events[span_count] : 0;
     ret_counts[FG_TABLE_LINK] = links ? links[span_count] : 0;
-    for (int owner = 0; owner < FG_TABLE_OWNER_COUNT; owner++) {
+    for (uint32_t owner = 0; owner < FG_TABLE_OWNER_COUNT; owner++) {
         const uint32_t *begin = fg_col32(builder, fg_attr_column(owner, FG_ATTR_BEGIN));
         ret_counts[FG_TABLE_ATTRS + owner] = begin ? begin[ret_counts[owner]] : 0;
     }
-    for (int i = 0; i < FG_COL_COUNT; i++) {
+    for (uint32_t i = 0; i < FG_COL_COUNT; i++) {
         const struct fg_column_def *def = &fg_column_defs[i];
         bool is_empty = def->kind == FG_COLUMN_BEGIN ? ret_counts[def->child] == 0
                                                      : ret_counts[def->table] == 0;

@@ -7,11 +7,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
+#define must(holds)                                                                                \
+    if (!(holds))                                                                                  \
+    abort()
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fg_builder_limits limits = fg_builder_limits_default();
     struct fg_builder *builder;
     struct fg_remap *remap;
-    must(fg_builder_new(&limits, &builder) == 0 && fg_remap_new(&remap) == 0);
+    must(fg_builder_new(&limits, &builder) == 0);
+    must(fg_remap_new(&remap) == 0);
     must(fg_remap_begin(remap, builder, batch) == 0);
     for (uint32_t row = 0; row < batch->span_count; row++)
         must(fg_builder_copy(builder, remap, batch, row, 0) == 0);
