@@ -51,6 +51,17 @@ FG_MUST_CHECK int fg_flags_decode(struct fg_input *in, uint32_t count, uint64_t 
 
 /* -- Numbers ------------------------------------------------------------------------------- */
 
+/* First byte of an array of numbers. Part of the disk format. */
+enum fg_int_encoding {
+    FG_INT_CONSTANT = 0,
+    FG_INT_PACKED = 1,     /* frame of reference */
+    FG_INT_DELTA = 2,      /* differences, packed */
+    FG_INT_SCALED = 3,     /* multiples of one number */
+    FG_INT_DISTINCT = 4,   /* few values: a list and packed codes */
+    FG_INT_BY_CONTEXT = 5, /* a frame of reference for each code of a, with exceptions */
+    FG_INT_PREDICTED = 6,  /* flags of what a rule foretells, and the rest */
+};
+
 /* What a value may be foretold by. Part of the disk format. */
 enum fg_int_rule {
     FG_RULE_PREVIOUS = 0,   /* the value before */

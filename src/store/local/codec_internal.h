@@ -5,17 +5,6 @@
 
 #include <zstd.h>
 
-/* First byte of an array of numbers. Part of the disk format. */
-enum fg_int_encoding {
-    FG_INT_CONSTANT = 0,
-    FG_INT_PACKED = 1,     /* frame of reference */
-    FG_INT_DELTA = 2,      /* differences, packed */
-    FG_INT_SCALED = 3,     /* multiples of one number */
-    FG_INT_DISTINCT = 4,   /* few values: a list and packed codes */
-    FG_INT_BY_CONTEXT = 5, /* a frame of reference for each code of a, with exceptions */
-    FG_INT_PREDICTED = 6,  /* flags of what a rule predicts, and the rest */
-};
-
 #define FG_RULE_TABLE_BITS_MAX 12u
 
 /* Contexts that get a frame of their own in one array: more would cost more than they save. */

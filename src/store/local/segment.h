@@ -111,6 +111,10 @@ void fg_segment_reader_free(struct fg_segment_reader *reader);
 FG_MUST_CHECK int fg_segment_reader_page(struct fg_segment_reader *reader, uint64_t row,
                                          const struct fg_batch **ret_page, uint64_t *ret_row_begin);
 
+/* Bytes read from disk so far for what the reader was asked; what came from the cache is not
+ * counted. */
+uint64_t fg_segment_reader_bytes_read(const struct fg_segment_reader *reader);
+
 struct fg_segment_page {
     uint64_t row_begin, row_count;
     uint64_t start_ns_min, start_ns_max;
