@@ -49,9 +49,9 @@ struct decoder {
     void *arg;
     struct fg_wire_error *error;
     struct fg_slice body;
-    uint32_t index;                  /* of the span */
-    struct fg_arena texts;           /* of the span */
-    struct fg_arena texts_attribute; /* of one tag or annotation */
+    uint32_t index;             /* of the span */
+    struct fg_arena texts;      /* of the span */
+    struct fg_arena part_texts; /* of one tag or annotation */
     /* What the spans before came under, in `held`. */
     struct fg_arena held;
     struct fg_slice service, scope_name, scope_version;
@@ -311,8 +311,8 @@ static int scan_annotations(struct decoder *decoder, struct fg_json_reader *read
     *ret_earliest_ns = 0;
     while (fg_json_element(reader)) {
         struct fg_otlp_event event;
-        fg_arena_reset(&decoder->texts_attribute);
-        int r = read_annotation(decoder, reader, &decoder->texts_attribute, &event);
+        fg_arena_reset(&decoder->part_texts);
+        int r = read_annotation(decoder, reader, &decoder->part_texts, &event);
         if (r < 0)
             return r;
         span->scalars.event_count++;
@@ -485,10 +485,10 @@ static int give_tags(struct decoder *decoder, const struct span *span)
         struct fg_slice name, text;
         if (value.type == FG_JSON_NULL || is_field(span, tag, span->tag[tag]))
             continue;
-        fg_arena_reset(&decoder->texts_attribute);
-        int r = fg_json_text(&key, &decoder->texts_attribute, &name);
+        fg_arena_reset(&decoder->part_texts);
+        int r = fg_json_text(&key, &decoder->part_texts, &name);
         if (r == 0)
-            r = read_tag(&value, &decoder->texts_attribute, &text);
+            r = read_tag(&value, &decoder->part_texts, &text);
         if (r < 0)
             return r;
         struct fg_otlp_value string = fg_otlp_string(text);
@@ -536,8 +536,8 @@ static int give_events(struct decoder *decoder, const struct span *span)
     struct fg_json_reader reader = {span->annotations, decoder->body.data + decoder->body.size};
     while (span->annotations && fg_json_element(&reader)) {
         struct fg_otlp_event event;
-        fg_arena_reset(&decoder->texts_attribute);
-        int r = read_annotation(decoder, &reader, &decoder->texts_attribute, &event);
+        fg_arena_reset(&decoder->part_texts);
+        int r = read_annotation(decoder, &reader, &decoder->part_texts, &event);
         if (r < 0)
             return r;
         r = visitor->event_begin(decoder->arg, &event);
@@ -646,11 +646,11 @@ int fg_zipkin_decode_spans(struct fg_slice body, const struct fg_otlp_visitor *v
     struct decoder decoder = {.visitor = visitor, .arg = arg, .error = error, .body = body};
     /* All texts together are no longer than the body; each takes a multiple of sixteen bytes. */
     fg_arena_init(&decoder.texts, 4 * body.size);
-    fg_arena_init(&decoder.texts_attribute, 4 * body.size);
+    fg_arena_init(&decoder.part_texts, 4 * body.size);
     fg_arena_init(&decoder.held, 4 * body.size);
     r = visit_spans(&decoder);
     fg_arena_free(&decoder.texts);
-    fg_arena_free(&decoder.texts_attribute);
+    fg_arena_free(&decoder.part_texts);
     fg_arena_free(&decoder.held);
     return r;
 }

@@ -121,9 +121,10 @@ struct fg_otlp_visitor {
 
 /* body is an ExportTraceServiceRequest (or a TracesData, which is the same) in protobuf. Unknown
  * fields are ignored; a repeated singular message is merged, of a repeated scalar the last one
- * counts. Calls made before an error is met are not taken back. FG_EINVALID, FG_ELIMIT (values
- * nested too deep), FG_ENOMEM, or what a callback returned; on those of its own *error (may be
- * NULL) says what and where. Thread-safe. */
+ * counts, and of an attribute's value the last one that has something set. Calls made before an
+ * error is met are not taken back. FG_EINVALID, FG_ELIMIT (values nested too deep), FG_ENOMEM, or
+ * what a callback returned; on those of its own *error (may be NULL) says what and where.
+ * Thread-safe. */
 FG_MUST_CHECK int fg_otlp_decode_traces(struct fg_slice body, const struct fg_otlp_visitor *visitor,
                                         void *arg, struct fg_wire_error *error);
 
