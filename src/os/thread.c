@@ -53,9 +53,8 @@ void fg_mutex_lock(struct fg_mutex *mutex)
 
 void fg_mutex_unlock(struct fg_mutex *mutex)
 {
-    /* First: once it is unlocked another thread may free it. */
-    rank_pop(mutex);
     pthread_mutex_unlock(&mutex->mutex);
+    rank_pop(mutex);
 }
 
 void fg_cond_init(struct fg_cond *cond)

@@ -99,10 +99,10 @@ def case_kill_under_load():
     chance = random.Random(SEED)
     everything = []
     with Server(options=BUSY) as server:
-        for number in range(5):
+        for number in range(4):
             server.start()
             check_found(server, chance.sample(everything, min(len(everything), 300)))
-            load = Load(server, rate=30000, seed=100 + number)
+            load = Load(server, rate=20000, seed=100 + number)
             time.sleep(0.4 + chance.random() * 1.2)
             server.kill()
             acknowledged = load.finish()
@@ -397,10 +397,22 @@ def case_disk_full_under_load():
             check_found(server, acknowledged[-1000:] + acknowledged[:500])
 
 
-def case_no_room_to_start():
-    """A disk too small for the store is refused with a sentence, at the start."""
+def case_no_room_at_the_start():
+    """On a disk that is full from the start the server runs, says so at /readyz, and refuses spans with a retryable error."""
     with small_disk(8) as disk, Server(data=os.path.join(disk, "data")) as server:
-        expect_refusal_to_start(server, server.data)
+        server.launch()
+
+        def said():
+            try:
+                return server.get("/readyz")
+            except OSError:
+                return None
+
+        status, body = harness.wait_until(said, "it answers")
+        assert status == 503 and b"space" in body, f"{status} {body!r}"
+        status, headers, body = server.send(harness.request(harness.span(harness.new_trace_id())))
+        assert status == 503 and int(headers["Retry-After"]) > 0 and b"disk is full" in body, f"{status} {body!r}"
+        assert server.end() == 0, server.words()
 
 
 # -- Copies

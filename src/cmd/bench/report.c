@@ -108,6 +108,8 @@ static size_t make_rows(const struct fg_bench_report *report, struct row rows[RO
     const struct fg_bench_histogram *latency = &load->latency;
     bool has_process = report->server->pid != 0;
     bool settled = figures->is_settled;
+    uint64_t written_bytes =
+        settled ? figures->settled_written_bytes : figures->usage.written_bytes;
     size_t count = 0;
 #define ROW(...) rows[count++] = (struct row){__VA_ARGS__}
     ROW("spans acknowledged and durable, a second", "spans_per_second", "",
@@ -128,11 +130,12 @@ static size_t make_rows(const struct fg_bench_report *report, struct row rows[RO
         ROW(settled ? "bytes a span on disk after merging" : "bytes a span on disk",
             "disk_bytes_per_span", "B", each((double)figures->folder_bytes, load->spans), 40, 27,
             false, 1);
-    if (has_process && figures->usage.written_bytes)
-        ROW("bytes a span written to disk, all told", "written_bytes_per_span", "B",
-            each((double)(settled ? figures->settled_written_bytes : figures->usage.written_bytes),
-                 load->spans),
-            250, 150, false, 1);
+    if (figures->disk_written_bytes)
+        ROW("bytes a span that the disk wrote, all told", "written_bytes_per_span", "B",
+            each((double)figures->disk_written_bytes, load->spans), 250, 150, false, 1);
+    if (has_process && written_bytes)
+        ROW("bytes a span that the server wrote itself", "own_written_bytes_per_span", "B",
+            each((double)written_bytes, load->spans), 0, 0, false, 1);
     if (has_process || figures->resident_bytes_max)
         ROW("resident memory while ingesting, the most", "resident_mb_max", "MB",
             (double)figures->resident_bytes_max / 1e6, 320, 200, false, 0);

@@ -30,6 +30,7 @@ struct run {
     uint64_t load_begin_ns;
     uint64_t kill_ns; /* of the load that runs; 0: none */
     struct fg_bench_usage before;
+    uint64_t disk_before;
 };
 
 static int say(const struct run *run, int r, const char *what)
@@ -145,6 +146,7 @@ static int measure_load(struct run *run)
     figures->span_wire_bytes = fg_bench_span_size(run->shape);
     if (run->server->pid && fg_bench_usage_read(run->cli, run->server->pid, &run->before) < 0)
         return say(run, FG_ENOTFOUND, "the server's process");
+    run->disk_before = fg_bench_disk_written(run->cli, run->server->data);
     double own = generator_cpu_seconds();
     int r = load(run, run->options->duration_ns, 0, &figures->load);
     figures->generator_cpu_seconds = generator_cpu_seconds() - own;
@@ -280,6 +282,9 @@ static int run_all(struct run *run)
     int r = measure_load(run);
     if (r == 0 && *run->server->api)
         r = settle(run);
+    uint64_t disk = fg_bench_disk_written(run->cli, run->server->data);
+    if (disk > run->disk_before)
+        figures->disk_written_bytes = disk - run->disk_before;
     if (r == 0 && *run->server->data) {
         r = fg_bench_folder_size(run->cli, run->server->data, &figures->folder_bytes,
                                  &figures->fixed_bytes);

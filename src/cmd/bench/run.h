@@ -29,6 +29,7 @@ struct fg_bench_figures {
     uint64_t folder_bytes, fixed_bytes;  /* of the folder's files */
     double settled_cpu_seconds;          /* since the begin of the load, merges included */
     uint64_t settled_written_bytes;
+    uint64_t disk_written_bytes; /* by the whole disk since the begin of the load */
 
     bool is_looked_up;
     struct fg_bench_lookup_result lookup;

@@ -5,11 +5,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -196,7 +200,7 @@ static int visit(void *arg, const struct fg_dir_entry *entry)
         return FG_ELIMIT;
     bool is_fixed =
         folder->is_fixed || (folder->depth == 0 && (strncmp(entry->name, "wal", 3) == 0 ||
-                                                    strncmp(entry->name, "reserve", 7) == 0));
+                                                    strcasecmp(entry->name, "reserve") == 0));
     if (!entry->is_dir) {
         *(is_fixed ? &folder->fixed_bytes : &folder->bytes) += entry->size;
         return folder->removes ? fg_env_unlink(folder->cli->env, path) : 0;
@@ -288,11 +292,41 @@ int fg_bench_usage_read(struct fg_cli *cli, pid_t pid, struct fg_bench_usage *re
     char *io = proc_text(cli, pid, "io");
     char *status = proc_text(cli, pid, "status");
     *ret = (struct fg_bench_usage){.cpu_seconds = cpu_seconds(stat),
-                                   .written_bytes = number_after(io, "\nwrite_bytes: "),
+                                   .written_bytes = number_after(io, "wchar: "),
                                    .resident_bytes = number_after(status, "VmRSS:") * 1024,
                                    .resident_bytes_max = number_after(status, "VmHWM:") * 1024};
     free(stat);
     free(io);
     free(status);
+    return 0;
+}
+
+uint64_t fg_bench_disk_written(struct fg_cli *cli, const char *path)
+{
+    struct stat st;
+    uint8_t *data;
+    size_t size;
+    char device[64];
+    if (!*path || stat(path, &st) < 0)
+        return 0;
+    sync();
+    if (fg_cli_read_file(cli, "/proc/diskstats", PROC_SIZE_MAX, &data, &size) < 0)
+        return 0;
+    data[size] = 0; /* there is one byte more than the bound */
+    /* Lines "major minor name" and counters, of which the seventh is sectors of 512 bytes written
+     * (kernel documentation, admin-guide/iostats). */
+    uint64_t sectors = 0;
+    for (char *line = (char *)data; line && *line;) {
+        char *end = strchr(line, '\n');
+        unsigned major_number, minor_number;
+        if (sscanf(line, "%u %u %63s %*u %*u %*u %*u %*u %*u %" SCNu64, &major_number,
+                   &minor_number, device, &sectors) == 4 &&
+            major_number == major(st.st_dev) && minor_number == minor(st.st_dev)) {
+            free(data);
+            return sectors * 512;
+        }
+        line = end ? end + 1 : NULL;
+    }
+    free(data);
     return 0;
 }

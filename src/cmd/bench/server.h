@@ -23,7 +23,7 @@ struct fg_bench_server {
 /* What the kernel has counted for a process. */
 struct fg_bench_usage {
     double cpu_seconds;     /* user and system */
-    uint64_t written_bytes; /* towards the disk; 0 where it is not to be seen */
+    uint64_t written_bytes; /* given to write(), files and sockets; 0 where it is not to be seen */
     uint64_t resident_bytes, resident_bytes_max;
 };
 
@@ -46,6 +46,12 @@ void fg_bench_server_clean(struct fg_bench_server *server);
 
 /* FG_ENOTFOUND where there is no such process. */
 FG_MUST_CHECK int fg_bench_usage_read(struct fg_cli *cli, pid_t pid, struct fg_bench_usage *ret);
+
+/* Bytes that the disk which holds path has written since the machine started, all processes
+ * together, after everything that waits was written; 0 where that is not to be seen. A process's
+ * own write_bytes in /proc would be nearer, but counts whole page-cache folios: a megabyte for each
+ * synced kilobyte. */
+uint64_t fg_bench_disk_written(struct fg_cli *cli, const char *path);
 
 /* Bytes of the files of a folder: those whose number follows what is stored, and those of fixed
  * size (the log and the reserve of a Filigree store). */
