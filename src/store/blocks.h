@@ -80,8 +80,11 @@ struct fg_blocks_ops {
     int (*rollup)(struct fg_blocks_view *view, uint32_t tenant, uint64_t start_ns_min,
                   uint64_t start_ns_max, struct fg_rollup *rollup);
 
-    /* One bounded piece of upkeep: a merge, what is past its retention, files nobody needs. */
-    int (*maintain)(struct fg_blocks *blocks, bool *ret_did);
+    /* One bounded piece of upkeep: a merge, what is past its retention, files nobody needs.
+     * thorough: also what nothing presses to do, until *ret_did is false. */
+    int (*maintain)(struct fg_blocks *blocks, bool thorough, bool *ret_did);
+    /* Has maintain(), erase() and backup() end soon, with FG_ECANCELLED; before close(). */
+    void (*stop)(struct fg_blocks *blocks);
     /* So much waits to be merged that ingest must wait too. */
     bool (*is_behind)(struct fg_blocks *blocks);
     void (*set_retention)(struct fg_blocks *blocks, const struct fg_retention *retention);

@@ -58,7 +58,7 @@ int fg_maintain_step(struct fg_store *store, bool *ret_did)
     if (atomic_load(&store->state) == FG_STORE_FAILED)
         return 0;
     fg_mutex_lock(&store->job_lock);
-    int r = store->blocks->ops->maintain(store->blocks, ret_did);
+    int r = store->blocks->ops->maintain(store->blocks, false, ret_did);
     fg_mutex_unlock(&store->job_lock);
     *ret_did |= did_space;
     if (r == FG_EIO || r == FG_ECORRUPT)

@@ -134,6 +134,8 @@ static void end_threads(struct fg_store *store)
     fg_mutex_unlock(&store->queue_lock);
     if (store->thread_count > 0)
         fg_thread_join(all[0]);
+    if (store->blocks)
+        store->blocks->ops->stop(store->blocks); /* a merge may have minutes to go */
     fg_mutex_lock(&store->wake_lock);
     store->is_stopping = true;
     fg_cond_broadcast(&store->wake);

@@ -110,11 +110,13 @@ FG_MUST_CHECK int fg_wal_prepare(struct fg_wal *wal, bool *ret_did);
  * NNNNNNNN.wal.damaged instead. */
 void fg_wal_recycle(struct fg_wal *wal, uint64_t checkpoint);
 
-/* The next group begins in another file, so that this one can be reused once its records are
- * sealed. Waits for a commit that is under way; what was written is synced. FG_EIO: final. */
+/* The next group begins in another file. From now on until fg_wal_wipe() files are removed once
+ * their records are sealed, not reused, and the next file is full of zeros: so that no old byte
+ * lies behind the end of a file that is written meanwhile. Waits for a commit that is under way;
+ * what was written is synced. FG_EIO. */
 FG_MUST_CHECK int fg_wal_rotate(struct fg_wal *wal);
-/* Zeroes every file that can be reused and removes those that were kept as damaged: what was erased
- * is gone. */
+/* Zeroes every file that can be reused and removes those that were kept as damaged: of records that
+ * were sealed and recycled since fg_wal_rotate() nothing is left. */
 FG_MUST_CHECK int fg_wal_wipe(struct fg_wal *wal);
 
 struct fg_wal_counters {

@@ -52,6 +52,7 @@ struct fg_wal {
     struct wal_file *files;    /* free and used */
     size_t file_count, file_capacity;
     uint64_t next_number;
+    bool is_wiping; /* between fg_wal_rotate() and fg_wal_wipe(): no file is freed for reuse */
     struct fg_wal_counters counters;
 };
 
@@ -218,14 +219,6 @@ static int end_file(struct fg_wal *wal)
     return 0;
 }
 
-int fg_wal_rotate(struct fg_wal *wal)
-{
-    fg_mutex_lock(&wal->write_lock);
-    int r = end_file(wal);
-    fg_mutex_unlock(&wal->write_lock);
-    return r;
-}
-
 static void keep_damaged(struct fg_wal *wal, uint64_t number)
 {
     char path[FG_WAL_PATH_SIZE_MAX], kept[FG_WAL_PATH_SIZE_MAX + 16];
@@ -247,8 +240,8 @@ void fg_wal_recycle(struct fg_wal *wal, uint64_t checkpoint)
             struct wal_file *used = &wal->files[i];
             if (used->sequence_end == 0 || used->sequence_end > checkpoint)
                 continue;
-            bool is_kept = free_count < FREE_MAX && used->size == wal->options.segment_size &&
-                           !used->is_damaged;
+            bool is_kept = !wal->is_wiping && free_count < FREE_MAX &&
+                           used->size == wal->options.segment_size && !used->is_damaged;
             if (is_kept) {
                 used->sequence_end = 0;
                 free_count++;
@@ -477,8 +470,28 @@ static int remove_damaged(struct fg_wal *wal)
     }
 }
 
+static void set_wiping(struct fg_wal *wal, bool is_wiping)
+{
+    fg_mutex_lock(&wal->lock);
+    wal->is_wiping = is_wiping;
+    fg_mutex_unlock(&wal->lock);
+}
+
+int fg_wal_rotate(struct fg_wal *wal)
+{
+    set_wiping(wal, true);
+    int r = wipe_files(wal);
+    if (r < 0)
+        return r;
+    fg_mutex_lock(&wal->write_lock);
+    r = end_file(wal);
+    fg_mutex_unlock(&wal->write_lock);
+    return r;
+}
+
 int fg_wal_wipe(struct fg_wal *wal)
 {
+    set_wiping(wal, false);
     int r = wipe_files(wal);
     return r == 0 ? remove_damaged(wal) : r;
 }

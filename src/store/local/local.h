@@ -18,6 +18,7 @@
 #include "local/cache.h"
 #include "local/manifest.h"
 #include "local/segment.h"
+#include "local/upkeep.h"
 #include "os/thread.h"
 #include "space.h"
 
@@ -87,6 +88,8 @@ struct fg_local {
     struct fg_local_version *current;
     struct fg_blocks_view *views;
     struct fg_retention retention;
+
+    struct fg_upkeep upkeep;
 };
 
 /* Opens what the manifest names, and makes an empty store where folder has none. Files that it does
@@ -153,6 +156,19 @@ FG_MUST_CHECK int fg_local_rollup(struct fg_blocks_view *view, uint32_t tenant,
                                   uint64_t start_ns_min, uint64_t start_ns_max,
                                   struct fg_rollup *rollup);
 bool fg_local_is_behind(struct fg_blocks *blocks);
+FG_MUST_CHECK int fg_local_erase(struct fg_blocks *blocks, uint32_t tenant,
+                                 const struct fg_predicate *predicate, bool whole_traces,
+                                 uint64_t *ret_count);
+FG_MUST_CHECK int fg_local_backup(struct fg_blocks *blocks, const char *path,
+                                  void (*progress)(void *arg, uint64_t done_bytes,
+                                                   uint64_t total_bytes),
+                                  void *progress_arg);
+FG_MUST_CHECK int fg_local_segments(struct fg_blocks *blocks,
+                                    int (*fn)(void *arg, const struct fg_segment_stats *segment),
+                                    void *arg);
+FG_MUST_CHECK int fg_local_columns(struct fg_blocks *blocks,
+                                   int (*fn)(void *arg, const struct fg_column_stats *column),
+                                   void *arg);
 /* FG_ETIMEOUT where the view was ended. */
 FG_MUST_CHECK int fg_local_view_check(const struct fg_blocks_view *view);
 /* Reading met a damaged page of it: counts it, and says so the first time. */

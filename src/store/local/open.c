@@ -238,6 +238,7 @@ int fg_local_open(const struct fg_store_options *options, struct fg_space *space
     fg_mutex_init(&local->edit_lock, FG_RANK_MANIFEST);
     fg_mutex_init(&local->lock, FG_RANK_VERSION);
     fg_cond_init(&local->views_changed);
+    fg_upkeep_init(&local->upkeep);
     int r = fg_cache_new(options->cache_size_max, &local->cache);
     if (r < 0)
         *ret_message = "out of memory";
@@ -261,5 +262,6 @@ void fg_local_close(struct fg_local *local)
     fg_mutex_destroy(&local->edit_lock);
     fg_mutex_destroy(&local->lock);
     fg_cond_destroy(&local->views_changed);
+    fg_upkeep_destroy(&local->upkeep);
     free(local);
 }

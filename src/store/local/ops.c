@@ -31,15 +31,22 @@ static uint64_t view_checkpoint(const struct fg_blocks_view *view)
     return view->version->checkpoint;
 }
 
-static int maintain(struct fg_blocks *blocks, bool *ret_did)
+static int maintain(struct fg_blocks *blocks, bool thorough, bool *ret_did)
 {
     struct fg_local *local = (struct fg_local *)blocks;
     bool did = false;
-    int r = 0;
+    int r = fg_upkeep_is_stopping(&local->upkeep) ? FG_ECANCELLED : 0;
+    local->upkeep.is_thorough = thorough;
     for (size_t i = 0; r == 0 && !did && i < fg_local_job_count; i++)
         r = fg_local_jobs[i].run(local, &did);
     *ret_did = did;
     return r;
+}
+
+static void stop(struct fg_blocks *blocks)
+{
+    struct fg_local *local = (struct fg_local *)blocks;
+    fg_upkeep_stop(&local->upkeep);
 }
 
 static void set_retention(struct fg_blocks *blocks, const struct fg_retention *retention)
@@ -91,8 +98,13 @@ const struct fg_blocks_ops fg_local_ops = {
     .scan_close = fg_local_scan_close,
     .rollup = fg_local_rollup,
     .maintain = maintain,
+    .stop = stop,
     .is_behind = fg_local_is_behind,
     .set_retention = set_retention,
+    .erase = fg_local_erase,
+    .backup = fg_local_backup,
+    .segments = fg_local_segments,
+    .columns = fg_local_columns,
     .counters = counters,
     .close = close_blocks,
 };

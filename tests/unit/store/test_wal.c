@@ -402,6 +402,30 @@ static void test_foreign_and_newer_groups(void **state)
     assert_int_equal(replay(1), FG_EUNSUPPORTED);
 }
 
+/* All bytes of a file but its first group are zero. */
+static void assert_clean(const char *path)
+{
+    struct fg_file *file;
+    uint8_t *bytes = malloc(SEGMENT_SIZE);
+    size_t size;
+    assert_int_equal(fg_env_open(env, path, FG_OPEN_READ, &file), 0);
+    assert_int_equal(fg_file_pread(file, 4096, bytes, SEGMENT_SIZE - 4096, &size), 0);
+    assert_int_equal(size, SEGMENT_SIZE - 4096);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(bytes[i], 0);
+    fg_file_close(file);
+    free(bytes);
+}
+
+static int count_wal(void *arg, const struct fg_dir_entry *entry)
+{
+    char path[64];
+    snprintf(path, sizeof path, "store/wal/%s", entry->name);
+    assert_clean(path);
+    ++*(int *)arg;
+    return 0;
+}
+
 static void test_wipe_leaves_nothing(void **state)
 {
     (void)state;
@@ -413,16 +437,32 @@ static void test_wipe_leaves_nothing(void **state)
     assert_int_equal(fg_wal_wipe(wal), 0);
     commit(wal, 11, 1, 8);
     fg_wal_close(wal);
-    struct fg_file *file;
-    assert_int_equal(fg_env_open(env, "store/wal/00000001.wal", FG_OPEN_READ, &file), 0);
-    uint8_t *bytes = malloc(SEGMENT_SIZE);
-    size_t size;
-    assert_int_equal(fg_file_pread(file, 4096, bytes, SEGMENT_SIZE - 4096, &size), 0);
-    assert_int_equal(size, SEGMENT_SIZE - 4096);
-    for (size_t i = 0; i < size; i++)
-        assert_int_equal(bytes[i], 0);
-    fg_file_close(file);
-    free(bytes);
+    int count = 0;
+    assert_int_equal(fg_env_list(env, "store/wal", count_wal, &count), 0);
+    assert_true(count >= 1);
+    assert_int_equal(replay(11), 0);
+    assert_found(11, 11, 1);
+}
+
+/* A file that is reused between the two holds old records behind its end. */
+static void test_wipe_finds_what_is_behind_an_end(void **state)
+{
+    (void)state;
+    start(1);
+    struct fg_wal *wal = open_new();
+    commit(wal, 1, 10, 2000);
+    assert_int_equal(fg_wal_rotate(wal), 0);
+    fg_wal_recycle(wal, 1);
+    assert_int_equal(fg_wal_wipe(wal), 0); /* nothing was sealed: it all stays */
+    fg_wal_recycle(wal, 11);               /* now it can be reused, full as it is */
+    assert_int_equal(fg_wal_rotate(wal), 0);
+    commit(wal, 11, 1, 8);
+    fg_wal_recycle(wal, 11);
+    assert_int_equal(fg_wal_wipe(wal), 0);
+    fg_wal_close(wal);
+    int count = 0;
+    assert_int_equal(fg_env_list(env, "store/wal", count_wal, &count), 0);
+    assert_true(count >= 1);
     assert_int_equal(replay(11), 0);
     assert_found(11, 11, 1);
 }
@@ -554,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_damage_before_a_torn_end),
         cmocka_unit_test(test_foreign_and_newer_groups),
         cmocka_unit_test(test_wipe_leaves_nothing),
+        cmocka_unit_test(test_wipe_finds_what_is_behind_an_end),
         cmocka_unit_test(test_full_disk_and_back),
         cmocka_unit_test(test_failed_sync_is_final),
         cmocka_unit_test(test_power_cut),

@@ -96,9 +96,11 @@
 #define FG_MERGE_SIZE_MAX   ((uint64_t)512 << 20)
 /* A partition that got nothing for this long is merged down to as few segments as can be. */
 #define FG_MERGE_QUIET_NS (3600 * FG_NS_PER_SECOND)
-/* Past either of these ingest waits for merges: bytes that wait to be merged, and segments of one
- * partition, since a search opens them all. */
-#define FG_MERGE_DEBT_BYTES_MAX   ((uint64_t)8 << 30)
+/* Traces that one erase of whole traces removes: their ids are in memory meanwhile. */
+#define FG_ERASE_TRACES_MAX 4194304u
+/* Past either of these ingest waits for merges: bytes that wait to be merged (half a minute of
+ * merging), and segments of one partition, since a search opens them all. */
+#define FG_MERGE_DEBT_BYTES_MAX   ((uint64_t)2 << 30)
 #define FG_PARTITION_SEGMENTS_MAX 1024u
 /* Bytes of one trace's spans that a merge joins in memory; a larger trace is put together unsorted.
  */
