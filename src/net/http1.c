@@ -129,6 +129,8 @@ static void check_head(struct fg_http1 *http1)
         const struct fg_head_field *field = &head->fields[i];
         struct fg_slice name = fg_slice(head->text + field->name_at, field->name_size);
         struct fg_slice value = fg_slice(head->text + field->value_at, field->value_size);
+        if (name.size == 0)
+            fg_call_fail(call, FG_REFUSED_MALFORMED, "a header has no name");
         hosts += fg_slice_equal(name, FG_SLICE("host"));
         if (!fg_slice_equal(name, FG_SLICE("transfer-encoding")))
             continue;
@@ -173,7 +175,7 @@ static int on_headers_complete(llhttp_t *parser)
     if (parser->flags & F_CHUNKED)
         http1->content_length = UINT64_MAX;
     else if (parser->flags & F_CONTENT_LENGTH)
-        http1->content_length = parser->content_length;
+        http1->content_length = parser->content_length - (parser->content_length == UINT64_MAX);
     check_head(http1);
     if (!take_expectation(http1))
         fg_call_fail(call, FG_REFUSED_EXPECTATION, NULL);

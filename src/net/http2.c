@@ -183,14 +183,20 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (!is_ack)
             count_control_frame(http2);
         return 0;
-    case NGHTTP2_PRIORITY:
-        count_control_frame(http2);
-        return 0;
     default:
         return 0;
     }
     if (is_end && call && !call->is_whole)
         fg_call_on_whole(call);
+    return 0;
+}
+
+/* A PRIORITY frame, which is obsolete, is seen only here. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *header, void *user)
+{
+    (void)session;
+    if (header->type == NGHTTP2_PRIORITY)
+        count_control_frame(user);
     return 0;
 }
 
@@ -278,11 +284,11 @@ static void input(struct fg_conn *conn, struct fg_slice bytes)
     if (http2->is_over)
         return; /* read and dropped until GOAWAY is out */
     ssize_t used = nghttp2_session_mem_recv(http2->session, bytes.data, bytes.size);
-    if (used >= 0)
-        return;
     if (used == NGHTTP2_ERR_FLOODED)
         calm_down(http2, FG_REFUSED_CONTROL_FLOOD);
-    else
+    else if (used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
+        calm_down(http2, FG_REFUSED_HEADER_SIZE);
+    else if (used < 0)
         http2->is_broken = true;
 }
 
@@ -404,6 +410,7 @@ static int session_new(struct fg_http2 *http2)
     nghttp2_session_callbacks *callbacks;
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         return FG_ENOMEM;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -31,10 +32,7 @@ struct pattern {
 static void pattern_stop(struct fg_generator *generator)
 {
     struct pattern *pattern = (struct pattern *)generator;
-    fg_mutex_lock(&live.mutex);
-    live.stops++;
-    fg_cond_broadcast(&live.cond);
-    fg_mutex_unlock(&live.mutex);
+    atomic_fetch_add(&live.stops, 1);
     if (pattern->is_slow)
         fg_request_unref(pattern->request);
 }
@@ -62,9 +60,7 @@ static int pattern_pull(struct fg_generator *generator, struct fg_buffer *out, b
             return FG_EIO;
         fg_buffer_append_byte(out, (uint8_t)('a' + pattern->at % 26));
     }
-    fg_mutex_lock(&live.mutex);
-    live.pulled_bytes = pattern->at;
-    fg_mutex_unlock(&live.mutex);
+    atomic_store(&live.pulled_bytes, pattern->at);
     *ret_done = pattern->at == pattern->size;
     return 0;
 }
@@ -103,19 +99,13 @@ static void answer_pattern(struct fg_request *request, bool is_slow)
 static void on_finish(struct fg_request *request)
 {
     (void)request;
-    fg_mutex_lock(&live.mutex);
-    live.finishes++;
-    fg_cond_broadcast(&live.cond);
-    fg_mutex_unlock(&live.mutex);
+    atomic_fetch_add(&live.finishes, 1);
 }
 
 static void on_cancel(struct fg_request *request)
 {
     assert_true(fg_request_is_cancelled(request));
-    fg_mutex_lock(&live.mutex);
-    live.cancels++;
-    fg_cond_broadcast(&live.cond);
-    fg_mutex_unlock(&live.mutex);
+    atomic_fetch_add(&live.cancels, 1);
 }
 
 static void on_headers(void *arg, struct fg_request *request)
@@ -289,22 +279,46 @@ void live_start(const struct fg_server_options *options)
     assert_int_equal(fg_server_start(live.server), 0);
 }
 
-/* Whatever a test did: nothing is left open, and no memory counted. */
-void live_stop(void)
+static void stop_all(void)
 {
+    live_release();
     fg_server_stop(live.server, 0);
     fg_mutex_lock(&live.mutex);
     live.stop_waking = true;
     fg_cond_broadcast(&live.cond);
     fg_mutex_unlock(&live.mutex);
     fg_thread_join(&live.waker);
-    assert_int_equal(live_count(&live.counters->connections_open), 0);
-    assert_int_equal(live_count(&live.counters->requests_open), 0);
-    assert_int_equal(live_count(&live.counters->buffered_bytes), 0);
+}
+
+static void free_all(void)
+{
     fg_server_close(live.server);
     fg_arena_free(&live.arena);
     fg_cond_destroy(&live.cond);
     fg_mutex_destroy(&live.mutex);
+    live.server = NULL;
+}
+
+void live_stop(void)
+{
+    stop_all();
+    assert_int_equal(live_count(&live.counters->connections_open), 0);
+    assert_int_equal(live_count(&live.counters->requests_open), 0);
+    assert_int_equal(live_count(&live.counters->buffered_bytes), 0);
+    free_all();
+}
+
+int live_tear_down(void **state)
+{
+    (void)state;
+    if (!live.server)
+        return 0;
+    stop_all();
+    int left = live_count(&live.counters->connections_open) != 0 ||
+               live_count(&live.counters->requests_open) != 0 ||
+               live_count(&live.counters->buffered_bytes) != 0;
+    free_all();
+    return left;
 }
 
 static void wait_some(void)
@@ -323,6 +337,14 @@ void live_wait_held(unsigned count)
         wait_some();
     }
     fail_msg("no %u requests were held", count);
+}
+
+struct fg_request *live_held(unsigned index)
+{
+    fg_mutex_lock(&live.mutex);
+    struct fg_request *request = index < live.held_count ? live.held[index] : NULL;
+    fg_mutex_unlock(&live.mutex);
+    return request;
 }
 
 void live_release(void)
@@ -356,9 +378,11 @@ int client_connect(void)
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)live.port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
     struct timeval timeout = {.tv_sec = WAIT_MS / 1000};
     assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
 }

@@ -28,7 +28,7 @@
  *   anything else    404
  * gRPC: /grpc/echo sends the message back; /grpc/fail a status with details. */
 struct live {
-    struct fg_server *server;
+    struct fg_server *server; /* NULL: not started */
     struct fg_arena arena;
     const struct fg_net_counters *counters;
     unsigned port;
@@ -38,12 +38,12 @@ struct live {
     struct fg_cond cond;
     struct fg_request *held[64];
     unsigned held_count;
-    unsigned cancels, finishes, stops;
     bool is_waking, stop_waking;
     struct fg_request *to_wake[64];
     unsigned to_wake_count;
     struct fg_thread waker;
-    uint64_t pulled_bytes;
+
+    _Atomic uint64_t cancels, finishes, stops, pulled_bytes;
 };
 
 extern struct live live;
@@ -51,9 +51,15 @@ extern struct live live;
 /* Defaults, but for tiny waits where a test asks for them. */
 struct fg_server_options live_options(void);
 void live_start(const struct fg_server_options *options);
+/* Whatever a test did: nothing is left open, and no memory counted. */
 void live_stop(void);
+/* After each test: as above, but for one that failed without a word more. */
+int live_tear_down(void **state);
+#define LIVE_TEST(name) cmocka_unit_test_teardown(name, live_tear_down)
 /* Waits until so many are held. */
 void live_wait_held(unsigned count);
+/* NULL where there is none. */
+struct fg_request *live_held(unsigned index);
 /* Wakes all that are held: each is answered by 200 "held". */
 void live_release(void);
 /* Waits up to 5 s for a counter to reach a value. */

@@ -19,13 +19,6 @@ static int start(void **state)
     return 0;
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    live_stop();
-    return 0;
-}
-
 static void keep_alive(void **state)
 {
     (void)state;
@@ -52,7 +45,7 @@ static void keep_alive(void **state)
     assert_true(live_count(&live.counters->bytes_out) > 150);
     close(fd);
     live_wait_count(&live.counters->connections_open, 0);
-    assert_int_equal(live.finishes, 3);
+    live_wait_count(&live.finishes, 3);
 }
 
 /* Every place where a request may be cut into two reads. */
@@ -123,7 +116,7 @@ static void head_has_no_body(void **state)
     assert_false(answer_has(&answer, "content-length"));
     answer_free(&answer);
     expect_answer(fd, 200, "");
-    assert_int_equal(live.stops, 1);
+    live_wait_count(&live.stops, 1);
     close(fd);
 }
 
@@ -206,7 +199,7 @@ static void pulled_answers(void **state)
     expect_answer(fd, 200, "");
     client_say(fd, "GET /slow?size=35 HTTP/1.1\r\n" HOST "\r\n");
     expect_answer(fd, 200, "abcdefghijklmnopqrstuvwxyzabcdefghi");
-    assert_int_equal(live.stops, 6);
+    live_wait_count(&live.stops, 6);
     close(fd);
 }
 
@@ -228,7 +221,7 @@ static void failing_answers_are_cut(void **state)
         close(fd);
     }
     live_wait_count(&live.counters->requests_open, 0);
-    assert_int_equal(live.stops, 2);
+    live_wait_count(&live.stops, 2);
 }
 
 static void http_1_0(void **state)
@@ -362,19 +355,19 @@ static void clients_that_go(void **state)
     int fd = client_connect();
     client_say(fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
     live_wait_held(1);
-    assert_false(fg_request_is_cancelled(live.held[0]));
+    assert_false(fg_request_is_cancelled(live_held(0)));
     struct linger reset = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(fd);
     live_wait_count(&live.counters->requests_cancelled, 1);
     live_wait_count(&live.counters->connections_open, 0);
-    assert_true(fg_request_is_cancelled(live.held[0]));
+    assert_true(fg_request_is_cancelled(live_held(0)));
     assert_int_equal(live_count(&live.counters->requests_open), 1);
-    assert_int_equal(live.cancels, 1);
-    assert_int_equal(live.finishes, 0);
+    live_wait_count(&live.cancels, 1);
+    assert_int_equal(live_count(&live.finishes), 0);
     live_release();
     live_wait_count(&live.counters->requests_open, 0);
-    assert_int_equal(live.finishes, 1);
+    live_wait_count(&live.finishes, 1);
 }
 
 /* Who only says that it will send no more still gets its answer. */
@@ -400,8 +393,8 @@ static void a_body_that_never_ends_is_no_request(void **state)
     close(fd);
     live_wait_count(&live.counters->requests_open, 0);
     live_wait_count(&live.counters->connections_open, 0);
-    assert_int_equal(live.held_count, 0);
-    assert_int_equal(live.finishes, 1);
+    assert_null(live_held(0));
+    live_wait_count(&live.finishes, 1);
 }
 
 static void wakes_from_other_threads(void **state)
@@ -432,7 +425,7 @@ static void connections_are_spread(void **state)
     live_wait_held(8);
     unsigned on_first = 0;
     for (int i = 0; i < 8; i++)
-        on_first += live.held[i]->loop_index == 0;
+        on_first += live_held((unsigned)i)->loop_index == 0;
     assert_int_equal(on_first, 4);
     live_release();
     for (int i = 0; i < 8; i++) {
@@ -441,7 +434,7 @@ static void connections_are_spread(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, live_tear_down)
 
 int main(void)
 {
