@@ -208,6 +208,7 @@ static void given_up_requests_are_bounded(void **state)
     live_stop();
 }
 
+/* A client that has acknowledged the limit and breaks it is no client to go on with. */
 static void streams_at_once(void **state)
 {
     (void)state;
@@ -217,13 +218,13 @@ static void streams_at_once(void **state)
     struct h2 *h2 = greeted();
     struct fg_buffer out;
     fg_buffer_init(&out, 4096);
+    h2_flush(h2); /* the acknowledgement */
     for (uint32_t id = 3; id < 13; id += 2)
         put_frame(&out, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, POST_ROOT);
     send_frames(h2, &out);
-    live_wait_count(&live.counters->requests_open, 3);
-    poll(NULL, 0, 10);
-    assert_int_equal(live_count(&live.counters->requests_open), 3);
-    h2_close(h2);
+    expect_goaway(h2, NGHTTP2_PROTOCOL_ERROR);
+    assert_int_equal(live_count(&live.counters->requests[FG_PROTOCOL_HTTP2]), 1 + 3);
+    assert_int_equal(refused(FG_REFUSED_MALFORMED), 1);
     live_stop();
 }
 
@@ -378,7 +379,6 @@ static void endless_headers(void **state)
     h2_wait_end(h2);
     assert_int_equal(h2->goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
     assert_int_equal(refused(FG_REFUSED_HEADER_SIZE), 1);
-    assert_true(live_count(&live.counters->bytes_in) < 4000000);
     assert_int_equal(live_count(&live.counters->requests[FG_PROTOCOL_HTTP2]), 1);
     h2_close(h2);
     live_stop();
