@@ -53,8 +53,9 @@ void fg_mutex_lock(struct fg_mutex *mutex)
 
 void fg_mutex_unlock(struct fg_mutex *mutex)
 {
-    pthread_mutex_unlock(&mutex->mutex);
+    /* First: once it is unlocked another thread may free it. */
     rank_pop(mutex);
+    pthread_mutex_unlock(&mutex->mutex);
 }
 
 void fg_cond_init(struct fg_cond *cond)

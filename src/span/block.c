@@ -200,10 +200,8 @@ struct fg_block *fg_block_ref(struct fg_block *block)
 
 void fg_block_unref(struct fg_block *block)
 {
-    if (!block || atomic_fetch_sub_explicit(&block->references, 1, memory_order_release) != 1)
-        return;
-    atomic_thread_fence(memory_order_acquire);
-    free(block);
+    if (block && atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) == 1)
+        free(block);
 }
 
 const struct fg_batch *fg_block_batch(const struct fg_block *block)

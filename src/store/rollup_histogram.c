@@ -2,6 +2,8 @@
  * (26 of 256 parts), and the harmonic mean of its bounds at most 4.9 % from either. */
 #include "store/rollup.h"
 
+#include <math.h>
+
 #define PARTS 10u
 
 uint32_t fg_histogram_bucket(uint64_t duration_ns)
@@ -46,7 +48,9 @@ uint64_t fg_histogram_quantile(const struct fg_histogram *histogram, double quan
     if (histogram->count == 0)
         return 0;
     double share = quantile <= 0 ? 0 : quantile >= 1 ? 1 : quantile;
-    uint64_t rank = (uint64_t)(share * (double)(histogram->count - 1));
+    /* The nearest rank: of two durations the longer one is the 95th percentile. */
+    uint64_t rank = (uint64_t)ceil(share * (double)histogram->count);
+    rank -= rank > 0;
     uint32_t bucket = 0;
     for (uint64_t before = 0; bucket < FG_HISTOGRAM_BUCKETS - 1; bucket++) {
         before += histogram->buckets[bucket];

@@ -198,12 +198,17 @@ static void quantiles_are_five_percent_off_at_most(void **state)
     qsort(durations, COUNT, sizeof *durations, compare_u64);
     const double quantiles[] = {0, 0.01, 0.5, 0.9, 0.95, 0.99, 1};
     for (size_t i = 0; i < 7; i++) {
-        double real = (double)durations[(size_t)(quantiles[i] * (COUNT - 1))];
+        size_t rank = (size_t)ceil(quantiles[i] * COUNT);
+        double real = (double)durations[rank ? rank - 1 : 0];
         double got = (double)fg_histogram_quantile(&histogram, quantiles[i]);
         assert_true(fabs(got - real) <= real * 0.05 + 1);
     }
-    struct fg_histogram nothing = {0};
+    struct fg_histogram nothing = {0}, two = {.count = 2};
     assert_int_equal(fg_histogram_quantile(&nothing, 0.5), 0);
+    two.buckets[fg_histogram_bucket(1000)] = 1;
+    two.buckets[fg_histogram_bucket(9000000)] = 1;
+    assert_true(fg_histogram_quantile(&two, 0.5) < 1100);
+    assert_true(fg_histogram_quantile(&two, 0.51) > 8000000);
     free(ends);
 }
 

@@ -6,8 +6,9 @@
  * them (see builder.h, block.h, and the segment reader).
  *
  * Ids are indexes: a string id into strings, a resource id into resources and so on. String 0 is
- * always the empty string. Trace and span ids are numbers, the first byte on the wire being the
- * most significant.
+ * always the empty string. A builder and a frozen block hold each string once; a segment's page may
+ * hold one twice. Trace and span ids are numbers, the first byte on the wire being the most
+ * significant.
  *
  * A column marked (rare) may be NULL: then it is 0 for every row. Use fg_column_u32() to read it. A
  * batch that was decoded with less than all columns has NULL for those that were not asked for. */

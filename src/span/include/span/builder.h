@@ -17,10 +17,12 @@
 struct fg_builder;
 
 struct fg_builder_limits {
-    uint64_t bytes_max; /* of all columns and strings together */
+    uint64_t bytes_max; /* of all columns and strings together; 4 GiB - 1 at most */
+    /* Of a STRING or BYTES value, a status message, a trace state: cut (texts between characters).
+     * An ARRAY or KVLIST that is larger can't be cut: the attribute is dropped. */
     uint32_t attr_value_size_max;
-    uint32_t name_size_max;
-    uint32_t attrs_max; /* of one owner */
+    uint32_t name_size_max; /* of a key, a name, a version, a schema URL: cut */
+    uint32_t attrs_max;     /* of one owner */
     uint32_t events_max;
     uint32_t links_max;
 };
