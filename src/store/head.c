@@ -69,13 +69,12 @@ void fg_head_unref(struct fg_head *head)
 {
     if (!head || atomic_fetch_sub_explicit(&head->refs, 1, memory_order_acq_rel) != 1)
         return;
-    size_t count = head->info.entry_count;
+    struct fg_head_info all = fg_head_info(head);
+    struct fg_head_cursor cursor = fg_head_begin(&all);
+    for (const struct fg_head_entry *entry; (entry = fg_head_next(&cursor));)
+        fg_block_unref(entry->block);
     while (head->first) {
         struct fg_head_chunk *chunk = head->first;
-        size_t used = count < FG_HEAD_CHUNK_COUNT ? count : FG_HEAD_CHUNK_COUNT;
-        for (size_t i = 0; i < used; i++)
-            fg_block_unref(chunk->entries[i].block);
-        count -= used;
         head->first = chunk->next;
         free(chunk);
     }
@@ -237,13 +236,9 @@ struct fg_head_info fg_head_info(struct fg_head *head)
 {
     fg_mutex_lock(&head->lock);
     struct fg_head_info info = head->info;
+    info.chunks = head->first;
     fg_mutex_unlock(&head->lock);
     return info;
-}
-
-const struct fg_head_chunk *fg_head_chunks(const struct fg_head *head)
-{
-    return head->first;
 }
 
 struct entries {
@@ -272,14 +267,11 @@ static int find_entries(const struct fg_head *head, const struct fg_head_info *w
     const struct index *index = &head->index;
     int r = 0;
     if (index->is_given_up) {
-        const struct fg_head_chunk *chunk = head->first;
-        for (size_t i = 0; r == 0 && i < watermark->entry_count; i++) {
-            if (i > 0 && i % FG_HEAD_CHUNK_COUNT == 0)
-                chunk = chunk->next;
-            const struct fg_head_entry *entry = &chunk->entries[i % FG_HEAD_CHUNK_COUNT];
+        struct fg_head_cursor cursor = fg_head_begin(watermark);
+        const struct fg_head_entry *entry;
+        while (r == 0 && (entry = fg_head_next(&cursor)))
             if (entry->tenant == tenant)
                 r = entries_add(entries, entry);
-        }
         return r;
     }
     if (index->slot_count == 0)

@@ -48,11 +48,30 @@ struct fg_head_info {
     uint64_t span_count, size_bytes;       /* blocks and index */
     uint64_t created_mono_ns;
     size_t entry_count; /* the watermark */
+    const struct fg_head_chunk *chunks;
 };
-/* Entries below entry_count may be read without a lock while the head is held. */
 struct fg_head_info fg_head_info(struct fg_head *head);
-/* After fg_head_info(); NULL where there is no entry. */
-const struct fg_head_chunk *fg_head_chunks(const struct fg_head *head);
+
+/* Walks the entries below a watermark, without a lock, while the head is held. */
+struct fg_head_cursor {
+    const struct fg_head_chunk *chunk;
+    size_t index, count;
+};
+
+static inline struct fg_head_cursor fg_head_begin(const struct fg_head_info *watermark)
+{
+    return (struct fg_head_cursor){.chunk = watermark->chunks, .count = watermark->entry_count};
+}
+
+/* NULL at the end. */
+static inline const struct fg_head_entry *fg_head_next(struct fg_head_cursor *cursor)
+{
+    if (cursor->index == cursor->count)
+        return NULL;
+    if (cursor->index > 0 && cursor->index % FG_HEAD_CHUNK_COUNT == 0)
+        cursor->chunk = cursor->chunk->next;
+    return &cursor->chunk->entries[cursor->index++ % FG_HEAD_CHUNK_COUNT];
+}
 
 /* Calls page for each batch below the watermark that may hold rows of the trace (with its whole row
  * range: the caller compares ids). Non-zero ends it and is the result. FG_ENOMEM. */

@@ -10,12 +10,10 @@ static int add_head(const struct fg_snapshot *snapshot, int place, uint32_t tena
 {
     if (!snapshot->heads[place])
         return 0;
-    const struct fg_head_chunk *chunk = fg_head_chunks(snapshot->heads[place]);
+    struct fg_head_cursor cursor = fg_head_begin(&snapshot->watermarks[place]);
+    const struct fg_head_entry *entry;
     int r = 0;
-    for (size_t i = 0; r == 0 && i < snapshot->watermarks[place].entry_count; i++) {
-        if (i > 0 && i % FG_HEAD_CHUNK_COUNT == 0)
-            chunk = chunk->next;
-        const struct fg_head_entry *entry = &chunk->entries[i % FG_HEAD_CHUNK_COUNT];
+    while (r == 0 && (entry = fg_head_next(&cursor))) {
         const struct fg_batch *batch = fg_block_batch(entry->block);
         bool is_wanted = entry->tenant == tenant && entry->start_ns_max >= start_ns_min &&
                          entry->start_ns_min < start_ns_max;

@@ -38,18 +38,12 @@ static bool is_in_window(const struct fg_scan *scan, const struct fg_head_entry 
 
 static void collect_head(struct scanner *scanner, int place)
 {
-    const struct fg_head *head = scanner->snapshot.heads[place];
-    if (!head)
+    if (!scanner->snapshot.heads[place])
         return;
-    const struct fg_head_chunk *chunk = fg_head_chunks(head);
-    size_t count = scanner->snapshot.watermarks[place].entry_count;
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0 && i % FG_HEAD_CHUNK_COUNT == 0)
-            chunk = chunk->next;
-        const struct fg_head_entry *entry = &chunk->entries[i % FG_HEAD_CHUNK_COUNT];
+    struct fg_head_cursor cursor = fg_head_begin(&scanner->snapshot.watermarks[place]);
+    for (const struct fg_head_entry *entry; (entry = fg_head_next(&cursor));)
         if (is_in_window(scanner->scan, entry))
             scanner->entries[scanner->entry_count++] = entry;
-    }
 }
 
 static int compare_entries(const void *a, const void *b)

@@ -24,14 +24,11 @@ int fg_seal_head(struct fg_store *store, struct fg_head *head)
     struct fg_blocks_rows *rows = calloc(info.entry_count + 1, sizeof *rows);
     if (!rows)
         return FG_ENOMEM;
-    const struct fg_head_chunk *chunk = fg_head_chunks(head);
-    for (size_t i = 0; i < info.entry_count; i++) {
-        if (i > 0 && i % FG_HEAD_CHUNK_COUNT == 0)
-            chunk = chunk->next;
-        const struct fg_head_entry *entry = &chunk->entries[i % FG_HEAD_CHUNK_COUNT];
-        rows[i] =
+    struct fg_head_cursor cursor = fg_head_begin(&info);
+    size_t count = 0;
+    for (const struct fg_head_entry *entry; (entry = fg_head_next(&cursor));)
+        rows[count++] =
             (struct fg_blocks_rows){.tenant = entry->tenant, .batch = fg_block_batch(entry->block)};
-    }
     struct fg_blocks_put put = {.rows = rows,
                                 .count = info.entry_count,
                                 .sequence_begin = info.sequence_begin,

@@ -94,13 +94,11 @@ int fg_snapshot_end_all(struct fg_store *store, uint64_t timeout_ns)
     fg_mutex_lock(&store->lock);
     for (struct fg_snapshot *s = store->snapshots; s; s = s->next)
         atomic_store(&s->is_ended, true);
-    while (is_any_ended(store)) {
+    while (r == 0 && is_any_ended(store)) {
         uint64_t now_ns = fg_env_mono_ns(store->env);
-        if (now_ns >= end_ns) {
-            r = FG_ETIMEOUT;
-            break;
-        }
-        fg_cond_wait_for(&store->changed, &store->lock, end_ns - now_ns);
+        bool is_over =
+            now_ns >= end_ns || !fg_cond_wait_for(&store->changed, &store->lock, end_ns - now_ns);
+        r = is_over && is_any_ended(store) ? FG_ETIMEOUT : 0;
     }
     fg_mutex_unlock(&store->lock);
     return r;

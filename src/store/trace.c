@@ -92,6 +92,8 @@ static int resolve(struct gathering *gathering, struct fg_builder *builder,
     const struct fg_batch *batches[] = {&forms};
     fg_arena_init(&arena, ((size_t)forms.span_count + 4096) * 320);
     int r = fg_order_rows(batches, rows, forms.span_count, &arena, &order);
+    if (r == FG_ELIMIT)
+        r = FG_ENOMEM; /* the arena's bound is enough for all rows */
     if (r == 0)
         r = copy_rows(gathering, &forms, &order, builder, result);
     fg_arena_free(&arena);

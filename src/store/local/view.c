@@ -66,13 +66,11 @@ int fg_local_end_views(struct fg_local *local, uint64_t timeout_ns)
     uint64_t end_ns = fg_env_mono_ns(local->env) + timeout_ns;
     int r = 0;
     fg_mutex_lock(&local->lock);
-    while (is_any_older(local, true)) {
+    while (r == 0 && is_any_older(local, true)) {
         uint64_t now_ns = fg_env_mono_ns(local->env);
-        if (now_ns >= end_ns) {
-            r = FG_ETIMEOUT;
-            break;
-        }
-        fg_cond_wait_for(&local->views_changed, &local->lock, end_ns - now_ns);
+        bool is_over = now_ns >= end_ns ||
+                       !fg_cond_wait_for(&local->views_changed, &local->lock, end_ns - now_ns);
+        r = is_over && is_any_older(local, true) ? FG_ETIMEOUT : 0;
     }
     fg_mutex_unlock(&local->lock);
     return r;

@@ -196,12 +196,9 @@ static void look_on(void *arg)
         if (r != 0 || found.batches != info.entry_count)
             abort();
         size_t count = 0;
-        const struct fg_head_chunk *chunk = fg_head_chunks(race->head);
-        for (size_t i = 0; i < info.entry_count; i++) {
-            if (i > 0 && i % FG_HEAD_CHUNK_COUNT == 0)
-                chunk = chunk->next;
-            count += chunk->entries[i % FG_HEAD_CHUNK_COUNT].sequence == i + 1;
-        }
+        struct fg_head_cursor cursor = fg_head_begin(&info);
+        for (const struct fg_head_entry *entry; (entry = fg_head_next(&cursor));)
+            count += entry->sequence == count + 1;
         if (count != info.entry_count)
             abort();
         race->looks++;
