@@ -1,4 +1,5 @@
-/* A row group's head and dictionary, parsed and checked. The writing side is group_encode.c. */
+/* A row group's columns, head and dictionary, parsed and checked. The writing side is
+ * group_encode.c. */
 #include "local/segment_internal.h"
 
 #include "base/limits.h"
@@ -210,22 +211,29 @@ static int take_column(struct parse *parse, struct fg_group_column *column, uint
         column->min = fg_input_le64(in);
         column->max = fg_input_le64(in);
     }
-    return in->error ? in->error : take_codes(parse, column);
+    return in->error;
 }
 
 static int take_columns(struct parse *parse)
 {
     struct fg_group *group = parse->group;
+    struct fg_input *in = &parse->in;
     const struct fg_segment_group *place = &group->segment->groups[group->number];
-    uint32_t count = (uint32_t)fg_input_varint_max(&parse->in, FG_COLUMN_COUNT_MAX);
+    group->page_count = (uint32_t)fg_input_varint_max(in, FG_ROW_GROUP_ROWS_MAX);
+    group->string_count = (uint32_t)fg_input_varint_max(in, LIST_MAX);
+    group->strings_size = fg_input_varint_max(in, FG_SEGMENT_TEXT_SIZE_MAX);
+    group->dictionary_filter_size = (uint32_t)fg_input_varint_max(in, UINT32_MAX);
+    uint32_t count = (uint32_t)fg_input_varint_max(in, FG_COLUMN_COUNT_MAX);
+    if (in->error || group->string_count == 0 || group->page_count == 0)
+        return fg_input_fail(in);
     int r = 0;
     group->columns = take_memory(parse, count, sizeof *group->columns, &r);
     group->column_count = count;
     uint64_t offset = fg_group_filters_offset(place) + group->dictionary_filter_size;
     for (uint32_t i = 0; r == 0 && i < count; i++)
         r = take_column(parse, &group->columns[i], &offset);
-    if (r == 0 && offset != fg_group_dictionary_offset(place))
-        r = fg_input_fail(&parse->in);
+    if (r == 0 && (fg_input_rest(in) != 0 || offset != fg_group_dictionary_offset(place)))
+        r = fg_input_fail(in);
     return r;
 }
 
@@ -343,18 +351,11 @@ static int take_defaults(struct parse *parse)
 static int take_head(struct parse *parse)
 {
     struct fg_group *group = parse->group;
-    struct fg_input *in = &parse->in;
-    group->page_count = (uint32_t)fg_input_varint_max(in, FG_ROW_GROUP_ROWS_MAX);
-    group->string_count = (uint32_t)fg_input_varint_max(in, LIST_MAX);
-    group->strings_size = fg_input_varint_max(in, FG_SEGMENT_TEXT_SIZE_MAX);
-    group->dictionary_filter_size = (uint32_t)fg_input_varint_max(in, UINT32_MAX);
-    if (in->error || group->string_count == 0 || group->page_count == 0)
-        return fg_input_fail(in);
     int r = take_resources(parse);
     if (r == 0)
         r = take_scopes(parse);
-    if (r == 0)
-        r = take_columns(parse);
+    for (uint32_t i = 0; r == 0 && i < group->column_count; i++)
+        r = take_codes(parse, &group->columns[i]);
     for (int level = 0; r == 0 && level < FG_LEVEL_COUNT; level++) {
         r = take_shapes(parse, level);
         if (r == 0)
@@ -362,13 +363,13 @@ static int take_head(struct parse *parse)
     }
     if (r == 0)
         r = take_defaults(parse);
-    if (r == 0 && (in->error || fg_input_rest(in) != 0))
+    if (r == 0 && (parse->in.error || fg_input_rest(&parse->in) != 0))
         r = FG_ECORRUPT;
     return r;
 }
 
-int fg_group_load(struct fg_segment *segment, struct fg_codec *codec, uint32_t number,
-                  uint64_t *bytes_read, struct fg_group **ret_group)
+int fg_group_load_columns(struct fg_segment *segment, uint32_t number, uint64_t *bytes_read,
+                          struct fg_group **ret_group)
 {
     const struct fg_segment_group *place = &segment->groups[number];
     struct fg_group *group = calloc(1, sizeof *group);
@@ -376,11 +377,41 @@ int fg_group_load(struct fg_segment *segment, struct fg_codec *codec, uint32_t n
         return FG_ENOMEM;
     *group = (struct fg_group){.refs = 1, .segment = segment, .number = number};
     fg_arena_init(&group->arena, FG_SEGMENT_TEXT_SIZE_MAX);
-    int r = fg_segment_load_blob(segment, codec, fg_group_head_offset(place),
+    int r = fg_segment_load(segment, fg_group_columns_offset(place), place->entry.columns_size,
+                            bytes_read, &group->columns_loaded);
+    struct parse parse = {group, NULL, fg_input(group->columns_loaded.bytes)};
+    if (r == 0)
+        r = take_columns(&parse);
+    if (r < 0) {
+        fg_group_unref(group);
+        return r;
+    }
+    *ret_group = group;
+    return 0;
+}
+
+int fg_group_load_head(struct fg_group *group, struct fg_codec *codec, uint64_t *bytes_read)
+{
+    if (group->has_head)
+        return 0;
+    const struct fg_segment_group *place = &group->segment->groups[group->number];
+    int r = fg_segment_load_blob(group->segment, codec, fg_group_head_offset(place),
                                  place->entry.head_size, bytes_read, &group->head);
     struct parse parse = {group, codec, fg_input(group->head.bytes)};
     if (r == 0)
         r = take_head(&parse);
+    group->has_head = r == 0;
+    return r;
+}
+
+int fg_group_load(struct fg_segment *segment, struct fg_codec *codec, uint32_t number,
+                  uint64_t *bytes_read, struct fg_group **ret_group)
+{
+    struct fg_group *group;
+    int r = fg_group_load_columns(segment, number, bytes_read, &group);
+    if (r < 0)
+        return r;
+    r = fg_group_load_head(group, codec, bytes_read);
     if (r < 0) {
         fg_group_unref(group);
         return r;
@@ -394,6 +425,7 @@ void fg_group_unref(struct fg_group *group)
     if (!group || --group->refs > 0)
         return;
     fg_loaded_free(group->segment, &group->head);
+    fg_loaded_free(group->segment, &group->columns_loaded);
     fg_loaded_free(group->segment, &group->dictionary);
     fg_arena_free(&group->arena);
     free(group);

@@ -107,8 +107,10 @@ FG_MUST_CHECK int fg_group_string(struct fg_group_build *group, uint32_t source_
                                   uint32_t *ret_id);
 
 /* The bytes of parts of the group, appended (group_encode.c). */
+void fg_group_encode_columns(const struct fg_group_build *group, uint32_t dictionary_filter_size,
+                             struct fg_buffer *out);
 void fg_group_encode_head(const struct fg_group_build *group, struct fg_codec *codec,
-                          uint32_t dictionary_filter_size, struct fg_buffer *out);
+                          struct fg_buffer *out);
 void fg_group_encode_dictionary(const struct fg_group_build *group, struct fg_codec *codec,
                                 struct fg_buffer *out);
 void fg_group_encode_dictionary_filter(const struct fg_group_build *group, struct fg_buffer *out);

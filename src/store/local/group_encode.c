@@ -117,8 +117,8 @@ static bool has_codes(const struct fg_column_build *column)
     return column->form == FG_FORM_TEXT_CODES || column->form == FG_FORM_BITS_CODES;
 }
 
-static void put_column(const struct fg_group_build *group, struct fg_codec *codec,
-                       const struct fg_column_build *column, struct fg_buffer *out)
+static void put_column(const struct fg_group_build *group, const struct fg_column_build *column,
+                       struct fg_buffer *out)
 {
     fg_buffer_append_byte(out, column->level);
     fg_buffer_append_byte(out, column->part);
@@ -141,6 +141,12 @@ static void put_column(const struct fg_group_build *group, struct fg_codec *code
         fg_buffer_append_le64(out, column->min);
         fg_buffer_append_le64(out, column->max);
     }
+}
+
+/* What the codes of a column stand for. */
+static void put_codes(const struct fg_group_build *group, struct fg_codec *codec,
+                      const struct fg_column_build *column, struct fg_buffer *out)
+{
     if (!has_codes(column))
         return;
     struct list list = list_new(column->distinct_count, out);
@@ -209,20 +215,27 @@ static void put_defaults(const struct fg_group_build *group, struct fg_codec *co
     free(list.values);
 }
 
+void fg_group_encode_columns(const struct fg_group_build *group, uint32_t dictionary_filter_size,
+                             struct fg_buffer *out)
+{
+    fg_buffer_append_varint(out, group->page_count);
+    fg_buffer_append_varint(out, group->string_count);
+    fg_buffer_append_varint(out, group->strings_size);
+    fg_buffer_append_varint(out, dictionary_filter_size);
+    fg_buffer_append_varint(out, group->column_count);
+    for (uint32_t i = 0; i < group->column_count; i++)
+        put_column(group, &group->columns[i], out);
+}
+
 void fg_group_encode_head(const struct fg_group_build *group, struct fg_codec *codec,
-                          uint32_t dictionary_filter_size, struct fg_buffer *out)
+                          struct fg_buffer *out)
 {
     struct fg_buffer head;
     fg_buffer_init(&head, FG_SEGMENT_TEXT_SIZE_MAX);
-    fg_buffer_append_varint(&head, group->page_count);
-    fg_buffer_append_varint(&head, group->string_count);
-    fg_buffer_append_varint(&head, group->strings_size);
-    fg_buffer_append_varint(&head, dictionary_filter_size);
     put_resources(group, codec, &head);
     put_scopes(group, codec, &head);
-    fg_buffer_append_varint(&head, group->column_count);
     for (uint32_t i = 0; i < group->column_count; i++)
-        put_column(group, codec, &group->columns[i], &head);
+        put_codes(group, codec, &group->columns[i], &head);
     for (int level = 0; level < FG_LEVEL_COUNT; level++)
         put_level(group, codec, level, &head);
     for (uint32_t i = 0; i < group->column_count; i++)

@@ -3,7 +3,7 @@
  *
  *   header | row group 0 | row group 1 … | trace index | rollup | footer | tail
  *
- * A row group:  chunks of its pages | filters | dictionary | directory | head
+ * A row group:  chunks of its pages | filters | dictionary | directory | head | columns
  *
  * All but header and tail is made of blocks without gaps. A block is its payload and 8 bytes of
  * XXH3-64 over the payload, seeded with the block's offset in the file, so that a block that was
@@ -61,8 +61,10 @@ struct fg_segment_group_entry {
     uint32_t dictionary_size;
     uint32_t directory_size;
     uint32_t head_size;
+    uint32_t columns_size;
+    uint32_t reserved; /* 0 */
 };
-_Static_assert(sizeof(struct fg_segment_group_entry) == 48, "on disk");
+_Static_assert(sizeof(struct fg_segment_group_entry) == 56, "on disk");
 
 /* A part of the trace index: traces whose hashes lie together, with a filter of them. */
 struct fg_segment_index_entry {

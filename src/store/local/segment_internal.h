@@ -56,7 +56,7 @@ static inline uint64_t fg_group_head_offset(const struct fg_segment_group *group
     return fg_group_directory_offset(group) + group->entry.directory_size;
 }
 
-static inline uint64_t fg_group_end(const struct fg_segment_group *group)
+static inline uint64_t fg_group_columns_offset(const struct fg_segment_group *group)
 {
     return fg_group_head_offset(group) + group->entry.head_size;
 }
@@ -130,7 +130,7 @@ struct fg_group {
     struct fg_segment *segment; /* borrowed */
     uint32_t number;
     struct fg_arena arena;
-    struct fg_loaded head;
+    struct fg_loaded head, columns_loaded;
     uint32_t page_count;
     uint32_t string_count;
     uint64_t strings_size;
@@ -138,12 +138,19 @@ struct fg_group {
     struct fg_batch shared;          /* resources and scopes; strings once they are loaded */
     struct fg_group_column *columns;
     uint32_t column_count;
+    bool has_head; /* otherwise only what is above but shared, without codes and defaults */
     struct fg_group_level levels[FG_LEVEL_COUNT];
     struct fg_loaded dictionary;
 };
 
 FG_MUST_CHECK int fg_group_load(struct fg_segment *segment, struct fg_codec *codec, uint32_t number,
                                 uint64_t *bytes_read, struct fg_group **ret_group);
+/* In two steps, for who may have seen enough after the first: the columns alone, which is quick;
+ * then what is in the head. */
+FG_MUST_CHECK int fg_group_load_columns(struct fg_segment *segment, uint32_t number,
+                                        uint64_t *bytes_read, struct fg_group **ret_group);
+FG_MUST_CHECK int fg_group_load_head(struct fg_group *group, struct fg_codec *codec,
+                                     uint64_t *bytes_read);
 /* Loads the dictionary: shared.strings. */
 FG_MUST_CHECK int fg_group_load_strings(struct fg_group *group, struct fg_codec *codec,
                                         uint64_t *bytes_read);

@@ -3,8 +3,8 @@
 #include "local/segment_internal.h"
 
 #include "base/checked.h"
-#include "base/limits.h"
 #include "base/hash.h"
+#include "base/limits.h"
 
 #include <stdlib.h>
 
@@ -197,6 +197,8 @@ static struct fg_segment_group_entry take_group_entry(struct fg_input *in)
     entry.dictionary_size = fg_input_le32(in);
     entry.directory_size = fg_input_le32(in);
     entry.head_size = fg_input_le32(in);
+    entry.columns_size = fg_input_le32(in);
+    entry.reserved = fg_input_le32(in);
     return entry;
 }
 
@@ -230,7 +232,8 @@ static int take_groups(struct fg_segment *segment, struct fg_input *in, uint64_t
             !advance(segment, offset, entry->filters_size) ||
             !advance(segment, offset, entry->dictionary_size) ||
             !advance(segment, offset, entry->directory_size) ||
-            !advance(segment, offset, entry->head_size) || entry->row_count == 0 ||
+            !advance(segment, offset, entry->head_size) ||
+            !advance(segment, offset, entry->columns_size) || entry->row_count == 0 ||
             entry->row_count > FG_ROW_GROUP_ROWS_MAX || entry->trace_count > entry->row_count ||
             entry->start_ns_min > entry->start_ns_max)
             return FG_ECORRUPT;

@@ -270,6 +270,8 @@ static void put_group_entry(struct fg_buffer *out, const struct fg_segment_group
     fg_buffer_append_le32(out, entry->dictionary_size);
     fg_buffer_append_le32(out, entry->directory_size);
     fg_buffer_append_le32(out, entry->head_size);
+    fg_buffer_append_le32(out, entry->columns_size);
+    fg_buffer_append_le32(out, entry->reserved);
 }
 
 /* A size for an entry of the footer: more than 32 bits is a group that no reader would take. */
@@ -304,9 +306,15 @@ static int put_shared(struct fg_segment_writer *writer, struct fg_group_build *g
         r = size32(size, &entry->directory_size);
     if (r < 0)
         return r;
-    fg_group_encode_head(group, writer->codec, dictionary_filter_size, scratch);
+    fg_group_encode_head(group, writer->codec, scratch);
     r = put_scratch(writer, scratch, &size);
-    return r < 0 ? r : size32(size, &entry->head_size);
+    if (r == 0)
+        r = size32(size, &entry->head_size);
+    if (r < 0)
+        return r;
+    fg_group_encode_columns(group, dictionary_filter_size, scratch);
+    r = put_scratch(writer, scratch, &size);
+    return r < 0 ? r : size32(size, &entry->columns_size);
 }
 
 static int put_group(struct fg_segment_writer *writer, struct fg_group_build *group,
