@@ -2,8 +2,9 @@
  *
  * At most FG_MERGE_INPUTS_MAX segments of one partition go in one edit, which does three things
  * together: it takes the segments out, puts the pinned traces of them in as a kept segment (its
- * level is FG_LEVEL_KEPT and it has no rollup), and replaces the day's rollup file by one that has
- * the segments' rollups as well. So a span is counted once, wherever a cut falls.
+ * level is FG_LEVEL_KEPT and it has no rollup; one that is there already goes into it), and
+ * replaces the day's rollup file by one that has the segments' rollups as well. So a span is
+ * counted once, wherever a cut falls.
  *
  * Kept segments are looked at once an hour: when a trace is no longer pinned, it goes too. */
 #include "local/retention.h"
@@ -296,6 +297,19 @@ static bool is_same_retention(const struct fg_retention *a, const struct fg_rete
            a->pinned_bytes_max == b->pinned_bytes_max;
 }
 
+/* Those of the partition that are kept already are written anew with the others: so there is one of
+ * them, and each span is in it once. */
+static void add_inputs(struct expiry *expiry, const struct fg_expiry *due, bool kept)
+{
+    for (size_t i = due->begin; i < due->end; i++) {
+        struct fg_local_segment *segment = expiry->version->segments[i];
+        size_t count_max = kept ? FG_MERGE_INPUTS_MAX / 2 : FG_MERGE_INPUTS_MAX;
+        bool can_be = !kept || (segment->segment && !atomic_load(&segment->is_damage_said));
+        if (is_kept(segment) == kept && can_be && expiry->input_count < count_max)
+            expiry->inputs[expiry->input_count++] = segment;
+    }
+}
+
 static int expire_due(struct fg_local *local, const struct fg_local_version *version,
                       const struct fg_retention *retention, bool *ret_did)
 {
@@ -304,9 +318,8 @@ static int expire_due(struct fg_local *local, const struct fg_local_version *ver
     int r = find_due(version, retention, fg_env_wall_ns(local->env), &due);
     if (r < 0 || due.begin == due.end)
         return r;
-    for (size_t i = due.begin; i < due.end && expiry.input_count < FG_MERGE_INPUTS_MAX; i++)
-        if (!is_kept(version->segments[i]))
-            expiry.inputs[expiry.input_count++] = version->segments[i];
+    add_inputs(&expiry, &due, true);
+    add_inputs(&expiry, &due, false);
     *ret_did = true;
     return expire(&expiry, retention->pinned_bytes_max);
 }
@@ -342,7 +355,7 @@ static uint64_t place_of(const struct fg_manifest_segment *entry)
     return ((uint64_t)entry->tenant << 32 | entry->day) + 1;
 }
 
-/* Whether a trace of a kept segment is no longer pinned, or all of them are too many. */
+/* Whether a trace of a kept segment is no longer pinned. */
 static int is_to_be_thinned(struct expiry *expiry, bool *ret_is)
 {
     struct fg_segment_trace *traces;
