@@ -260,11 +260,19 @@ static void test_damage_in_the_log_is_said_aloud(void **state)
     world_check(&world);
 }
 
+/* Each start takes an epoch of its own, durable before it writes a record. */
 static void test_many_restarts_without_a_seal(void **state)
 {
     (void)state;
+    uint64_t epoch = 0;
     for (uint32_t i = 0; i < 2 * FG_WAL_EPOCHS_MAX + 5; i++) {
+        struct fg_blocks_log log;
         assert_int_equal(world_open(&world), 0);
+        world.store->blocks->ops->log(world.store->blocks, &log);
+        const struct fg_wal_epoch *last = &log.epochs[log.epoch_count - 1];
+        assert_true(last->epoch > epoch);
+        assert_int_equal(last->first_sequence, fg_wal_next_sequence(world.store->wal));
+        epoch = last->epoch;
         world_keep(&world, 2);
         world_close(&world, false);
     }
@@ -529,18 +537,38 @@ static void test_a_snapshot_is_consistent(void **state)
     assert_null(between.heads[0]);
     fg_snapshot_release(&between);
     fg_snapshot_release(&before);
-    /* a view newer than the heads: what fg_snapshot_take() does when a seal comes in between */
-    struct fg_head *head;
-    world_keep(&world, 50);
-    head = fg_head_ref(world.store->active);
-    assert_int_equal(fg_store_seal(world.store), 0);
-    struct fg_blocks_view *view;
-    const struct fg_blocks_ops *ops = world.store->blocks->ops;
-    assert_int_equal(ops->view_take(world.store->blocks, &view), 0);
-    assert_true(fg_head_info(head).sequence_begin < ops->view_checkpoint(view));
-    assert_true(fg_head_info(world.store->active).sequence_begin >= ops->view_checkpoint(view));
-    ops->view_release(view);
-    fg_head_unref(head);
+}
+
+/* Blocks that seal the head just before a view is taken: between the halves of a snapshot. */
+static const struct fg_blocks_ops *real_ops;
+static bool is_inside;
+
+static int seal_then_view(struct fg_blocks *blocks, struct fg_blocks_view **ret_view)
+{
+    if (!is_inside) {
+        is_inside = true;
+        assert_int_equal(fg_store_seal(world.store), 0);
+        is_inside = false;
+    }
+    return real_ops->view_take(blocks, ret_view);
+}
+
+static void test_a_seal_within_a_snapshot(void **state)
+{
+    (void)state;
+    assert_int_equal(world_open(&world), 0);
+    real_ops = world.store->blocks->ops;
+    static struct fg_blocks_ops ops; /* also where the test ends early */
+    ops = *real_ops;
+    ops.view_take = seal_then_view;
+    world.store->blocks->ops = &ops;
+    for (int i = 0; i < 5; i++) {
+        world_keep(&world, 50);
+        world_check_scan(&world);
+        assert_int_equal(counters().head_spans, 0); /* it was sealed meanwhile */
+    }
+    world.store->blocks->ops = real_ops;
+    world_check(&world);
 }
 
 static void test_scans_have_limits(void **state)
@@ -1065,6 +1093,7 @@ int main(void)
         TEST(test_a_snapshot_grows_old),
         TEST(test_snapshots_pin_two_heads),
         TEST(test_a_snapshot_is_consistent),
+        TEST(test_a_seal_within_a_snapshot),
         TEST(test_scans_have_limits),
         TEST(test_windows),
         TEST(test_other_tenants_are_not_seen),

@@ -37,6 +37,8 @@ static void cut_power(uint64_t seed, uint32_t ops, uint64_t nth, const char *mom
     world_start(&world, seed);
     fg_sim_set_sector_size(world.sim, seed % 2 ? 512 : 4096);
     world.options.head_size_max = 20 << 10;
+    if (seed % 3 != 0)
+        world.options.wal_segment_size = 24 << 10; /* files come and go */
     for (int lives = 0; lives < 4; lives++) {
         fg_sim_cut_at(world.sim, ops, nth);
         int r = world_open(&world);

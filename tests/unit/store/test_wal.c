@@ -272,6 +272,28 @@ static void test_goes_on_after_restart(void **state)
     }
 }
 
+/* The server is killed between a write and its sync; the next one finds the records in the kernel's
+ * memory and builds on them. Then the power goes. */
+static void test_what_a_start_finds_is_synced(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        size_t written;
+        start(seed);
+        struct fg_wal *wal = open_new();
+        commit(wal, 1, 3, 100);
+        assert_int_equal(write_records(wal, 4, 3, 2000, &written), 0);
+        fg_wal_close(wal);
+        assert_int_equal(replay(1), 0);
+        assert_found(1, 1, 6);
+        wal = open_wal(1);
+        fg_sim_restart(sim);
+        fg_wal_close(wal);
+        assert_int_equal(replay(1), 0);
+        assert_found(1, 1, 6);
+    }
+}
+
 /* A tail that was cut must not come back when what is written over it is shorter. */
 static void test_cut_tail_stays_cut(void **state)
 {
@@ -589,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_largest_record),
         cmocka_unit_test(test_files_are_reused),
         cmocka_unit_test(test_goes_on_after_restart),
+        cmocka_unit_test(test_what_a_start_finds_is_synced),
         cmocka_unit_test(test_cut_tail_stays_cut),
         cmocka_unit_test(test_damage_that_was_synced_is_said),
         cmocka_unit_test(test_damage_before_a_torn_end),
