@@ -1,4 +1,5 @@
 /* `filigree stats`: what fills the disk, how long it lasts, what it costs. */
+#include "base/limits.h"
 #include "base/units.h"
 #include "client.h"
 #include "terminal.h"
@@ -88,7 +89,8 @@ static void print_store(const struct page *page)
     size_of(store, "segment_bytes", a);
     count_text(store, "segment_spans", b);
     count_text(store, "segment_count", c);
-    fprintf(out, "%sStored%s     %s: %s spans in %s segments", bold(page), plain(page), a, b, c);
+    fprintf(out, "%sStored%s     %s: %s spans in %s %s", bold(page), plain(page), a, b, c,
+            count_of(store, "segment_count") == 1 ? "segment" : "segments");
     if (json_is_number(member(store, "bytes_per_span")))
         fprintf(out, ", %.1f bytes a span", json_number_value(member(store, "bytes_per_span")));
     size_of(store, "head_bytes", a);
@@ -110,7 +112,7 @@ static void print_forecast(const struct page *page)
     FILE *out = page->cli->out;
     const json_t *forecast = member(page->root, "forecast");
     const json_t *days_left = member(forecast, "days_left");
-    char rate[FG_UNITS_TEXT_SIZE], full[FG_UNITS_TEXT_SIZE];
+    char rate[FG_UNITS_TEXT_SIZE], full[FG_UNITS_TEXT_SIZE], window[FG_UNITS_TEXT_SIZE];
     if (!json_is_number(member(forecast, "bytes_per_day"))) {
         fprintf(out, "%sGrowth%s     nothing is sealed yet; ask again in some minutes\n",
                 bold(page), plain(page));
@@ -118,8 +120,11 @@ static void print_forecast(const struct page *page)
     }
     size_of(forecast, "bytes_per_day", rate);
     size_of(forecast, "full_bytes", full);
-    fprintf(out, "%sGrowth%s     %s a day, as measured over %.1f days\n", bold(page), plain(page),
-            rate, json_number_value(member(forecast, "window_days")));
+    fg_duration_format(
+        (uint64_t)(json_number_value(member(forecast, "window_days")) * (double)FG_NS_PER_DAY),
+        window);
+    fprintf(out, "%sGrowth%s     %s a day, as measured over %s\n", bold(page), plain(page), rate,
+            window);
     if (json_is_number(days_left))
         fprintf(out, "%sDays left%s  %.0f until %s\n", bold(page), plain(page),
                 json_number_value(days_left),
