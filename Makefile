@@ -8,12 +8,13 @@ JOBS ?= $(shell nproc)
 DATA ?= ./data
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+SOAK ?= 1h
 
 NINJA = ninja -C $(1) -j $(JOBS) $(2)
 SANITIZED = --buildtype=debugoptimized -Db_lundef=false -Djemalloc=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick check asan tsan fuzz bench install clean setup-build setup-test
+.PHONY: help run build test test-quick check asan tsan fuzz bench soak install clean setup-build setup-test
 
 help: ## what can be asked
 	@echo 'Filigree takes OpenTelemetry traces, keeps them, and says where an order is.'
@@ -53,11 +54,14 @@ tsan: setup-test ## build with ThreadSanitizer into build-tsan, and test
 fuzz: setup-build ## each fuzz target for FUZZ_SECONDS, with libFuzzer, in build-fuzz
 	@tools/setup fuzz
 	@[ -e build-fuzz/build.ninja ] || CC=clang-14 meson setup build-fuzz $(SANITIZED) -Dfuzzing=true -Db_sanitize=address,undefined
-	@$(call NINJA,build-fuzz,)
+	@$(call NINJA,build-fuzz,fuzz-targets)
 	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
 
 bench: build ## measure the numbers to reach
 	@build/filigree bench $(BENCH)
+
+soak: build ## SOAK=1h of steady load, then what was acknowledged is looked up
+	@build/filigree bench --duration $(SOAK) --rate 50000 $(BENCH)
 
 install: build ## install under DESTDIR/PREFIX
 	@meson configure build -Dprefix=$(PREFIX)
