@@ -4,12 +4,14 @@
  *     appended (append.c) --take_queue()--> written --fg_wal_sync()--> durable --publish()-->
  *     readable --finish()--> acknowledged
  *
- * There is no delay that waits for company: while one sync runs, others gather. The committer alone
- * replaces the active head, so that a head is a range of sequences without a lock around the
- * commit. */
+ * There is no delay that waits for company: while one sync runs, others gather. Only where the
+ * active head fills faster than the other one is sealed do commits wait a little, so that senders
+ * are slowed before they have to be refused. The committer alone replaces the active head, so that
+ * a head is a range of sequences without a lock around the commit. */
 #include "store_internal.h"
 
 #include "base/hash.h"
+#include "base/limits.h"
 
 #include <stdlib.h>
 
@@ -229,11 +231,34 @@ void fg_commit_step(struct fg_store *store, bool *ret_did)
     *ret_did = commit.first || did_rotate;
 }
 
+uint64_t fg_commit_delay_ns(uint64_t active_bytes, uint64_t head_size_max)
+{
+    uint64_t half = head_size_max / 2;
+    if (active_bytes <= half)
+        return 0;
+    uint64_t over = active_bytes - half < half ? active_bytes - half : half;
+    return (uint64_t)((double)FG_COMMIT_DELAY_NS_MAX * (double)over / (double)half);
+}
+
+/* Lets the sealer catch up; the end of its seal cuts it short. */
+static void slow_down(struct fg_store *store)
+{
+    if (!atomic_load(&store->is_sealing))
+        return;
+    uint64_t delay_ns =
+        fg_commit_delay_ns(atomic_load(&store->active_bytes), store->options.head_size_max);
+    fg_mutex_lock(&store->queue_lock);
+    if (delay_ns && store->queue_first && !store->is_nudged && !store->is_closing)
+        fg_cond_wait_for(&store->queue_changed, &store->queue_lock, delay_ns);
+    fg_mutex_unlock(&store->queue_lock);
+}
+
 void fg_committer_run(void *arg)
 {
     struct fg_store *store = arg;
     bool is_over = false, did;
     while (!is_over) {
+        slow_down(store);
         fg_commit_step(store, &did);
         fg_mutex_lock(&store->queue_lock);
         while (!store->queue_first && !store->is_nudged && !store->is_closing)

@@ -104,6 +104,9 @@ void fg_commit_step(struct fg_store *store, bool *ret_did);
 /* Has the committer look whether the active head must be replaced; with rotate it must, as soon as
  * there is no sealing head. */
 void fg_commit_nudge(struct fg_store *store, bool rotate);
+/* How long a commit waits while the other head is sealed: nothing up to half of a head, then more
+ * and more, up to FG_COMMIT_DELAY_NS_MAX. */
+uint64_t fg_commit_delay_ns(uint64_t active_bytes, uint64_t head_size_max);
 
 void fg_sealer_run(void *store);
 /* Puts a head's rows into the blocks; on a full disk a second time, with the reserve's room. */
