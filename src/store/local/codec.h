@@ -71,7 +71,7 @@ enum fg_int_rule {
     FG_RULE_A_B = 4,        /* under this pair */
     FG_RULE_A_PREVIOUS = 5, /* under this code of a and the value before */
     FG_RULE_A_PARENT = 6,   /* under this code of a and the parent's value */
-    FG_RULE_DEFAULT = 7,    /* the value that is usual under this code of a */
+    FG_RULE_DEFAULT = 7,    /* the value that is usual there */
     FG_RULE_COUNT = 8,
 };
 
@@ -82,7 +82,7 @@ struct fg_int_context {
     const uint32_t *a, *b;
     uint32_t a_count;
     const uint32_t *parent;
-    const uint64_t *defaults;
+    const uint32_t *defaults;
     uint32_t rules; /* 1 << rule for each that the encoder tries; a decoder does not look at it */
 };
 

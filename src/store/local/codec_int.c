@@ -352,7 +352,7 @@ try_rule(struct fg_codec *codec, enum fg_int_rule rule, const struct fg_int_cont
             if (rule == FG_RULE_PREVIOUS) {
                 guess = i > 0 ? values[i - 1] : 0;
             } else if (rule == FG_RULE_DEFAULT) {
-                guess = context->defaults[context->a[i]];
+                guess = context->defaults[i];
             } else {
                 uint32_t slot = fg_rule_slot(rule, context, values, i, bits);
                 guess = table[slot];
@@ -371,7 +371,8 @@ static uint32_t count_hits(struct fg_codec *codec, enum fg_int_rule rule,
                            const struct fg_int_context *context, const uint64_t *values,
                            uint32_t count)
 {
-    memset(codec->table, 0, sizeof *codec->table << fg_rule_bits(count));
+    if (fg_rule_remembers(rule))
+        memset(codec->table, 0, sizeof *codec->table << fg_rule_bits(count));
     switch (rule) {
     case FG_RULE_PREVIOUS:
         return try_rule(codec, FG_RULE_PREVIOUS, context, values, count);

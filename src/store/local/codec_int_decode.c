@@ -187,7 +187,7 @@ apply_rule(struct fg_codec *codec, enum fg_int_rule rule, const struct fg_int_co
         if (rule == FG_RULE_PREVIOUS) {
             value = i > 0 ? values[i - 1] : 0;
         } else if (rule == FG_RULE_DEFAULT) {
-            value = context->defaults[context->a[i]];
+            value = context->defaults[i];
         } else {
             slot = fg_rule_slot(rule, context, values, i, bits);
             value = table[slot];
@@ -198,7 +198,7 @@ apply_rule(struct fg_codec *codec, enum fg_int_rule rule, const struct fg_int_co
             value = misses[used++];
         }
         values[i] = value;
-        if (rule != FG_RULE_PREVIOUS && rule != FG_RULE_DEFAULT)
+        if (fg_rule_remembers(rule))
             table[slot] = value;
     }
     return used;
@@ -216,12 +216,14 @@ apply_rule_next(struct fg_codec *codec, enum fg_int_rule rule, const struct fg_i
     uint64_t *table = codec->table, next = first;
     uint32_t missed = 0, used = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t slot = fg_rule_slot(rule, context, values, i, bits);
-        uint64_t value = table[slot];
+        uint32_t slot = fg_rule_remembers(rule) ? fg_rule_slot(rule, context, values, i, bits) : 0;
+        uint64_t value;
         if (rule == FG_RULE_PREVIOUS)
             value = i > 0 ? values[i - 1] : 0;
         else if (rule == FG_RULE_DEFAULT)
-            value = context->defaults[context->a[i]];
+            value = context->defaults[i];
+        else
+            value = table[slot];
         if (!fg_flag_get(codec->hits, i)) {
             if (missed == miss_count)
                 return FG_ECORRUPT;
@@ -233,7 +235,8 @@ apply_rule_next(struct fg_codec *codec, enum fg_int_rule rule, const struct fg_i
                 return FG_ECORRUPT;
         }
         values[i] = value;
-        table[slot] = value;
+        if (fg_rule_remembers(rule))
+            table[slot] = value;
         if (value >= next && value != UINT64_MAX)
             next = value + 1;
     }
@@ -313,7 +316,8 @@ static int decode_predicted(struct fg_codec *codec, struct fg_input *in, uint32_
     if (r < 0)
         return r;
     uint32_t misses = zeros_of(codec->hits, count);
-    memset(codec->table, 0, sizeof *codec->table << fg_rule_bits(count));
+    if (fg_rule_remembers(rule))
+        memset(codec->table, 0, sizeof *codec->table << fg_rule_bits(count));
     if (!(byte & 0x80)) {
         r = take_rest(codec, in, misses, codec->misses);
         if (r == 0)

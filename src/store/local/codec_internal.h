@@ -73,6 +73,12 @@ static inline unsigned fg_rule_bits(uint32_t count)
     return bits > FG_RULE_TABLE_BITS_MAX ? FG_RULE_TABLE_BITS_MAX : bits;
 }
 
+/* Whether the rule remembers values in the table. */
+static inline bool fg_rule_remembers(enum fg_int_rule rule)
+{
+    return rule != FG_RULE_PREVIOUS && rule != FG_RULE_DEFAULT;
+}
+
 /* Whether the context has what the rule goes by. */
 static inline bool fg_rule_fits(enum fg_int_rule rule, const struct fg_int_context *context)
 {
@@ -90,7 +96,7 @@ static inline bool fg_rule_fits(enum fg_int_rule rule, const struct fg_int_conte
     case FG_RULE_A_PARENT:
         return context && context->a && context->parent;
     case FG_RULE_DEFAULT:
-        return context && context->a && context->defaults;
+        return context && context->defaults;
     case FG_RULE_COUNT:
         break;
     }

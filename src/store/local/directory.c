@@ -66,7 +66,7 @@ static int take_page(struct parse *parse, struct fg_page *page)
         return fg_input_fail(in);
     parse->row += page->row_count;
     parse->trace += page->run_count - (page->continued ? 1u : 0u);
-    uint32_t classes = group->levels[FG_LEVEL_SPAN].class_count;
+    uint32_t classes = group->class_count;
     struct fg_arena *arena = &parse->directory->arena;
     page->class_set = fg_arena_calloc(arena, fg_flags_words(classes) + 1, sizeof *page->class_set);
     page->chunks =

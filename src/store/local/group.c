@@ -101,7 +101,7 @@ static int take_resources(struct parse *parse)
 {
     struct fg_batch *shared = &parse->group->shared;
     uint32_t count = (uint32_t)fg_input_varint_max(&parse->in, FG_ROW_GROUP_ROWS_MAX);
-    uint32_t *service, *schema_url, *dropped;
+    uint32_t *service = NULL, *schema_url = NULL, *dropped = NULL;
     int r = take_strings(parse, count, &service);
     if (r == 0)
         r = take_strings(parse, count, &schema_url);
@@ -122,7 +122,7 @@ static int take_scopes(struct parse *parse)
 {
     struct fg_batch *shared = &parse->group->shared;
     uint32_t count = (uint32_t)fg_input_varint_max(&parse->in, FG_ROW_GROUP_ROWS_MAX);
-    uint32_t *name, *version, *schema_url, *dropped;
+    uint32_t *name = NULL, *version = NULL, *schema_url = NULL, *dropped = NULL;
     int r = take_strings(parse, count, &name);
     if (r == 0)
         r = take_strings(parse, count, &version);
@@ -223,6 +223,7 @@ static int take_columns(struct parse *parse)
     group->string_count = (uint32_t)fg_input_varint_max(in, LIST_MAX);
     group->strings_size = fg_input_varint_max(in, FG_SEGMENT_TEXT_SIZE_MAX);
     group->dictionary_filter_size = (uint32_t)fg_input_varint_max(in, UINT32_MAX);
+    group->class_count = (uint32_t)fg_input_varint_max(in, FG_ROW_GROUP_ROWS_MAX);
     uint32_t count = (uint32_t)fg_input_varint_max(in, FG_COLUMN_COUNT_MAX);
     if (in->error || group->string_count == 0 || group->page_count == 0)
         return fg_input_fail(in);
@@ -239,36 +240,14 @@ static int take_columns(struct parse *parse)
 
 /* -- Shapes and classes */
 
-static int take_shapes(struct parse *parse, int index)
-{
-    struct fg_group_level *level = &parse->group->levels[index];
-    uint32_t *counts;
-    level->shape_count = (uint32_t)fg_input_varint_max(&parse->in, LIST_MAX);
-    int r = take_u32s(parse, level->shape_count, LIST_MAX, &counts);
-    if (r == 0)
-        level->shape_begin = take_memory(parse, level->shape_count, sizeof *level->shape_begin, &r);
-    if (r == 0)
-        r = sum_up(parse, counts, level->shape_count, level->shape_begin);
-    if (r < 0)
-        return r;
-    uint32_t total = level->shape_begin[level->shape_count];
-    uint32_t columns = parse->group->column_count;
-    if (total > 0 && columns == 0)
-        return fg_input_fail(&parse->in);
-    r = take_u32s(parse, total, columns ? columns - 1 : 0, &level->shape_columns);
-    for (uint32_t i = 0; r == 0 && i < total; i++)
-        if (parse->group->columns[level->shape_columns[i]].level != index)
-            r = fg_input_fail(&parse->in);
-    return r;
-}
-
 static int take_classes(struct parse *parse, int index)
 {
     struct fg_group_level *level = &parse->group->levels[index];
-    uint32_t count = (uint32_t)fg_input_varint_max(&parse->in, LIST_MAX);
-    if (count > 0 && level->shape_count == 0)
+    level->shape_count = (uint32_t)fg_input_varint_max(&parse->in, LIST_MAX);
+    uint32_t count = level->class_count = (uint32_t)fg_input_varint_max(&parse->in, LIST_MAX);
+    if ((count > 0 && level->shape_count == 0) ||
+        (index == FG_LEVEL_SPAN && count != parse->group->class_count))
         return fg_input_fail(&parse->in);
-    level->class_count = count;
     int r = take_u32s(parse, count, count ? level->shape_count - 1 : 0, &level->class_shape);
     if (r == 0 && index != FG_LEVEL_LINK)
         r = take_strings(parse, count, &level->class_name);
@@ -287,44 +266,79 @@ static int take_classes(struct parse *parse, int index)
     return r;
 }
 
-/* Calls for each class of the level and each column of its shape, once: *at grows by one, and where
- * codes are given the class's default is the next of them. */
+static int take_shapes(struct parse *parse, int index)
+{
+    struct fg_group_level *level = &parse->group->levels[index];
+    uint32_t *counts;
+    int r = take_u32s(parse, level->shape_count, LIST_MAX, &counts);
+    if (r == 0)
+        level->shape_begin = take_memory(parse, level->shape_count, sizeof *level->shape_begin, &r);
+    if (r == 0)
+        r = sum_up(parse, counts, level->shape_count, level->shape_begin);
+    if (r < 0)
+        return r;
+    uint32_t total = level->shape_begin[level->shape_count];
+    uint32_t columns = parse->group->column_count;
+    if (total > 0 && columns == 0)
+        return fg_input_fail(&parse->in);
+    r = take_u32s(parse, total, columns ? columns - 1 : 0, &level->shape_columns);
+    for (uint32_t i = 0; r == 0 && i < total; i++)
+        if (parse->group->columns[level->shape_columns[i]].level != index)
+            r = fg_input_fail(&parse->in);
+    return r;
+}
+
+/* A column's defaults: a code for each class whose shape has it. */
 struct defaults {
-    uint32_t at;         /* classes that have the column so far */
+    uint32_t count;      /* classes that have it */
     uint32_t last_class; /* that was counted: a shape may name a column twice */
     uint32_t *codes;
 };
 
-static void walk_defaults(struct parse *parse, int index, struct defaults *defaults)
+static void count_defaults(struct parse *parse, int index, struct defaults *defaults)
 {
     struct fg_group_level *level = &parse->group->levels[index];
-    for (uint32_t class = 0; class < level->class_count; class += 1) {
-        uint32_t shape = level->class_shape[class];
+    for (uint32_t c = 0; c < level->class_count; c++) {
+        uint32_t shape = level->class_shape[c];
         for (uint32_t k = level->shape_begin[shape]; k < level->shape_begin[shape + 1]; k++) {
-            uint32_t number = level->shape_columns[k];
-            struct fg_group_column *column = &parse->group->columns[number];
-            if (!column->has_defaults || defaults[number].last_class == class)
-                continue;
-            defaults[number].last_class = class;
-            if (defaults[number].codes)
-                column->defaults[class] = defaults[number].codes[defaults[number].at];
-            defaults[number].at++;
+            struct defaults *of = &defaults[level->shape_columns[k]];
+            of->count += of->last_class != c;
+            of->last_class = c;
         }
     }
 }
 
-static int take_column_defaults(struct parse *parse, struct fg_group_column *column,
-                                struct defaults *defaults)
+/* Lays the codes out class by class, as rows ask for them. */
+static int lay_out_defaults(struct parse *parse, int index, struct defaults *defaults)
 {
-    if (!column->has_defaults)
-        return 0;
-    if (!column->codes)
+    struct fg_group_level *level = &parse->group->levels[index];
+    uint64_t total = 0;
+    for (uint32_t c = 0; c < level->class_count; c++) {
+        uint32_t shape = level->class_shape[c];
+        total += level->shape_begin[shape + 1] - level->shape_begin[shape];
+    }
+    if (total > LIST_MAX)
         return fg_input_fail(&parse->in);
-    int r = take_u32s(parse, defaults->at, column->distinct_count - 1, &defaults->codes);
-    uint32_t classes = parse->group->levels[column->level].class_count;
-    if (r == 0)
-        column->defaults = take_memory(parse, classes, sizeof *column->defaults, &r);
-    return r;
+    int r = 0;
+    level->usual_begin = take_memory(parse, level->class_count, sizeof *level->usual_begin, &r);
+    level->usual = take_memory(parse, (size_t)total, sizeof *level->usual, &r);
+    if (r < 0)
+        return r;
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < level->class_count; c++) {
+        uint32_t shape = level->class_shape[c];
+        level->usual_begin[c] = n;
+        for (uint32_t k = level->shape_begin[shape]; k < level->shape_begin[shape + 1]; k++, n++) {
+            struct defaults *of = &defaults[level->shape_columns[k]];
+            if (!of->codes)
+                continue;
+            if (of->last_class != c)
+                of->count++;
+            of->last_class = c;
+            level->usual[n] = of->codes[of->count - 1];
+        }
+    }
+    return 0;
 }
 
 static int take_defaults(struct parse *parse)
@@ -337,34 +351,46 @@ static int take_defaults(struct parse *parse)
     for (uint32_t i = 0; i < group->column_count; i++)
         defaults[i].last_class = UINT32_MAX;
     for (int level = 0; level < FG_LEVEL_COUNT; level++)
-        walk_defaults(parse, level, defaults);
+        count_defaults(parse, level, defaults);
     for (uint32_t i = 0; r == 0 && i < group->column_count; i++) {
-        r = take_column_defaults(parse, &group->columns[i], &defaults[i]);
-        defaults[i].at = 0;
+        const struct fg_group_column *column = &group->columns[i];
+        if (column->has_defaults && !column->codes)
+            r = fg_input_fail(&parse->in);
+        else if (column->has_defaults)
+            r = take_u32s(parse, defaults[i].count, column->distinct_count - 1, &defaults[i].codes);
+        defaults[i].count = 0;
         defaults[i].last_class = UINT32_MAX;
     }
     for (int level = 0; r == 0 && level < FG_LEVEL_COUNT; level++)
-        walk_defaults(parse, level, defaults);
+        r = lay_out_defaults(parse, level, defaults);
     return r;
 }
 
 static int take_head(struct parse *parse)
 {
-    struct fg_group *group = parse->group;
     int r = take_resources(parse);
     if (r == 0)
         r = take_scopes(parse);
+    for (int level = 0; r == 0 && level < FG_LEVEL_COUNT; level++)
+        r = take_classes(parse, level);
+    return r == 0 ? parse->in.error : r;
+}
+
+int fg_group_load_shapes(struct fg_group *group, struct fg_codec *codec)
+{
+    struct parse parse = {group, codec, group->rest};
+    if (group->has_shapes)
+        return 0;
+    int r = 0;
     for (uint32_t i = 0; r == 0 && i < group->column_count; i++)
-        r = take_codes(parse, &group->columns[i]);
-    for (int level = 0; r == 0 && level < FG_LEVEL_COUNT; level++) {
-        r = take_shapes(parse, level);
-        if (r == 0)
-            r = take_classes(parse, level);
-    }
+        r = take_codes(&parse, &group->columns[i]);
+    for (int level = 0; r == 0 && level < FG_LEVEL_COUNT; level++)
+        r = take_shapes(&parse, level);
     if (r == 0)
-        r = take_defaults(parse);
-    if (r == 0 && (parse->in.error || fg_input_rest(&parse->in) != 0))
+        r = take_defaults(&parse);
+    if (r == 0 && (parse.in.error || fg_input_rest(&parse.in) != 0))
         r = FG_ECORRUPT;
+    group->has_shapes = r == 0;
     return r;
 }
 
@@ -400,6 +426,7 @@ int fg_group_load_head(struct fg_group *group, struct fg_codec *codec, uint64_t 
     struct parse parse = {group, codec, fg_input(group->head.bytes)};
     if (r == 0)
         r = take_head(&parse);
+    group->rest = parse.in;
     group->has_head = r == 0;
     return r;
 }
@@ -412,6 +439,8 @@ int fg_group_load(struct fg_segment *segment, struct fg_codec *codec, uint32_t n
     if (r < 0)
         return r;
     r = fg_group_load_head(group, codec, bytes_read);
+    if (r == 0)
+        r = fg_group_load_shapes(group, codec);
     if (r < 0) {
         fg_group_unref(group);
         return r;

@@ -30,7 +30,7 @@ struct fg_column_build {
 
     uint32_t distinct_count; /* of codes; 0 where the form has none */
     uint64_t *distinct;      /* what each code stands for, as values before */
-    uint64_t *defaults;      /* a code for each class of the level, NULL: none */
+    uint32_t *defaults;      /* a code for each class of the level, NULL: none */
     uint64_t min, max;       /* of numbers; of doubles' bits, NaN left out */
     bool has_nan;
     uint64_t dictionary_size; /* bytes of strings that this column brought into the dictionary */

@@ -158,40 +158,42 @@ static void put_codes(const struct fg_group_build *group, struct fg_codec *codec
     free(list.values);
 }
 
-static void put_level(const struct fg_group_build *group, struct fg_codec *codec, int index,
-                      struct fg_buffer *out)
+static void put_classes(const struct fg_group_build *group, struct fg_codec *codec, int index,
+                        struct fg_buffer *out)
 {
     const struct fg_level_build *level = &group->levels[index];
-    struct list list =
-        list_new((size_t)level->shape_columns_count + level->shape_count + level->class_count, out);
+    struct list list = list_new(level->class_count, out);
     if (!list.values)
         return;
     fg_buffer_append_varint(out, level->shape_count);
+    fg_buffer_append_varint(out, level->class_count);
+    const int kinds = index == FG_LEVEL_SPAN ? 6 : index == FG_LEVEL_EVENT ? 2 : 1;
+    for (int what = 0; what < kinds; what++) {
+        for (uint32_t i = 0; i < level->class_count; i++) {
+            const struct fg_class *class = &level->classes[i];
+            const uint32_t values[6] = {class->shape,  group->string_id[class->name],
+                                        class->scope,  class->kind,
+                                        class->status, class->open};
+            list.values[list.count++] = values[what];
+        }
+        put_list(codec, &list, out);
+    }
+    free(list.values);
+}
+
+static void put_shapes(const struct fg_group_build *group, struct fg_codec *codec, int index,
+                       struct fg_buffer *out)
+{
+    const struct fg_level_build *level = &group->levels[index];
+    struct list list = list_new((size_t)level->shape_columns_count + level->shape_count, out);
+    if (!list.values)
+        return;
     for (uint32_t i = 0; i < level->shape_count; i++)
         list.values[list.count++] = level->shape_begin[i + 1] - level->shape_begin[i];
     put_list(codec, &list, out);
     for (uint32_t i = 0; i < level->shape_columns_count; i++)
         list.values[list.count++] = level->shape_columns[i];
     put_list(codec, &list, out);
-    fg_buffer_append_varint(out, level->class_count);
-    for (uint32_t i = 0; i < level->class_count; i++)
-        list.values[list.count++] = level->classes[i].shape;
-    put_list(codec, &list, out);
-    if (index == FG_LEVEL_LINK) {
-        free(list.values);
-        return;
-    }
-    for (uint32_t i = 0; i < level->class_count; i++)
-        list.values[list.count++] = group->string_id[level->classes[i].name];
-    put_list(codec, &list, out);
-    for (int what = 0; index == FG_LEVEL_SPAN && what < 4; what++) {
-        for (uint32_t i = 0; i < level->class_count; i++) {
-            const struct fg_class *class = &level->classes[i];
-            const uint32_t values[4] = {class->scope, class->kind, class->status, class->open};
-            list.values[list.count++] = values[what];
-        }
-        put_list(codec, &list, out);
-    }
     free(list.values);
 }
 
@@ -222,6 +224,7 @@ void fg_group_encode_columns(const struct fg_group_build *group, uint32_t dictio
     fg_buffer_append_varint(out, group->string_count);
     fg_buffer_append_varint(out, group->strings_size);
     fg_buffer_append_varint(out, dictionary_filter_size);
+    fg_buffer_append_varint(out, group->levels[FG_LEVEL_SPAN].class_count);
     fg_buffer_append_varint(out, group->column_count);
     for (uint32_t i = 0; i < group->column_count; i++)
         put_column(group, &group->columns[i], out);
@@ -234,10 +237,12 @@ void fg_group_encode_head(const struct fg_group_build *group, struct fg_codec *c
     fg_buffer_init(&head, FG_SEGMENT_TEXT_SIZE_MAX);
     put_resources(group, codec, &head);
     put_scopes(group, codec, &head);
+    for (int level = 0; level < FG_LEVEL_COUNT; level++)
+        put_classes(group, codec, level, &head);
     for (uint32_t i = 0; i < group->column_count; i++)
         put_codes(group, codec, &group->columns[i], &head);
     for (int level = 0; level < FG_LEVEL_COUNT; level++)
-        put_level(group, codec, level, &head);
+        put_shapes(group, codec, level, &head);
     for (uint32_t i = 0; i < group->column_count; i++)
         if (group->columns[i].defaults)
             put_defaults(group, codec, i, &head);

@@ -53,7 +53,8 @@ static int plan_level(const struct fg_group *group, int index, const bool *wante
     plan->shape_begin = fg_arena_calloc(arena, shapes + (size_t)1, sizeof *plan->shape_begin);
     plan->attr_count = fg_arena_calloc(arena, shapes + (size_t)1, sizeof *plan->attr_count);
     plan->shape_columns = fg_arena_calloc(arena, total + (size_t)1, sizeof *plan->shape_columns);
-    if (!plan->shape_begin || !plan->attr_count || !plan->shape_columns)
+    plan->shape_places = fg_arena_calloc(arena, total + (size_t)1, sizeof *plan->shape_places);
+    if (!plan->shape_begin || !plan->attr_count || !plan->shape_columns || !plan->shape_places)
         return FG_ENOMEM;
     uint32_t n = 0;
     for (uint32_t shape = 0; shape < shapes; shape++) {
@@ -61,6 +62,7 @@ static int plan_level(const struct fg_group *group, int index, const bool *wante
             uint32_t column = level->shape_columns[k];
             if (!wanted[column])
                 continue;
+            plan->shape_places[n] = k - level->shape_begin[shape];
             plan->shape_columns[n++] = column;
             plan->attr_count[shape] += gives_attr(&group->columns[column]);
         }
@@ -96,9 +98,9 @@ struct column {
     const struct fg_group_column *info;
     struct fg_input in;
     uint32_t count, fill;
-    uint64_t *values; /* then moves on while they are handed out */
-    uint32_t *a, *b;  /* NULL: not needed */
-    uint8_t exponent; /* of decimals, plus one */
+    uint64_t *values;        /* then moves on while they are handed out */
+    uint32_t *a, *b, *usual; /* NULL: not needed */
+    uint8_t exponent;        /* of decimals, plus one */
     uint32_t text_base, text_count;
 };
 
@@ -169,16 +171,23 @@ static int take_texts(struct work *work, struct column *column)
                           decoder->arena, strings);
 }
 
-/* Whether the numbers that come next are foretold by their owners' classes, or resources. */
-static void look_ahead(const struct fg_input *in, bool *ret_a, bool *ret_b)
+/* What the numbers that come next are foretold by. */
+struct need {
+    bool a, b, usual;
+};
+
+static struct need look_ahead(const struct fg_input *in)
 {
     size_t rest = fg_input_rest(in);
     uint8_t tag = rest > 0 ? in->at[0] : 0, rule = rest > 1 ? in->at[1] & 0x7f : 0;
-    bool predicted = tag == FG_INT_PREDICTED;
-    *ret_b = predicted && (rule == FG_RULE_B || rule == FG_RULE_A_B);
-    *ret_a =
-        tag == FG_INT_SCALED || tag == FG_INT_BY_CONTEXT ||
-        (predicted && rule != FG_RULE_PREVIOUS && rule != FG_RULE_HISTORY && rule != FG_RULE_B);
+    if (tag == FG_INT_SCALED || tag == FG_INT_BY_CONTEXT)
+        return (struct need){.a = true};
+    if (tag != FG_INT_PREDICTED)
+        return (struct need){0};
+    return (struct need){.a = rule == FG_RULE_A || rule == FG_RULE_A_B ||
+                              rule == FG_RULE_A_PREVIOUS || rule == FG_RULE_A_PARENT,
+                         .b = rule == FG_RULE_B || rule == FG_RULE_A_B,
+                         .usual = rule == FG_RULE_DEFAULT};
 }
 
 static bool has_codes(const struct fg_group_column *info)
@@ -205,19 +214,24 @@ static int open_column(struct work *work, uint32_t number, bool *any_context)
         r = take_texts(work, column);
     if (r < 0)
         return r;
-    bool a, b;
-    look_ahead(&column->in, &a, &b);
-    if (b)
+    struct need need = look_ahead(&column->in);
+    if (need.b)
         r = work->level == &decoder->group->levels[FG_LEVEL_SPAN] ? fg_page_resources(decoder)
                                                                   : FG_ECORRUPT;
-    if (r == 0 && a)
+    if (need.usual && !column->info->has_defaults)
+        r = FG_ECORRUPT;
+    if (r < 0)
+        return r;
+    if (need.a)
         column->a = take_memory(work, column->count, sizeof *column->a);
-    if (r == 0 && b)
+    if (need.b)
         column->b = take_memory(work, column->count, sizeof *column->b);
-    if ((a && !column->a) || (b && !column->b))
-        return r < 0 ? r : FG_ENOMEM;
-    *any_context |= a || b;
-    return r;
+    if (need.usual)
+        column->usual = take_memory(work, column->count, sizeof *column->usual);
+    if ((need.a && !column->a) || (need.b && !column->b) || (need.usual && !column->usual))
+        return FG_ENOMEM;
+    *any_context |= need.a || need.b || need.usual;
+    return 0;
 }
 
 /* What the values of columns that need it are foretold by. */
@@ -226,8 +240,11 @@ static void gather_contexts(struct work *work)
     const uint32_t *begin = work->plan->shape_begin, *shape_columns = work->plan->shape_columns;
     for (uint32_t i = 0; i < work->owner_count; i++) {
         uint32_t class = work->owner_class[i], shape = work->level->class_shape[class];
+        const uint32_t *usual = work->level->usual + work->level->usual_begin[class];
         for (uint32_t k = begin[shape]; k < begin[shape + 1]; k++) {
             struct column *column = &work->columns[shape_columns[k]];
+            if (column->usual)
+                column->usual[column->fill] = usual[work->plan->shape_places[k]];
             if (column->a)
                 column->a[column->fill] = class;
             if (column->b)
@@ -275,7 +292,7 @@ static int decode_column(struct work *work, struct column *column)
     struct fg_int_context context = {.a = column->a,
                                      .b = column->b,
                                      .a_count = work->level->class_count,
-                                     .defaults = column->info->defaults};
+                                     .defaults = column->usual};
     int r = 0;
     if (column->in.at == column->in.end && has_codes(column->info) &&
         column->info->distinct_count == 1)

@@ -8,6 +8,7 @@
 struct fg_level_plan {
     uint32_t *shape_begin;   /* shape_count + 1 */
     uint32_t *shape_columns; /* of wanted columns */
+    uint32_t *shape_places;  /* the place of each in the whole shape */
     uint32_t *attr_count;    /* by shape: attributes that it gives */
 };
 

@@ -54,14 +54,16 @@ int fg_page_encoder_init(struct fg_page_encoder *encoder, struct fg_codec *codec
     encoder->values = malloc(capacity * sizeof *encoder->values);
     encoder->a = malloc(capacity * sizeof *encoder->a);
     encoder->b = malloc(capacity * sizeof *encoder->b);
+    encoder->defaults = malloc(capacity * sizeof *encoder->defaults);
     encoder->parent = malloc(capacity * sizeof *encoder->parent);
     encoder->class = malloc(capacity * sizeof *encoder->class);
     encoder->run_begin = malloc((capacity + 1) * sizeof *encoder->run_begin);
     encoder->run_start = malloc(capacity * sizeof *encoder->run_start);
     encoder->texts = malloc(capacity * sizeof *encoder->texts);
     encoder->stamp = malloc((strings + 1) * sizeof *encoder->stamp);
-    if (!encoder->values || !encoder->a || !encoder->b || !encoder->parent || !encoder->class ||
-        !encoder->run_begin || !encoder->run_start || !encoder->texts || !encoder->stamp)
+    if (!encoder->values || !encoder->a || !encoder->b || !encoder->defaults || !encoder->parent ||
+        !encoder->class || !encoder->run_begin || !encoder->run_start || !encoder->texts ||
+        !encoder->stamp)
         return FG_ENOMEM;
     memset(encoder->stamp, 0xff, strings * sizeof *encoder->stamp);
     return 0;
@@ -72,6 +74,7 @@ void fg_page_encoder_free(struct fg_page_encoder *encoder)
     free(encoder->values);
     free(encoder->a);
     free(encoder->b);
+    free(encoder->defaults);
     free(encoder->parent);
     free(encoder->class);
     free(encoder->run_begin);
@@ -483,12 +486,15 @@ static struct fg_int_context column_context(struct fg_page_encoder *encoder,
     const uint32_t *owners = column->owners + column->cursor;
     struct fg_int_context context = {.a = encoder->a,
                                      .a_count = level->class_count,
-                                     .defaults = column->defaults,
                                      .rules = 1u << FG_RULE_PREVIOUS | 1u << FG_RULE_A};
     for (uint32_t i = 0; i < count; i++)
         encoder->a[i] = level->owner_class[owners[i]];
-    if (column->defaults)
+    if (column->defaults) {
+        for (uint32_t i = 0; i < count; i++)
+            encoder->defaults[i] = column->defaults[encoder->a[i]];
+        context.defaults = encoder->defaults;
         context.rules |= 1u << FG_RULE_DEFAULT;
+    }
     if (column->level != FG_LEVEL_SPAN)
         return context;
     for (uint32_t i = 0; i < count; i++)

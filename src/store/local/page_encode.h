@@ -16,7 +16,7 @@ struct fg_page_encoder {
     /* the encoder's own */
     struct fg_buffer chunk;
     uint64_t *values;
-    uint32_t *a, *b, *parent, *class, *stamp;
+    uint32_t *a, *b, *defaults, *parent, *class, *stamp;
     struct fg_slice *texts;
     uint32_t capacity;
     /* of the page at hand */

@@ -239,6 +239,8 @@ static int look_at_codes(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
     int r = fg_group_load_strings(pruner->group, pruner->codec, pruner->bytes_read);
     struct fg_batch batch;
     if (r == 0)
+        r = fg_group_load_shapes(pruner->group, pruner->codec);
+    if (r == 0)
         r = batch_of_codes(pruner, column, &batch);
     if (r < 0)
         return r;

@@ -205,6 +205,9 @@ static int look_at_resources(struct fg_pruner *pruner, struct fg_prune_leaf *lea
 static int owners_of(struct fg_pruner *pruner, uint32_t number, uint64_t **ret_owners)
 {
     const struct fg_group_level *level = &pruner->group->levels[FG_LEVEL_SPAN];
+    int r = fg_group_load_shapes(pruner->group, pruner->codec);
+    if (r < 0)
+        return r;
     uint64_t *owners = fg_arena_calloc(&pruner->arena, pruner->word_count + 1, sizeof *owners);
     uint8_t *has = fg_arena_calloc(&pruner->arena, level->shape_count + (size_t)1, sizeof *has);
     if (!owners || !has)

@@ -111,15 +111,16 @@ struct fg_group_column {
     uint64_t dictionary_size;
     uint64_t filter_offset; /* in the file */
     uint32_t filter_size;
-    uint64_t min, max;  /* of what is no text */
-    uint64_t *codes;    /* FG_FORM_*_CODES: what each code stands for */
-    uint64_t *defaults; /* by class of the level, or NULL */
+    uint64_t min, max; /* of what is no text */
+    uint64_t *codes;   /* FG_FORM_*_CODES: what each code stands for */
 };
 
 struct fg_group_level {
     uint32_t shape_count, class_count;
     uint32_t *shape_begin;   /* shape_count + 1 */
     uint32_t *shape_columns; /* column numbers */
+    /* what is usual in class c's kth column: usual[usual_begin[c] + k], a code */
+    uint32_t *usual_begin, *usual;
     uint32_t *class_shape, *class_name, *class_scope;
     uint8_t *class_kind, *class_status, *class_open;
 };
@@ -138,19 +139,23 @@ struct fg_group {
     struct fg_batch shared;          /* resources and scopes; strings once they are loaded */
     struct fg_group_column *columns;
     uint32_t column_count;
-    bool has_head; /* otherwise only what is above but shared, without codes and defaults */
+    uint32_t class_count; /* of spans */
+    bool has_head;        /* otherwise only what is above, but shared and codes */
+    bool has_shapes;      /* otherwise levels have classes only, and columns no codes */
+    struct fg_input rest; /* of the head */
     struct fg_group_level levels[FG_LEVEL_COUNT];
     struct fg_loaded dictionary;
 };
 
 FG_MUST_CHECK int fg_group_load(struct fg_segment *segment, struct fg_codec *codec, uint32_t number,
                                 uint64_t *bytes_read, struct fg_group **ret_group);
-/* In two steps, for who may have seen enough after the first: the columns alone, which is quick;
- * then what is in the head. */
+/* In three steps, for who may have seen enough after the first: the columns alone, which is quick;
+ * resources, scopes and classes; codes and shapes. Each needs the one before. */
 FG_MUST_CHECK int fg_group_load_columns(struct fg_segment *segment, uint32_t number,
                                         uint64_t *bytes_read, struct fg_group **ret_group);
 FG_MUST_CHECK int fg_group_load_head(struct fg_group *group, struct fg_codec *codec,
                                      uint64_t *bytes_read);
+FG_MUST_CHECK int fg_group_load_shapes(struct fg_group *group, struct fg_codec *codec);
 /* Loads the dictionary: shared.strings. */
 FG_MUST_CHECK int fg_group_load_strings(struct fg_group *group, struct fg_codec *codec,
                                         uint64_t *bytes_read);

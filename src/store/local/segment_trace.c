@@ -42,7 +42,7 @@ static int pages_open(struct pages *pages, uint32_t number)
         return 0;
     pages_close(pages);
     struct fg_group *group;
-    int r = fg_group_load(pages->segment, pages->codec, number, NULL, &group);
+    int r = fg_group_load_columns(pages->segment, number, NULL, &group);
     if (r < 0)
         return r;
     r = fg_directory_load(group, pages->codec, NULL, &pages->directory);
