@@ -71,13 +71,14 @@ static int make_folders(const struct backup *backup)
     return r;
 }
 
+/* Every name is durable before there is a manifest that needs it. */
 static int sync_folders(const struct backup *backup)
 {
-    static const char *const names[] = {"segments", "rollups"};
+    static const char *const names[] = {"segments", "rollups", ""};
     struct fg_env *env = backup->local->env;
     char path[FG_LOCAL_PATH_SIZE_MAX];
     int r = 0;
-    for (int i = 0; i < 2 && r == 0; i++) {
+    for (int i = 0; i < 3 && r == 0; i++) {
         snprintf(path, sizeof path, "%s/%s", backup->path, names[i]);
         r = fg_env_sync_dir(env, path);
     }

@@ -270,10 +270,10 @@ static size_t find_row(const struct fg_batch *batch, const struct care_span *spa
     return count;
 }
 
-static void fail_span(const char *what, const struct care_span *span)
+static void fail_span(const struct care *care, const char *what, const struct care_span *span)
 {
-    fail_msg("%s: tenant %u trace %u span %u service %u form %d day %u", what, span->tenant,
-             span->trace, span->id, span->service, span->form, span->day);
+    fail_msg("%s: %s: tenant %u trace %u span %u service %u form %d day %u", care->story, what,
+             span->tenant, span->trace, span->id, span->service, span->form, span->day);
 }
 
 /* Doubts about given spans of the trace are settled by what was read. An open form that another
@@ -317,16 +317,16 @@ static void check_trace(struct care *care, struct fg_builder *builder, uint32_t 
         expected++;
         size_t count = find_row(&batch, span, &row);
         if (count != 1)
-            fail_span(count ? "more than once" : "lost", span);
+            fail_span(care, count ? "more than once" : "lost", span);
         if (batch.start_ns[row] != start_of(span))
-            fail_span("another start", span);
+            fail_span(care, "another start", span);
     }
     for (row = 0; row < batch.span_count && batch.span_count != expected; row++)
         print_message("there: span %d service %u form %d\n", (int)batch.span_id[row],
                       service_of(&batch, row), form_of(&batch, row));
     if (batch.span_count != expected)
-        fail_msg("tenant %u trace %u has %u spans instead of %u", tenant, trace, batch.span_count,
-                 (unsigned)expected);
+        fail_msg("%s: tenant %u trace %u has %u spans instead of %u", care->story, tenant, trace,
+                 batch.span_count, (unsigned)expected);
 }
 
 void care_check(struct care *care)

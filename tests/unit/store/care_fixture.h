@@ -47,6 +47,7 @@ struct care {
     int result; /* of the append that was answered last; 1: none was */
     char event[512];
     size_t event_count;
+    char story[128]; /* how the test came here: said when it fails */
 };
 
 void care_start(struct care *care, uint64_t seed);

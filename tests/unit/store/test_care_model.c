@@ -189,12 +189,13 @@ static void recover(void)
         care_cut(&care);
     }
     if (care_open(&care) < 0)
-        fail_msg("does not open: %s", care.message);
+        fail_msg("%s: does not open: %s", care.story, care.message);
 }
 
 static void live(uint64_t seed, uint32_t length)
 {
     care_start(&care, seed);
+    snprintf(care.story, sizeof care.story, "seed %d", (int)seed);
     care.options.retention =
         (struct fg_retention){.age_ns = AGE_DAYS * CARE_DAY, .pinned_bytes_max = 1 << 20};
     today = 0;
@@ -206,7 +207,7 @@ static void live(uint64_t seed, uint32_t length)
         if (fg_sim_is_cut(care.sim))
             recover();
         else if (r < 0)
-            fail_msg("%s says %d: %s", steps[step].name, r, care.event);
+            fail_msg("%s: %s says %d: %s", care.story, steps[step].name, r, care.event);
         if (below(4) == 0) {
             mark_expired(false);
             care_check(&care);
@@ -230,11 +231,8 @@ static void every_life_is_as_the_model_says(void **state)
     const char *text = getenv("FG_MODEL_SEEDS"), *first = getenv("FG_MODEL_FIRST");
     uint64_t begin = first ? strtoull(first, NULL, 10) : 0;
     uint64_t count = text ? strtoull(text, NULL, 10) : 150;
-    for (uint64_t seed = begin; seed < begin + count; seed++) {
-        fprintf(stderr, "\rseed %d ", (int)seed);
+    for (uint64_t seed = begin; seed < begin + count; seed++)
         live(seed, 120);
-    }
-    fprintf(stderr, "\r");
 }
 
 int main(void)

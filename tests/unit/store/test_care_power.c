@@ -181,6 +181,8 @@ static void check_after(const struct work *work)
 static bool cut_once(const struct work *work, uint64_t seed, uint64_t nth, uint64_t recovery_cut)
 {
     care_start(&care, seed);
+    snprintf(care.story, sizeof care.story, "%s cut at change %d, again at %d, seed %d", work->name,
+             (int)nth, (int)recovery_cut, (int)seed);
     assert_int_equal(care_open(&care), 0);
     work->prepare();
     fg_sim_cut_at(care.sim, FG_SIM_CHANGES, nth);
