@@ -360,7 +360,8 @@ static void eof(struct fg_conn *conn)
         return;
     }
     http1->is_last = true;
-    fg_call_cancel(call);
+    if (!fg_call_is_answered(call))
+        fg_call_cancel(call); /* most likely it went for good */
 }
 
 /* -- Going on -------------------------------------------------------------------------------------

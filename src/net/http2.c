@@ -6,6 +6,7 @@
 #include "loop.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 /* Bytes of one header block, as a multiple of what a request may have, after which decoding it any
  * further is a waste. */
@@ -151,10 +152,29 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
-static void take_head(struct fg_http2 *http2, struct fg_call *call)
+/* RFC 9110 section 10.1.1: a client that waits with its body hears that it is wanted. */
+static void continue_client(struct fg_http2 *http2, struct fg_call *call)
+{
+    struct fg_slice expect = fg_request_field(&call->request, "expect");
+    const nghttp2_nv status = {.name = (uint8_t *)(uintptr_t) ":status",
+                               .value = (uint8_t *)(uintptr_t) "100",
+                               .namelen = 7,
+                               .valuelen = 3};
+    if (expect.size == 0 || fg_call_is_answered(call))
+        return;
+    if (expect.size != 12 || strncasecmp((const char *)expect.data, "100-continue", 12) != 0)
+        fg_call_refuse(call, FG_REFUSED_EXPECTATION, NULL);
+    else if (nghttp2_submit_headers(http2->session, NGHTTP2_FLAG_NONE, call->stream_id, NULL,
+                                    &status, 1, NULL) < 0)
+        http2->is_broken = true;
+}
+
+static void take_head(struct fg_http2 *http2, struct fg_call *call, bool is_end)
 {
     struct fg_net_loop *loop = http2->conn->loop;
     fg_call_on_head(call);
+    if (!is_end)
+        continue_client(http2, call);
     fg_conn_wake_at(http2->conn, fg_net_body_due_ns(loop, loop->now_ns, 0));
 }
 
@@ -168,7 +188,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_HEADERS:
         http2->head_since_ns = 0;
         if (call && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-            take_head(http2, call);
+            take_head(http2, call, is_end);
         break;
     case NGHTTP2_DATA:
         if (!is_end && frame->hd.length == frame->data.padlen)

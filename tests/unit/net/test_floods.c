@@ -131,6 +131,7 @@ static void a_window_forgives(void **state)
             nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
             h2_flush(h2);
         }
+        live_wait_count(&live.counters->streams_reset, (unsigned)(round + 1) * 15);
         poll(NULL, 0, 35);
     }
     struct h2_stream *echo = h2_request(h2, "GET", "/echo", (struct fg_slice){0}, false, NULL);
@@ -416,11 +417,11 @@ static void buffered_size(void **state)
 
 static void little_time(struct fg_net_limits *limits)
 {
-    limits->header_timeout_ns = 60 * MS;
-    limits->body_grace_ns = 60 * MS;
+    limits->header_timeout_ns = 150 * MS;
+    limits->body_grace_ns = 150 * MS;
     limits->body_rate_bytes_min = 1000000;
-    limits->idle_timeout_ns = 60 * MS;
-    limits->write_timeout_ns = 60 * MS;
+    limits->idle_timeout_ns = 150 * MS;
+    limits->write_timeout_ns = 150 * MS;
 }
 
 static void slow_clients(void **state)
@@ -447,7 +448,7 @@ static void idle_connections(void **state)
     struct h2_stream *held = h2_request(h2, "GET", "/hold", (struct fg_slice){0}, false, NULL);
     h2_flush(h2);
     live_wait_held(1);
-    poll(NULL, 0, 150);
+    poll(NULL, 0, 300);
     assert_int_equal(live_count(&live.counters->connections_idle_closed), 0);
     live_release();
     h2_wait(h2, held);

@@ -384,6 +384,23 @@ static void half_closed_clients(void **state)
     expect_end(fd);
 }
 
+/* Also in the midst of an answer that is pulled: nobody gave that up. */
+static void half_closed_readers(void **state)
+{
+    (void)state;
+    int fd = client_connect();
+    client_say(fd, "GET /pull?size=20000000 HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < 1000 && live_count(&live.pulled_bytes) == 0; i++)
+        poll(NULL, 0, 1);
+    shutdown(fd, SHUT_WR);
+    struct answer answer = client_read(fd, false);
+    assert_int_equal(answer.body.size, 20000000);
+    assert_false(answer.is_cut);
+    assert_int_equal(live_count(&live.counters->requests_cancelled), 0);
+    answer_free(&answer);
+    expect_end(fd);
+}
+
 static void a_body_that_never_ends_is_no_request(void **state)
 {
     (void)state;
@@ -455,6 +472,7 @@ int main(void)
         TEST(compressed_bodies),
         TEST(clients_that_go),
         TEST(half_closed_clients),
+        TEST(half_closed_readers),
         TEST(a_body_that_never_ends_is_no_request),
         TEST(wakes_from_other_threads),
         TEST(connections_are_spread),

@@ -142,6 +142,34 @@ static void early_answers(void **state)
     free(body);
 }
 
+static void expect_100_continue(void **state)
+{
+    (void)state;
+    static const char *const expect[][2] = {{"expect", "100-continue"}, {NULL, NULL}};
+    static const char *const tea[][2] = {{"expect", "tea"}, {NULL, NULL}};
+    struct h2 *h2 = h2_connect(WINDOW);
+    struct h2_stream *echo = h2_request(h2, "POST", "/echo", (struct fg_slice){0}, true, expect);
+    for (int i = 0; i < 100 && !h2_has(echo, ":status: 100\n"); i++) {
+        h2_flush(h2);
+        h2_read_some(h2, 50);
+    }
+    assert_true(h2_has(echo, ":status: 100\n"));
+    echo->request_body = FG_SLICE("now");
+    echo->holds_back = false;
+    nghttp2_session_resume_data(h2->session, echo->id);
+    h2_wait(h2, echo);
+    expect_body(echo, 200, "now");
+    struct h2_stream *early = h2_request(h2, "POST", "/early", FG_SLICE("x"), false, expect);
+    h2_wait(h2, early);
+    expect_body(early, 401, "who are you?\n");
+    assert_false(h2_has(early, ":status: 100\n"));
+    struct h2_stream *refused = h2_request(h2, "POST", "/echo", FG_SLICE("x"), false, tea);
+    h2_wait(h2, refused);
+    assert_int_equal(refused->status, 417);
+    assert_int_equal(live_count(&live.counters->refused[FG_REFUSED_EXPECTATION]), 1);
+    h2_close(h2);
+}
+
 static void clients_that_go(void **state)
 {
     (void)state;
@@ -287,6 +315,7 @@ int main(void)
         TEST(large_bodies),
         TEST(pulled_answers),
         TEST(early_answers),
+        TEST(expect_100_continue),
         TEST(clients_that_go),
         TEST(http1_on_the_same_port),
         TEST(calls),

@@ -374,11 +374,11 @@ static void connection_count(void **state)
 
 static void little_time(struct fg_net_limits *limits)
 {
-    limits->header_timeout_ns = 60 * MS;
-    limits->body_grace_ns = 60 * MS;
+    limits->header_timeout_ns = 150 * MS;
+    limits->body_grace_ns = 150 * MS;
     limits->body_rate_bytes_min = 1000000;
-    limits->idle_timeout_ns = 60 * MS;
-    limits->write_timeout_ns = 60 * MS;
+    limits->idle_timeout_ns = 150 * MS;
+    limits->write_timeout_ns = 150 * MS;
 }
 
 /* One byte every few milliseconds, until the server has something to say. */
@@ -395,7 +395,8 @@ static void slow_heads(void **state)
     (void)state;
     start_with(little_time);
     int fd = client_connect();
-    drip(fd, "GET /echo HTTP/1.1\r\n" HOST "x-long: 0123456789012345678901234567890123456789\r\n");
+    drip(fd, "GET /echo HTTP/1.1\r\n" HOST
+             "x-long: 01234567890123456789012345678901234567890123456789\r\n");
     expect_status(fd, 408);
     expect_end(fd);
     assert_int_equal(refused(FG_REFUSED_TIMEOUT), 1);
@@ -439,12 +440,12 @@ static void a_body_at_a_fair_rate_is_taken(void **state)
 {
     (void)state;
     struct fg_server_options options = live_options();
-    options.limits.body_grace_ns = 30 * MS;
+    options.limits.body_grace_ns = 100 * MS;
     options.limits.body_rate_bytes_min = 1000;
     live_start(&options);
     int fd = client_connect();
-    client_say(fd, "POST /echo HTTP/1.1\r\n" HOST "content-length: 1000\r\n\r\n");
-    for (int i = 0; i < 100; i++) {
+    client_say(fd, "POST /echo HTTP/1.1\r\n" HOST "content-length: 3000\r\n\r\n");
+    for (int i = 0; i < 300; i++) {
         client_say(fd, "0123456789");
         poll(NULL, 0, 1);
     }
@@ -469,7 +470,7 @@ static void idle_connections(void **state)
     int busy = client_connect();
     client_say(busy, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
     live_wait_held(1);
-    poll(NULL, 0, 150);
+    poll(NULL, 0, 300);
     assert_true(is_open(busy));
     live_release();
     expect_answer(busy, 200, "held\n");

@@ -100,6 +100,36 @@ static void open_files_are_raised(void **state)
     live_stop();
 }
 
+/* Without a file descriptor left the client waits, the loop does not spin, and it goes on later. */
+static void no_open_file_is_left(void **state)
+{
+    (void)state;
+    struct fg_server_options options = live_options();
+    struct rlimit limit;
+    live_start(&options);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)live.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int next = dup(fd); /* the lowest that is free, and with it all below are taken */
+    struct rlimit low = {.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
+    close(next);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    for (int i = 0; i < 1000 && live_count(&live.counters->accept_errors) == 0; i++)
+        poll(NULL, 0, 1);
+    uint64_t errors = live_count(&live.counters->accept_errors);
+    assert_true(errors >= 1);
+    poll(NULL, 0, 50);
+    assert_true(live_count(&live.counters->accept_errors) <= errors + options.loop_count);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    client_say(fd, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    expect_status(fd, 200);
+    close(fd);
+    live_stop();
+}
+
 /* Opened and never started: clients wait in the backlog, and closing is all. */
 static void closed_without_a_start(void **state)
 {
@@ -358,15 +388,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE_TEST(many_idle_connections), /* first: it measures memory */
-        LIVE_TEST(addresses_that_are_none),
-        LIVE_TEST(addresses_in_use),
-        LIVE_TEST(several_listeners),
-        LIVE_TEST(open_files_are_raised),
-        LIVE_TEST(closed_without_a_start),
-        LIVE_TEST(posted_messages),
-        LIVE_TEST(draining),
-        LIVE_TEST(draining_has_an_end),
-        LIVE_TEST(references_are_waited_for),
+        LIVE_TEST(addresses_that_are_none), LIVE_TEST(addresses_in_use),
+        LIVE_TEST(several_listeners),       LIVE_TEST(open_files_are_raised),
+        LIVE_TEST(no_open_file_is_left),    LIVE_TEST(closed_without_a_start),
+        LIVE_TEST(posted_messages),         LIVE_TEST(draining),
+        LIVE_TEST(draining_has_an_end),     LIVE_TEST(references_are_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
