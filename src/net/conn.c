@@ -44,7 +44,8 @@ void fg_conn_start(struct fg_conn *conn)
 uint8_t *fg_conn_room(struct fg_conn *conn, size_t *ret_size)
 {
     *ret_size = FG_NET_READ_SIZE;
-    return conn->phase == FG_CONN_SPEAKING ? conn->protocol->room(conn, ret_size) : NULL;
+    bool is_asked = conn->phase == FG_CONN_SPEAKING && conn->protocol->room;
+    return is_asked ? conn->protocol->room(conn, ret_size) : NULL;
 }
 
 static void speak(struct fg_conn *conn, int (*start)(struct fg_conn *conn))

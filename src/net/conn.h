@@ -44,7 +44,7 @@ struct fg_response;
 
 struct fg_protocol {
     /* Where the next bytes should be read to: room in a body's buffer, or NULL for anywhere.
-     * *ret_size: at most so many. */
+     * *ret_size: at most so many. May be NULL: anywhere, any size. */
     uint8_t *(*room)(struct fg_conn *conn, size_t *ret_size);
     void (*input)(struct fg_conn *conn, struct fg_slice bytes);
     void (*eof)(struct fg_conn *conn);

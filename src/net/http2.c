@@ -291,13 +291,6 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 /* -- The connection -------------------------------------------------------------------------------
  */
 
-static uint8_t *room(struct fg_conn *conn, size_t *ret_size)
-{
-    (void)conn;
-    (void)ret_size;
-    return NULL;
-}
-
 static void input(struct fg_conn *conn, struct fg_slice bytes)
 {
     struct fg_http2 *http2 = http2_of(conn);
@@ -411,7 +404,6 @@ static void http2_free(struct fg_conn *conn)
 }
 
 static const struct fg_protocol protocol = {
-    .room = room,
     .input = input,
     .eof = eof,
     .advance = advance,

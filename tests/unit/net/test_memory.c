@@ -1,11 +1,11 @@
 /* Out of memory at each allocation of net, once and for ever, in each exchange of the fuzz corpus:
  * the one request is refused or the one connection cut, and nothing is left behind (tests/fuzz/
  * net_conn.c asserts it, and LeakSanitizer). */
+#include "fail_alloc.h"
+
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,50 +13,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *data, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *data, size_t size);
-
-static bool is_armed, is_for_ever;
-static unsigned fail_at, allocations;
-
-static bool fails(void)
-{
-    if (!is_armed)
-        return false;
-    unsigned number = ++allocations;
-    return is_for_ever ? number >= fail_at : number == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *data, size_t size)
-{
-    return fails() ? NULL : __real_realloc(data, size);
-}
-
 static void fail_each(const uint8_t *data, size_t size, bool for_ever, unsigned *ret_runs)
 {
-    is_for_ever = for_ever;
-    for (fail_at = 1;; fail_at++) {
-        allocations = 0;
-        is_armed = true;
+    for (uint64_t n = 1;; n++) {
+        fail_alloc_at(n, for_ever);
         LLVMFuzzerTestOneInput(data, size);
-        is_armed = false;
         ++*ret_runs;
-        if (allocations < fail_at)
-            return; /* it got by without the one that would have failed */
+        if (!fail_alloc_off())
+            return; /* it has fewer allocations than that */
     }
 }
 
