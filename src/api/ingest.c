@@ -149,8 +149,11 @@ static void describe_partial(struct ingest *ingest)
     struct fg_buffer text;
     fg_buffer_init(&text, MESSAGE_SIZE_MAX);
     fg_intake_describe(intake, &text);
-    ingest->message = fg_arena_copy(ingest->exchange->request->arena, fg_buffer_slice(&text));
+    if (!text.error)
+        ingest->message = fg_arena_copy(ingest->exchange->request->arena, fg_buffer_slice(&text));
     fg_buffer_free(&text);
+    if (ingest->message.size == 0)
+        ingest->message = FG_SLICE("spans were refused; /metrics counts them by reason");
 }
 
 /* The loop's builder holds what was accepted: on to the store. */

@@ -149,7 +149,7 @@ int fg_go_duration_parse(struct fg_slice text, uint64_t *ret_ns)
  * ------------------------------------------------------------------------------------
  */
 
-/* One more that must hold on the same span. NULL: out of memory, which is answered at the end. */
+/* One more that must hold on the same span; NULL: memory ran out. */
 static bool add(struct fg_trace_stream *stream, const struct fg_query *condition)
 {
     stream->query = condition ? fg_query_and(stream->query, condition, &stream->query_arena) : NULL;
@@ -307,7 +307,7 @@ static bool add_field(struct fg_trace_stream *stream, enum fg_field field, struc
 
 static bool out_of_memory(struct fg_trace_stream *stream)
 {
-    fg_answer_error(stream->exchange, FG_ELIMIT, stream->ops->verb);
+    fg_answer_error(stream->exchange, FG_ENOMEM, stream->ops->verb);
     return false;
 }
 
@@ -478,6 +478,8 @@ static bool plan(struct fg_trace_stream *stream)
         fg_query_plan(stream->query, &stream->query_arena, &stream->search.predicate,
                       &stream->is_whole, &message) == 0)
         return true;
+    if (stream->query_arena.overflow)
+        return out_of_memory(stream);
     fg_answer_invalid(stream->exchange, "%s", message);
     return false;
 }

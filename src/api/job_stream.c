@@ -199,7 +199,9 @@ void fg_job_stream_abandon(struct fg_job_stream *stream)
 
 void fg_job_stream_start_take(struct fg_job_stream *stream, struct fg_workers *workers)
 {
-    int r = fg_workers_queue(workers, &stream->task);
+    /* A parameter that memory did not suffice for looks as if it were absent. */
+    bool lost_some = stream->exchange->request->arena->overflow;
+    int r = lost_some ? FG_ENOMEM : fg_workers_queue(workers, &stream->task);
     if (r < 0) {
         fg_answer_error(stream->exchange, r, stream->verb);
         fg_job_stream_abandon(stream);

@@ -107,7 +107,10 @@ static bool read_query(struct fg_trace_stream *stream)
         return true;
     if (fg_query_parse(text, &stream->query_arena, &stream->query, &error) == 0)
         return true;
-    fg_answer_invalid(exchange, "q: at byte %zu: %s", error.offset + 1, error.message);
+    if (stream->query_arena.overflow)
+        fg_answer_error(exchange, FG_ENOMEM, stream->ops->verb);
+    else
+        fg_answer_invalid(exchange, "q: at byte %zu: %s", error.offset + 1, error.message);
     return false;
 }
 
@@ -121,7 +124,10 @@ static bool plan(struct fg_trace_stream *stream)
     if (fg_query_plan(stream->query, &stream->query_arena, &stream->search.predicate,
                       &stream->is_whole, &message) == 0)
         return true;
-    fg_answer_invalid(stream->exchange, "q: %s", message);
+    if (stream->query_arena.overflow)
+        fg_answer_error(stream->exchange, FG_ENOMEM, stream->ops->verb);
+    else
+        fg_answer_invalid(stream->exchange, "q: %s", message);
     return false;
 }
 

@@ -365,8 +365,9 @@ void fg_trace_stream_abandon(struct fg_trace_stream *stream)
 void fg_trace_stream_start_take(struct fg_trace_stream *stream)
 {
     struct fg_exchange *exchange = stream->exchange;
-    int r = 0;
-    if (stream->is_search && stream->search.predicate)
+    /* A parameter that memory did not suffice for looks as if it were absent. */
+    int r = exchange->request->arena->overflow ? FG_ENOMEM : 0;
+    if (r == 0 && stream->is_search && stream->search.predicate)
         r = fg_matcher_new(stream->search.predicate, &stream->matcher);
     if (r == 0 && stream->query)
         r = fg_query_matcher_new(stream->query, &stream->query_matcher);

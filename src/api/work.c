@@ -47,7 +47,9 @@ struct fg_work *fg_work_new(struct fg_exchange *exchange, const char *verb,
 
 void fg_work_start(struct fg_work *work, struct fg_workers *workers)
 {
-    int r = fg_workers_queue(workers, &work->task);
+    /* A parameter that memory did not suffice for looks as if it were absent. */
+    bool lost_some = work->exchange->request->arena->overflow;
+    int r = lost_some ? FG_ENOMEM : fg_workers_queue(workers, &work->task);
     if (r < 0)
         fg_answer_error(work->exchange, r, work->verb);
 }

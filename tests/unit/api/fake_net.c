@@ -90,6 +90,8 @@ bool fake_pull(struct fake_request *fake)
         return false;
     fg_buffer_init(&part, FG_PULL_SIZE_MAX);
     int r = fake->generator->pull(fake->generator, &part, &done);
+    if (r == 0)
+        r = part.error;
     fg_buffer_append_slice(&fake->answer, fg_buffer_slice(&part));
     if (part.size > fake->pull_size_max)
         fake->pull_size_max = part.size;

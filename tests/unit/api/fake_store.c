@@ -105,7 +105,7 @@ int fg_store_append_take(struct fg_store *store, struct fg_append *append)
 static int copy_trace(struct fg_store *store, uint32_t count, uint64_t high, uint64_t low,
                       struct fg_builder *builder)
 {
-    struct fg_remap *remap;
+    struct fg_remap *remap = NULL;
     int r = fg_remap_new(&remap);
     for (uint32_t i = 0; r == 0 && i < count; i++) {
         const struct fg_batch *batch = fg_block_batch(store->blocks[i]);
@@ -181,19 +181,22 @@ int fg_store_scan(struct fg_store *store, const struct fg_scan *scan, struct fg_
     return r;
 }
 
-/* The services of parents that lie in the same block. */
+/* The services of parents that lie in the same block; NULL: out of memory. */
 static uint32_t *callers_of(const struct fg_batch *batch)
 {
     struct fg_arena arena;
     struct fg_tree tree;
     uint32_t *callers = calloc(batch->span_count + 1u, sizeof *callers);
     fg_arena_init(&arena, (size_t)64 << 20);
-    if (callers && fg_tree_build(batch, &arena, &tree) == 0)
-        for (uint32_t i = 0; i < batch->span_count; i++)
-            if (tree.parent[i] != FG_TREE_NONE)
-                callers[i] = batch->resource_service[batch->resource[tree.parent[i]]];
+    bool ok = callers && fg_tree_build(batch, &arena, &tree) == 0;
+    for (uint32_t i = 0; ok && i < batch->span_count; i++)
+        if (tree.parent[i] != FG_TREE_NONE)
+            callers[i] = batch->resource_service[batch->resource[tree.parent[i]]];
     fg_arena_free(&arena);
-    return callers;
+    if (ok)
+        return callers;
+    free(callers);
+    return NULL;
 }
 
 int fg_store_rollup(struct fg_store *store, uint32_t tenant, uint64_t start_ns_min,
