@@ -152,6 +152,47 @@ static void parts_of_a_trace_are_joined(void **state)
     assert_memory_equal(rows, expected, sizeof expected);
 }
 
+/* A trace that goes over a row group's end: whoever is called behind it knows its caller before it,
+ * when it is sealed, when it is copied, and when it is joined. */
+static void calls_over_a_row_groups_end_are_counted(void **state)
+{
+    (void)state;
+    enum { COUNT = FG_ROW_GROUP_ROWS_MAX + 5000 };
+    struct care_span *spans = calloc(COUNT, sizeof *spans);
+    uint64_t counts[3];
+    assert_non_null(spans);
+    for (uint32_t i = 0; i < COUNT; i++)
+        spans[i] = (struct care_span){.trace = 1,
+                                      .id = i + 1,
+                                      .parent = i % 3 ? i : i / 3,
+                                      .service = i % 2,
+                                      .form = CARE_ENDED};
+    uint64_t calls = 0;
+    for (uint32_t i = 1; i < COUNT; i++)
+        calls += spans[i].parent && spans[i].service != spans[spans[i].parent - 1].service;
+    care.options.wal_segment_size = 32 << 20;
+    open_store();
+    care_seal(&care, spans, COUNT);
+    count_rollup(0, counts);
+    assert_int_equal(counts[0], COUNT);
+    assert_int_equal(counts[1], calls);
+    for (uint32_t i = 0; i < COUNT; i++)
+        spans[i].trace = 2;
+    care_seal(&care, spans, COUNT);
+    assert_int_equal(fg_store_settle(care.store), 0);
+    assert_int_equal(care_counters(&care).segment_count, 1);
+    count_rollup(0, counts);
+    assert_int_equal(counts[0], 2 * COUNT);
+    assert_int_equal(counts[1], 2 * calls);
+    care_seal(&care, spans, COUNT); /* once more: joined, and each span stays once */
+    assert_int_equal(fg_store_settle(care.store), 0);
+    assert_int_equal(care_counters(&care).segment_count, 1);
+    count_rollup(0, counts);
+    assert_int_equal(counts[0], 2 * COUNT);
+    assert_int_equal(counts[1], 2 * calls);
+    free(spans);
+}
+
 static void forms_of_a_span_become_one(void **state)
 {
     (void)state;
@@ -573,6 +614,7 @@ int main(void)
         TEST(upkeep_merges_by_itself),
         TEST(tenants_and_days_stay_apart),
         TEST(parts_of_a_trace_are_joined),
+        TEST(calls_over_a_row_groups_end_are_counted),
         TEST(forms_of_a_span_become_one),
         TEST(a_damaged_segment_is_left_out),
         TEST(a_full_disk_puts_merging_off),
