@@ -169,7 +169,7 @@ static int add_segment_rollup(struct fg_local_segment *segment, struct fg_rollup
 {
     uint8_t *bytes;
     size_t size;
-    if (!segment->segment || is_kept(segment))
+    if (!segment->segment)
         return 0;
     int r = fg_segment_rollup(segment->segment, &bytes, &size);
     if (r == 0 && size > 0)

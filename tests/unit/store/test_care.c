@@ -124,31 +124,34 @@ static int get_rows(void *arg, const struct fg_scan_rows *rows)
 static void parts_of_a_trace_are_joined(void **state)
 {
     (void)state;
-    const struct care_span parts[][2] = {
+    /* trace 4 begins before 5 and 7, and its other part after them */
+    const struct care_span parts[][3] = {
         {{.trace = 7, .id = 3, .parent = 2, .service = 2, .form = CARE_ENDED},
-         {.trace = 5, .id = 1, .service = 1, .form = CARE_ENDED}},
+         {.trace = 5, .id = 1, .service = 1, .form = CARE_ENDED},
+         {.trace = 4, .id = 5000, .service = 1, .form = CARE_ENDED}},
         {{.trace = 7, .id = 1, .service = 1, .form = CARE_ENDED},
-         {.trace = 5, .id = 2, .parent = 1, .service = 2, .form = CARE_ENDED}},
+         {.trace = 5, .id = 2, .parent = 1, .service = 2, .form = CARE_ENDED},
+         {.trace = 4, .id = 1, .service = 1, .form = CARE_ENDED}},
         {{.trace = 7, .id = 4, .parent = 1, .service = 3, .form = CARE_ENDED},
          {.trace = 7, .id = 2, .parent = 1, .service = 2, .form = CARE_ENDED}}};
     uint64_t counts[3], rows[8], *next = rows;
     open_store();
     for (int i = 0; i < 3; i++)
-        care_seal(&care, parts[i], 2);
+        care_seal(&care, parts[i], i < 2 ? 3 : 2);
     count_rollup(0, counts);
-    assert_int_equal(counts[0], 6);
+    assert_int_equal(counts[0], 8);
     assert_int_equal(counts[1], 0); /* no two have met */
     assert_int_equal(fg_store_settle(care.store), 0);
     count_rollup(0, counts);
-    assert_int_equal(counts[0], 6);
+    assert_int_equal(counts[0], 8);
     assert_int_equal(counts[1], 3); /* 5: 1>2; 7: 1>2, 1>3 */
     care_check(&care);
     struct fg_read_stats stats = {0};
     const struct fg_scan scan = {
         .start_ns_max = UINT64_MAX, .columns = FG_COLUMNS_IDS, .rows = get_rows, .arg = &next};
     assert_int_equal(fg_store_scan(care.store, &scan, &stats), 0);
-    const uint64_t expected[] = {501, 502, 701, 702, 703, 704};
-    assert_int_equal(next - rows, 6);
+    const uint64_t expected[] = {401, 5400, 501, 502, 701, 702, 703, 704};
+    assert_int_equal(next - rows, 8);
     assert_memory_equal(rows, expected, sizeof expected);
 }
 
