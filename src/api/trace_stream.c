@@ -141,6 +141,7 @@ static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
     r = fg_trace_summarize(&stream->batch, &stream->arena, &stream->summary);
     if (r == 0 && stream->query_matcher)
         r = fg_query_matches(stream->query_matcher, &stream->batch, &stream->summary,
+                             stream->search.start_ns_min, stream->search.start_ns_max,
                              &stream->arena, &matches);
     *ret_belongs = matches;
     return r;

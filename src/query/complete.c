@@ -15,6 +15,13 @@
 #define TEXT_SIZE_MAX   256u    /* longer values are no help to who types */
 #define NUMBER_SIZE_MAX 40
 
+/* What is known of a string of the page at hand. */
+struct in_page {
+    uint64_t rows;     /* that have it */
+    uint32_t last_row; /* and one, so that a row's events count once */
+    bool is_key;       /* it is the key whose values are wanted; a page may hold it twice */
+};
+
 struct counter {
     const struct fg_complete *complete;
     struct fg_arena *arena;
@@ -26,8 +33,8 @@ struct counter {
 
     enum fg_field field; /* values: of what */
     struct fg_slice key;
-    uint32_t key_id;     /* its id in the page at hand; 0 where the page does not have it */
-    uint64_t *of_string; /* by string id of the page at hand: rows */
+    bool has_key;              /* the page at hand has it */
+    struct in_page *of_string; /* by string id of the page at hand */
     uint32_t of_string_capacity;
     int (*page)(struct counter *counter, const struct fg_scan_rows *rows);
 };
@@ -101,30 +108,42 @@ static int add(struct counter *counter, enum fg_field level, uint8_t type, struc
 static int begin_page(struct counter *counter, const struct fg_batch *batch)
 {
     if (batch->string_count > counter->of_string_capacity) {
-        uint64_t *of_string = realloc(counter->of_string, batch->string_count * sizeof *of_string);
+        struct in_page *of_string =
+            realloc(counter->of_string, batch->string_count * sizeof *of_string);
         if (!of_string)
             return FG_ENOMEM;
         counter->of_string = of_string;
         counter->of_string_capacity = batch->string_count;
     }
     memset(counter->of_string, 0, batch->string_count * sizeof *counter->of_string);
-    counter->key_id = 0;
-    for (uint32_t id = 1; counter->key.size && id < batch->string_count; id++)
-        if (fg_slice_equal(batch->strings[id], counter->key))
-            counter->key_id = id;
+    counter->has_key = false;
+    for (uint32_t id = 1; counter->key.size && id < batch->string_count; id++) {
+        counter->of_string[id].is_key = fg_slice_equal(batch->strings[id], counter->key);
+        counter->has_key |= counter->of_string[id].is_key;
+    }
     return 0;
+}
+
+static void count_row(struct counter *counter, uint32_t string, uint32_t row)
+{
+    struct in_page *in_page = &counter->of_string[string];
+    if (in_page->rows && in_page->last_row == row)
+        return;
+    in_page->rows++;
+    in_page->last_row = row;
 }
 
 static int end_page(struct counter *counter, const struct fg_batch *batch, enum fg_field level,
                     uint8_t type)
 {
     for (uint32_t id = 0; id < batch->string_count; id++) {
-        if (counter->of_string[id] == 0)
+        struct in_page *in_page = &counter->of_string[id];
+        if (in_page->rows == 0)
             continue;
-        int r = add(counter, level, type, batch->strings[id], counter->of_string[id]);
+        int r = add(counter, level, type, batch->strings[id], in_page->rows);
         if (r < 0)
             return r;
-        counter->of_string[id] = 0;
+        in_page->rows = 0;
     }
     return 0;
 }
@@ -169,23 +188,24 @@ static int take_rows(void *arg, const struct fg_scan_rows *rows)
 
 /* -- Keys */
 
-static void count_keys(struct counter *counter, const struct fg_attrs *attrs, uint32_t owner)
+static void count_keys(struct counter *counter, const struct fg_attrs *attrs, uint32_t owner,
+                       uint32_t row)
 {
     uint32_t begin, end;
     fg_attrs_range(attrs, owner, &begin, &end);
     for (uint32_t i = begin; i < end; i++)
-        counter->of_string[attrs->key[i]]++;
+        count_row(counter, attrs->key[i], row);
 }
 
 static int span_keys(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    count_keys(counter, &batch->span_attrs, row);
+    count_keys(counter, &batch->span_attrs, row, row);
     return 0;
 }
 
 static int resource_keys(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    count_keys(counter, &batch->resource_attrs, batch->resource[row]);
+    count_keys(counter, &batch->resource_attrs, batch->resource[row], row);
     return 0;
 }
 
@@ -193,7 +213,7 @@ static int event_keys(struct counter *counter, const struct fg_batch *batch, uin
 {
     for (uint32_t i = batch->event_begin ? batch->event_begin[row] : 0;
          batch->event_begin && i < batch->event_begin[row + 1]; i++)
-        count_keys(counter, &batch->event_attrs, i);
+        count_keys(counter, &batch->event_attrs, i, row);
     return 0;
 }
 
@@ -201,7 +221,7 @@ static int link_keys(struct counter *counter, const struct fg_batch *batch, uint
 {
     for (uint32_t i = batch->link_begin ? batch->link_begin[row] : 0;
          batch->link_begin && i < batch->link_begin[row + 1]; i++)
-        count_keys(counter, &batch->link_attrs, i);
+        count_keys(counter, &batch->link_attrs, i, row);
     return 0;
 }
 
@@ -251,15 +271,15 @@ static int add_number(struct counter *counter, enum fg_field level, uint8_t type
 }
 
 static int values_of(struct counter *counter, enum fg_field level, const struct fg_attrs *attrs,
-                     uint32_t owner)
+                     uint32_t owner, uint32_t row)
 {
     uint32_t begin, end;
     fg_attrs_range(attrs, owner, &begin, &end);
     for (uint32_t i = begin; i < end; i++) {
-        if (attrs->key[i] != counter->key_id)
+        if (!counter->of_string[attrs->key[i]].is_key)
             continue;
         if (attrs->type[i] == FG_VALUE_STRING)
-            counter->of_string[attrs->value[i]]++;
+            count_row(counter, (uint32_t)attrs->value[i], row);
         else
             return add_number(counter, level, attrs->type[i], attrs->value[i]);
     }
@@ -268,23 +288,24 @@ static int values_of(struct counter *counter, enum fg_field level, const struct 
 
 static int span_values(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    return values_of(counter, FG_FIELD_ATTR_SPAN, &batch->span_attrs, row);
+    return values_of(counter, FG_FIELD_ATTR_SPAN, &batch->span_attrs, row, row);
 }
 
 static int resource_values(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    return values_of(counter, FG_FIELD_ATTR_RESOURCE, &batch->resource_attrs, batch->resource[row]);
+    return values_of(counter, FG_FIELD_ATTR_RESOURCE, &batch->resource_attrs, batch->resource[row],
+                     row);
 }
 
 static int service_of(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    counter->of_string[batch->resource_service[batch->resource[row]]]++;
+    count_row(counter, batch->resource_service[batch->resource[row]], row);
     return 0;
 }
 
 static int name_of(struct counter *counter, const struct fg_batch *batch, uint32_t row)
 {
-    counter->of_string[batch->name[row]]++;
+    count_row(counter, batch->name[row], row);
     return 0;
 }
 
@@ -295,7 +316,7 @@ static int page_of_values(struct counter *counter, const struct fg_scan_rows *ro
         r = each_row(counter, rows, counter->field == FG_FIELD_NAME ? name_of : service_of);
         return r < 0 ? r : end_page(counter, rows->batch, counter->field, FG_VALUE_STRING);
     }
-    if (counter->key_id == 0)
+    if (!counter->has_key)
         return 0;
     r = each_row(counter, rows, span_values);
     if (r == 0)

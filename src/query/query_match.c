@@ -193,8 +193,8 @@ static int match(struct run *run, struct node *node, uint64_t *bits)
 }
 
 int fg_query_matches(struct fg_query_matcher *matcher, const struct fg_batch *trace,
-                     const struct fg_trace_summary *summary, struct fg_arena *arena,
-                     bool *ret_matches)
+                     const struct fg_trace_summary *summary, uint64_t start_ns_min,
+                     uint64_t start_ns_max, struct fg_arena *arena, bool *ret_matches)
 {
     assert(trace->span_count > 0);
     struct run run = {.matcher = matcher,
@@ -208,12 +208,10 @@ int fg_query_matches(struct fg_query_matcher *matcher, const struct fg_batch *tr
     int r = match(&run, &matcher->nodes[0], bits);
     if (r < 0)
         return r;
-    uint32_t rest = trace->span_count % 64;
-    if (rest)
-        bits[run.word_count - 1] &= (UINT64_C(1) << rest) - 1;
     bool matches = false;
-    for (size_t i = 0; i < run.word_count; i++)
-        matches |= bits[i] != 0;
+    for (uint32_t i = 0; i < trace->span_count && !matches; i++)
+        matches = (bits[i / 64] >> (i % 64) & 1) != 0 && trace->start_ns[i] >= start_ns_min &&
+                  trace->start_ns[i] < start_ns_max;
     *ret_matches = matches;
     return 0;
 }

@@ -286,7 +286,8 @@ def case_services():
 
 
 def case_dependencies():
-    """Who calls whom is counted once both spans have met."""
+    """Who calls whom is counted when both spans have met in a segment."""
+    run("seal", server=SERVER)
     now = time.time_ns() // 10**6 + 60000
     edges = get_json(f"/api/dependencies?endTs={now}&lookback=3600000")["data"]
     assert {"parent": "shop-api", "child": "mes-api", "callCount": 1} in edges, edges
@@ -383,7 +384,7 @@ def case_help():
 def complete(line):
     """What bash would offer for a line."""
     words = line.split(" ")
-    script = f"""source <({BINARY} completion bash)
+    script = f"""source <({os.path.abspath(BINARY)} completion bash)
         COMP_WORDS=({' '.join("'" + word + "'" for word in words)})
         COMP_CWORD={len(words) - 1}
         _filigree
@@ -471,16 +472,15 @@ def case_backup_and_restore():
 
 
 def damage(folder):
-    """Flips a byte in the middle of the largest file."""
+    """Flips a byte in the middle of the largest segment. Of a copy: the file itself may be the running store's as well."""
     files = [os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names]
-    path = max(files, key=os.path.getsize)
-    segments = [name for name in files if "seg" in os.path.basename(name) or name.endswith(".seg")]
-    path = max(segments, key=os.path.getsize) if segments else path
-    with open(path, "r+b") as file:
-        file.seek(os.path.getsize(path) // 2)
-        byte = file.read(1)
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte[0] ^ 0x40]))
+    path = max((name for name in files if name.endswith(".seg")), key=os.path.getsize)
+    with open(path, "rb") as file:
+        content = bytearray(file.read())
+    content[len(content) // 2] ^= 0x40
+    os.unlink(path)
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def case_erase():

@@ -85,11 +85,12 @@ FG_MUST_CHECK int fg_query_matcher_new(const struct fg_query *query,
                                        struct fg_query_matcher **ret_matcher);
 void fg_query_matcher_free(struct fg_query_matcher *matcher);
 
-/* Whether a span of the trace makes the query true. trace holds all its spans with all their
- * columns; summary is the trace's. FG_ELIMIT (a pattern ran past its match limit, the arena is
- * full), FG_ENOMEM. */
+/* Whether a span of the trace that starts in [start_ns_min, start_ns_max) makes the query true.
+ * trace holds all its spans with all their columns; summary is the trace's. FG_ELIMIT (a pattern
+ * ran past its match limit, the arena is full), FG_ENOMEM. */
 FG_MUST_CHECK int fg_query_matches(struct fg_query_matcher *matcher, const struct fg_batch *trace,
-                                   const struct fg_trace_summary *summary, struct fg_arena *arena,
+                                   const struct fg_trace_summary *summary, uint64_t start_ns_min,
+                                   uint64_t start_ns_max, struct fg_arena *arena,
                                    bool *ret_matches);
 
 /* The query in its plainest form, which parses back to the same tree. */
