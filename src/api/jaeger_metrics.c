@@ -296,8 +296,8 @@ static void write_head(struct fg_json_writer *json, const struct query *query)
     static const char *const helps[] = {
         [LATENCIES] = "quantile latency, grouped by service",
         [CALLS] = "calls/sec, grouped by service",
-        [ERRORS] = "error rate, computed as a fraction of errors/sec over calls/sec, grouped by "
-                   "service",
+        [ERRORS] = ("error rate, computed as a fraction of errors/sec over calls/sec, grouped by "
+                    "service"),
     };
     char quantile[QUANTILE_SIZE] = "", help[160];
     if (query->measure == LATENCIES)

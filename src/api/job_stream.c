@@ -193,7 +193,7 @@ struct fg_job_stream *fg_job_stream_new(struct fg_exchange *exchange, const char
 
 void fg_job_stream_abandon(struct fg_job_stream *stream)
 {
-    unref(stream);
+    atomic_store(&stream->refs, 1); /* the job never had it */
     unref(stream);
 }
 

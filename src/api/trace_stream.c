@@ -249,7 +249,7 @@ static int queue(struct fg_trace_stream *stream)
     atomic_fetch_add(&stream->refs, 1);
     int r = fg_workers_queue(stream->exchange->api->readers, &stream->task);
     if (r < 0)
-        unref(stream);
+        atomic_fetch_sub(&stream->refs, 1); /* not the last one: the caller has one */
     return r;
 }
 

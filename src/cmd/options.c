@@ -143,7 +143,7 @@ const char *fg_arguments_get(const struct fg_arguments *arguments, const char *n
     for (size_t i = 0; i < arguments->option_count; i++)
         if (strcmp(arguments->options[i].name, name) == 0)
             return arguments->values[i];
-    assert(!"an option that the subcommand's table does not have");
+    assert(false && "an option that the subcommand's table does not have");
     return NULL;
 }
 

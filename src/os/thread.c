@@ -27,7 +27,7 @@ static void rank_pop(const struct fg_mutex *mutex)
         held_count--;
         return;
     }
-    assert(!"unlocked a mutex that this thread does not hold");
+    assert(false && "unlocked a mutex that this thread does not hold");
 }
 
 void fg_mutex_init(struct fg_mutex *mutex, enum fg_mutex_rank rank)

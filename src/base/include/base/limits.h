@@ -55,8 +55,8 @@
 #define FG_SEAL_PARTITIONS_MAX 128u
 /* Rows of one seal: a head of 4 GiB has fewer. */
 #define FG_SEAL_ROWS_MAX ((uint64_t)64 << 20)
-/* How long a commit waits at most for the sealer, so that senders are slowed before they are refused:
- * an acknowledgement that takes this long more is still a fast one to an exporter. */
+/* How long a commit waits at most for the sealer, so that senders are slowed before they are
+ * refused: an acknowledgement that takes this long more is still a fast one to an exporter. */
 #define FG_COMMIT_DELAY_NS_MAX (50 * FG_NS_PER_MS)
 /* Bytes that are taken and not yet on disk (conf): a second or two of the fastest ingest. */
 #define FG_APPEND_QUEUE_BYTES_MAX ((uint64_t)64 << 20)
