@@ -3,8 +3,9 @@
 
 #include "base/limits.h"
 
-/* Until the records that were on their way at the start of an erase are sealed. */
-#define SEALS_MAX 10
+/* Records that were on their way at the start of an erase are in a head soon, and then sealed. */
+#define ON_ITS_WAY_NS FG_NS_PER_MS
+#define SEALS_MAX     5000
 
 int fg_store_settle(struct fg_store *store)
 {
@@ -20,8 +21,8 @@ int fg_store_settle(struct fg_store *store)
     return r;
 }
 
-/* Seals until every record below sequence is in the blocks: one that was on its way when the head
- * was sealed is in the next. */
+/* Seals until every record below sequence is in the blocks: one that was written, but in no head
+ * yet, when the head was sealed is in the next. FG_EAGAIN: the committer does not get on. */
 static int seal_up_to(struct fg_store *store, uint64_t sequence)
 {
     struct fg_blocks_log log;
@@ -34,6 +35,9 @@ static int seal_up_to(struct fg_store *store, uint64_t sequence)
             fg_wal_recycle(store->wal, log.checkpoint);
             return 0;
         }
+        fg_mutex_lock(&store->lock);
+        fg_cond_wait_for(&store->changed, &store->lock, ON_ITS_WAY_NS);
+        fg_mutex_unlock(&store->lock);
     }
     return FG_EAGAIN;
 }
