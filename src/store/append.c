@@ -18,15 +18,13 @@ static int check_state(struct fg_store *store)
     }
 }
 
-/* Memory: what waits for the disk is bounded, and so is what waits to be sealed. A batch larger
- * than the whole queue passes when nothing else waits. */
+/* What waits for the disk is bounded. A batch larger than the whole bound passes when nothing else
+ * waits. */
 static int charge(struct fg_store *store, uint64_t size)
 {
     uint64_t waiting = atomic_fetch_add(&store->queue_bytes, size);
     bool is_full = waiting && waiting + size > store->options.append_queue_bytes_max;
-    bool is_head_full = atomic_load(&store->is_sealing) &&
-                        atomic_load(&store->active_bytes) + waiting >= store->options.head_size_max;
-    if (!is_full && !is_head_full && !store->blocks->ops->is_behind(store->blocks))
+    if (!is_full && !store->blocks->ops->is_behind(store->blocks))
         return 0;
     atomic_fetch_sub(&store->queue_bytes, size);
     return FG_EAGAIN;

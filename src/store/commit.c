@@ -4,16 +4,21 @@
  *     appended (append.c) --take_queue()--> written --fg_wal_sync()--> durable --publish()-->
  *     readable --finish()--> acknowledged
  *
- * There is no delay that waits for company: while one sync runs, others gather. Only where the
- * active head fills faster than the other one is sealed do commits wait a little, so that senders
- * are slowed before they have to be refused. The committer alone replaces the active head, so that
- * a head is a range of sequences without a lock around the commit. */
+ * There is no delay that waits for company: while one sync runs, others gather. The committer alone
+ * replaces the active head, so that a head is a range of sequences without a lock around the
+ * commit.
+ *
+ * Where the active head fills faster than the one before it is sealed, commits wait a little, so
+ * that senders are slowed before they have to be refused (slow_down()). When it is full, memory is
+ * what lacks, and the commit waits for the seal: kinder than to send its senders away for a second.
+ * They are told to come back when it takes longer, or when the queue is full too. */
 #include "store_internal.h"
 
-#include "base/hash.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
+
+#define LOOK_AGAIN_NS (20 * FG_NS_PER_MS)
 
 struct commit {
     struct fg_append *first; /* in the order in which they came */
@@ -22,6 +27,28 @@ struct commit {
     int result;              /* of the rest */
     uint64_t sequence;       /* of the first */
 };
+
+/* Whether the commit must wait for a seal: FG_EAGAIN. FG_ENOSPACE: there is none to wait for. */
+static int check_heads(struct fg_store *store)
+{
+    bool is_full = atomic_load(&store->is_sealing) &&
+                   atomic_load(&store->active_bytes) >= store->options.head_size_max;
+    if (!is_full)
+        return 0;
+    int state = atomic_load(&store->state);
+    if (state == FG_STORE_FAILED)
+        return FG_EIO;
+    return state == FG_STORE_NO_SPACE ? FG_ENOSPACE : FG_EAGAIN;
+}
+
+/* True until the wait has been too long. */
+static bool may_wait(struct fg_store *store)
+{
+    uint64_t now_ns = fg_env_mono_ns(store->env);
+    if (store->blocked_mono_ns == 0)
+        store->blocked_mono_ns = now_ns;
+    return now_ns - store->blocked_mono_ns < FG_COMMIT_WAIT_NS_MAX;
+}
 
 static struct fg_append *take_queue(struct fg_store *store)
 {
@@ -130,7 +157,8 @@ static void write(struct fg_store *store, struct commit *commit)
 {
     size_t written = 0;
     commit->sequence = fg_wal_next_sequence(store->wal);
-    commit->result = atomic_load(&store->state) == FG_STORE_FAILED ? FG_EIO : 0;
+    if (commit->result == 0 && atomic_load(&store->state) == FG_STORE_FAILED)
+        commit->result = FG_EIO;
     if (commit->result == 0)
         commit->result = gather(store, commit);
     if (commit->result == 0)
@@ -142,7 +170,7 @@ static void write(struct fg_store *store, struct commit *commit)
     commit->written = written;
     if (commit->result == FG_ENOSPACE)
         fg_store_refuse_for_space(store);
-    else if (commit->result < 0 && commit->result != FG_ENOMEM)
+    else if (commit->result < 0 && commit->result != FG_ENOMEM && commit->result != FG_EAGAIN)
         fg_store_fail(store, commit->result, "writing the log");
 }
 
@@ -213,22 +241,48 @@ static void count_time(struct fg_store *store, uint64_t ns)
         atomic_store(&store->counters.commit_ns_max, ns); /* the committer alone writes it */
 }
 
+/* result: what stands against writing anything. */
+static void commit_queue(struct fg_store *store, int result)
+{
+    struct commit commit = {.first = take_queue(store), .result = result};
+    uint64_t begin_ns = fg_env_mono_ns(store->env);
+    find_retries(store, &commit);
+    if (commit.count > 0) {
+        write(store, &commit);
+        publish(store, &commit);
+        forget(store, &commit);
+        count_time(store, fg_env_mono_ns(store->env) - begin_ns);
+    }
+    finish(store, &commit);
+}
+
+static bool is_waiting(struct fg_store *store)
+{
+    fg_mutex_lock(&store->queue_lock);
+    bool is_any = store->queue_first != NULL;
+    fg_mutex_unlock(&store->queue_lock);
+    return is_any;
+}
+
 void fg_commit_step(struct fg_store *store, bool *ret_did)
 {
-    struct commit commit = {.first = take_queue(store)};
-    if (commit.first) {
-        uint64_t begin_ns = fg_env_mono_ns(store->env);
-        find_retries(store, &commit);
-        if (commit.count > 0) {
-            write(store, &commit);
-            publish(store, &commit);
-            forget(store, &commit);
-            count_time(store, fg_env_mono_ns(store->env) - begin_ns);
-        }
-        finish(store, &commit);
-    }
+    bool is_any = is_waiting(store);
+    int result = check_heads(store);
+    if (result != FG_EAGAIN)
+        store->blocked_mono_ns = 0;
+    *ret_did = false;
+    if (is_any && result == FG_EAGAIN && may_wait(store))
+        return;
+    if (is_any)
+        commit_queue(store, result);
     bool did_rotate = rotate_if_due(store);
-    *ret_did = commit.first || did_rotate;
+    *ret_did = is_any || did_rotate;
+}
+
+void fg_commit_refuse(struct fg_store *store)
+{
+    if (is_waiting(store))
+        commit_queue(store, FG_EAGAIN);
 }
 
 uint64_t fg_commit_delay_ns(uint64_t active_bytes, uint64_t head_size_max)
@@ -261,6 +315,8 @@ void fg_committer_run(void *arg)
         slow_down(store);
         fg_commit_step(store, &did);
         fg_mutex_lock(&store->queue_lock);
+        if (!did && store->queue_first && !store->is_nudged)
+            fg_cond_wait_for(&store->queue_changed, &store->queue_lock, LOOK_AGAIN_NS);
         while (!store->queue_first && !store->is_nudged && !store->is_closing)
             fg_cond_wait(&store->queue_changed, &store->queue_lock);
         store->is_nudged = false;

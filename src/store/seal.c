@@ -78,8 +78,7 @@ int fg_seal_step(struct fg_store *store, bool *ret_did)
         fg_store_fail(store, r, "sealing the head");
     end_try(store, r);
     *ret_did = r == 0;
-    if (r == 0)
-        fg_commit_nudge(store, false); /* the active head may be due */
+    fg_commit_nudge(store, false); /* the active head may be due, or a commit may wait */
     return r;
 }
 

@@ -260,6 +260,7 @@ void fg_store_close(struct fg_store *store, bool seal)
         bool did = true;
         while (did)
             fg_commit_step(store, &did);
+        fg_commit_refuse(store); /* both heads are full */
     }
     store_free(store);
 }

@@ -57,6 +57,7 @@ struct fg_store {
     struct fg_retries *retries;     /* the committer's */
     struct fg_slice *commit_slices; /* the committer's */
     size_t commit_slice_capacity;
+    uint64_t blocked_mono_ns; /* the committer's: since when both heads are full; 0: they are not */
 
     struct fg_mutex wake_lock; /* the sealer and maintenance sleep on it */
     struct fg_cond wake;
@@ -101,6 +102,8 @@ void fg_store_refuse_for_space(struct fg_store *store);
 void fg_committer_run(void *store);
 /* Commits what waits, and replaces the active head where that is due. */
 void fg_commit_step(struct fg_store *store, bool *ret_did);
+/* Answers what still waits with FG_EAGAIN. */
+void fg_commit_refuse(struct fg_store *store);
 /* Has the committer look whether the active head must be replaced; with rotate it must, as soon as
  * there is no sealing head. */
 void fg_commit_nudge(struct fg_store *store, bool rotate);

@@ -23,7 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ZEROS_SIZE ((size_t)1 << 20)
+#define ZEROS_SIZE ((size_t)2 << 20)
 /* Files that are kept ready; a head's worth of records takes less than one. */
 #define FREE_MAX 2u
 
@@ -96,9 +96,12 @@ static int write_zeros(struct fg_wal *wal, struct fg_file *file, uint64_t size)
     for (uint64_t offset = 0; r == 0 && offset < size;) {
         uint64_t step = size - offset < ZEROS_SIZE ? size - offset : ZEROS_SIZE;
         r = fg_file_pwrite(file, offset, wal->zeros, (size_t)step);
+        /* Step by step: one sync of 64 MiB would hold up those of the commits beside it. */
+        if (r == 0)
+            r = fg_file_sync(file);
         offset += step;
     }
-    return r < 0 ? r : fg_file_sync(file);
+    return r;
 }
 
 /* A new free file. On failure nothing is left of it, or what the next start finds to be free. */

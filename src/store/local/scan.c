@@ -17,6 +17,7 @@ struct source {
     struct fg_segment_page *pages; /* by start_ns_max, greatest first */
     size_t page_count, page_capacity, page_next;
     struct fg_segment_reader *reader;
+    uint64_t bytes_read; /* by it, so far */
     uint64_t used_at;
 };
 
@@ -169,8 +170,24 @@ static int open_reader(struct fg_blocks_scan *scan, struct source *source)
         return 0;
     if (scan->reader_count >= READERS_MAX)
         close_oldest_reader(scan);
+    source->bytes_read = 0;
     int r = fg_segment_reader_new(source->segment->segment, &scan->options, &source->reader);
     scan->reader_count += r == 0;
+    return r;
+}
+
+static int read_page(struct fg_blocks_scan *scan, struct source *source,
+                     const struct fg_batch **ret_batch)
+{
+    uint64_t row_begin;
+    int r = open_reader(scan, source);
+    if (r < 0)
+        return r;
+    r = fg_segment_reader_page(source->reader, source->pages[source->page_next].row_begin,
+                               ret_batch, &row_begin);
+    uint64_t bytes_read = fg_segment_reader_bytes_read(source->reader);
+    scan->stats->bytes_read += bytes_read - source->bytes_read;
+    source->bytes_read = bytes_read;
     return r;
 }
 
@@ -246,7 +263,7 @@ static void advance(struct fg_blocks_scan *scan)
 
 int fg_local_scan_next(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_page)
 {
-    uint64_t start_ns_max, begin;
+    uint64_t start_ns_max;
     const struct fg_batch *batch = NULL;
     fg_segment_reader_free(scan->last_reader);
     scan->last_reader = NULL;
@@ -254,10 +271,7 @@ int fg_local_scan_next(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_p
     if (r < 0)
         return r;
     struct source *source = &scan->sources[0];
-    r = open_reader(scan, source);
-    if (r == 0)
-        r = fg_segment_reader_page(source->reader, source->pages[source->page_next].row_begin,
-                                   &batch, &begin);
+    r = read_page(scan, source, &batch);
     if (r == FG_ECORRUPT)
         fg_local_damaged_page(source->segment, scan->stats);
     if (r == 0)

@@ -93,6 +93,7 @@ static int look_into(struct lookup *lookup, struct fg_local_segment *segment, ui
     if (r < 0)
         return r;
     r = read_rows(lookup, segment, reader, trace.row_begin, trace.row_begin + trace.row_count);
+    lookup->stats->bytes_read += fg_segment_reader_bytes_read(reader);
     fg_segment_reader_free(reader);
     return r;
 }

@@ -415,29 +415,73 @@ static void test_queue_is_bounded(void **state)
     world_check(&world);
 }
 
+/* Both heads full: commits wait for the seal, at most so long. */
 static void test_heads_are_bounded(void **state)
 {
     (void)state;
     int r = 0, taken = 0;
     bool did;
+    struct world_batch *batch = NULL;
+    world.options.append_queue_bytes_max = 300 << 10;
     assert_int_equal(world_open(&world), 0);
-    /* sealing finds no room, so the head stays */
+    while (r == 0 && taken < 1000) { /* nothing is sealed */
+        batch = world_append(&world, 50, 0, &r);
+        taken += r == 0;
+        fg_commit_step(world.store, &did);
+    }
+    assert_int_equal(r, FG_EAGAIN);
+    assert_true(counters().head_bytes < 3 * world.options.head_size_max);
+    batch = world.batches[world.batch_count - 2];
+    assert_int_equal(batch->fate, FATE_PENDING);
+    fg_sim_advance(world.sim, FG_COMMIT_WAIT_NS_MAX - 1);
+    fg_commit_step(world.store, &did);
+    assert_false(did);
+    fg_sim_advance(world.sim, 1);
+    fg_commit_step(world.store, &did);
+    assert_int_equal(batch->result, FG_EAGAIN);
+    world_check(&world);
+    batch = world_append(&world, 50, 0, &r); /* as long as it lasts nobody waits again */
+    assert_int_equal(r, 0);
+    fg_commit_step(world.store, &did);
+    assert_int_equal(batch->result, FG_EAGAIN);
+    assert_int_equal(world_settle(&world), 0); /* which seals */
+    world_keep(&world, 50);
+    world_check(&world);
+}
+
+/* There is no seal to wait for when the disk is full, and none when the store is closed. */
+static void test_who_waits_is_answered(void **state)
+{
+    (void)state;
+    int r = 0, taken = 0;
+    bool did = true;
+    struct world_batch *batch = NULL;
+    assert_int_equal(world_open(&world), 0);
+    for (taken = 0; did && taken < 1000; taken++) {
+        batch = world_append(&world, 50, 0, &r);
+        fg_commit_step(world.store, &did);
+    }
+    assert_int_equal(batch->fate, FATE_PENDING);
     struct fg_sim_fault fault = {.ops = FG_SIM_WRITE,
                                  .nth = 1,
                                  .for_ever = true,
                                  .error = FG_ENOSPACE,
                                  .path_part = "store/segments"};
     fg_sim_fail(world.sim, &fault);
-    while (r == 0 && taken < 1000) {
-        world_append(&world, 50, 0, &r);
-        taken += r == 0;
-        fg_commit_step(world.store, &did);
-    }
-    assert_int_equal(r, FG_EAGAIN);
-    assert_true(counters().head_bytes < 3 * world.options.head_size_max);
+    assert_int_equal(fg_store_step(world.store, &did), FG_ENOSPACE);
+    fg_commit_step(world.store, &did);
+    assert_int_equal(batch->result, FG_ENOSPACE);
     fg_sim_fail(world.sim, NULL);
     assert_int_equal(world_settle(&world), 0);
-    world_keep(&world, 50);
+    did = true;
+    for (taken = 0; did && taken < 1000; taken++) {
+        batch = world_append(&world, 50, 0, &r);
+        fg_commit_step(world.store, &did);
+    }
+    assert_int_equal(batch->fate, FATE_PENDING);
+    world_close(&world, false);
+    assert_int_equal(batch->result, FG_EAGAIN);
+    assert_int_equal(world_open(&world), 0);
     world_check(&world);
 }
 
@@ -1089,6 +1133,7 @@ int main(void)
         TEST(test_reserve_is_for_sealing),
         TEST(test_queue_is_bounded),
         TEST(test_heads_are_bounded),
+        TEST(test_who_waits_is_answered),
         TEST(test_a_record_larger_than_a_file_is_refused),
         TEST(test_a_snapshot_grows_old),
         TEST(test_snapshots_pin_two_heads),

@@ -85,6 +85,8 @@
 #define FG_PAGE_SIZE_MAX      ((uint64_t)4 << 20)
 /* Attribute columns of a row group; what is over goes to the overflow blob. */
 #define FG_ATTR_COLUMNS_MAX 1000u
+/* A commit waits so long for a seal when both heads are full; then its senders are sent away. */
+#define FG_COMMIT_WAIT_NS_MAX (2 * FG_NS_PER_SECOND)
 /* Bytes of a manifest: some 700 000 segments. */
 #define FG_MANIFEST_SIZE_MAX ((size_t)64 << 20)
 /* Bytes that a commit gathers into one write, unless a single record is larger. */

@@ -79,7 +79,7 @@ struct fg_append {
     uint64_t request_hash; /* of the raw request; 0: not known. A retry within FG_RETRY_WINDOW_NS is
                               stopped early */
     /* Committer thread (manual: inside fg_store_step()). result: 0 = durable and readable; FG_EIO,
-     * FG_ENOSPACE. */
+     * FG_ENOSPACE, FG_EAGAIN (sealing lags behind: retry later), FG_ENOMEM. */
     void (*done)(struct fg_append *append, int result);
     bool was_retry; /* set when done: the same request had been acknowledged before */
     /* the store's own */
