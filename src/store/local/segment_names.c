@@ -24,21 +24,31 @@ const char *fg_form_name(uint8_t form)
 
 const char *fg_part_name(uint8_t level, uint8_t part)
 {
-    static const char *const names[FG_LEVEL_COUNT][FG_PART_COUNT] = {
-        {"attribute", "name", "flags", "marks", "trace state", "status message",
-         "dropped attributes", "dropped events", "dropped links", "event count", "link count",
-         "overflow text keys", "overflow text types", "overflow texts", "overflow bits keys",
-         "overflow bits types", "overflow bits"},
-        {"event attribute", "event name", "event flags", "event marks", "event trace state",
-         "event status message", "event dropped attributes", "event dropped events",
-         "event dropped links", "event event count", "event link count", "event overflow text keys",
-         "event overflow text types", "event overflow texts", "event overflow bits keys",
-         "event overflow bits types", "event overflow bits"},
-        {"link attribute", "link name", "link flags", "link marks", "link trace state",
-         "link status message", "link dropped attributes", "link dropped events",
-         "link dropped links", "link event count", "link link count", "link overflow text keys",
-         "link overflow text types", "link overflow texts", "link overflow bits keys",
-         "link overflow bits types", "link overflow bits"},
+    static const char *const names[FG_PART_COUNT][FG_LEVEL_COUNT] = {
+        [FG_PART_ATTR] = {"span attribute", "event attribute", "link attribute"},
+        [FG_PART_NAME] = {"span names", "event names", NULL},
+        [FG_PART_FLAGS] = {"flags", NULL, "link flags"},
+        [FG_PART_MARKS] = {"marks", NULL, NULL},
+        [FG_PART_TRACE_STATE] = {"trace state", NULL, "link trace state"},
+        [FG_PART_STATUS_MESSAGE] = {"status message", NULL, NULL},
+        [FG_PART_DROPPED_ATTRS] = {"dropped attributes", "event dropped attributes",
+                                   "link dropped attributes"},
+        [FG_PART_DROPPED_EVENTS] = {"dropped events", NULL, NULL},
+        [FG_PART_DROPPED_LINKS] = {"dropped links", NULL, NULL},
+        [FG_PART_EVENT_COUNT] = {"event counts", NULL, NULL},
+        [FG_PART_LINK_COUNT] = {"link counts", NULL, NULL},
+        [FG_PART_OVERFLOW_TEXT_KEY] = {"overflow text keys", "event overflow text keys",
+                                       "link overflow text keys"},
+        [FG_PART_OVERFLOW_TEXT_TYPE] = {"overflow text types", "event overflow text types",
+                                        "link overflow text types"},
+        [FG_PART_OVERFLOW_TEXT] = {"overflow texts", "event overflow texts", "link overflow texts"},
+        [FG_PART_OVERFLOW_BITS_KEY] = {"overflow number keys", "event overflow number keys",
+                                       "link overflow number keys"},
+        [FG_PART_OVERFLOW_BITS_TYPE] = {"overflow number types", "event overflow number types",
+                                        "link overflow number types"},
+        [FG_PART_OVERFLOW_BITS] = {"overflow numbers", "event overflow numbers",
+                                   "link overflow numbers"},
     };
-    return level < FG_LEVEL_COUNT && part < FG_PART_COUNT ? names[level][part] : "unknown";
+    const char *name = level < FG_LEVEL_COUNT && part < FG_PART_COUNT ? names[part][level] : NULL;
+    return name ? name : "unknown";
 }
