@@ -6,6 +6,7 @@
 #include "buffer_env.h"
 #include "fail_alloc.h"
 #include "local/cache.h"
+#include "os/thread.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -241,6 +242,66 @@ static void a_rollup_comes_back(void **state)
     fg_sim_free(sim);
 }
 
+/* -- Threads */
+
+struct shared {
+    struct world *world;
+    uint64_t seed;
+};
+
+static int count_rows(void *arg, const struct fg_segment_page *page)
+{
+    *(uint64_t *)arg += page->row_count;
+    return 0;
+}
+
+static void read_in_a_thread(void *arg)
+{
+    const struct shared *shared = arg;
+    struct fg_segment *segment = fg_segment_ref(shared->world->segment);
+    const struct fg_batch *rows = &shared->world->rows.batch;
+    struct test_random random = {shared->seed};
+    struct fg_segment_reader_options options = {.columns = FG_COLUMNS_ALL, .page_cache_count = 2};
+    struct fg_segment_reader *reader;
+    assert_int_equal(fg_segment_reader_new(segment, &options, &reader), 0);
+    struct fg_predicate leaf = {.op = FG_PRED_EXISTS, .field = FG_FIELD_ATTR_SPAN};
+    leaf.key = FG_SLICE("x.key3");
+    for (int i = 0; i < 40; i++) {
+        uint32_t row = test_random_below(&random, rows->span_count);
+        struct fg_segment_trace trace;
+        const struct fg_batch *page;
+        uint64_t begin, found = 0;
+        assert_int_equal(fg_segment_find_trace(segment, rows->trace_id_high[row],
+                                               rows->trace_id_low[row], &trace),
+                         0);
+        assert_int_equal(fg_segment_reader_page(reader, row, &page, &begin), 0);
+        assert_null(segment_rows_differ(rows, row, page, row - (uint32_t)begin, FG_COLUMNS_ALL,
+                                        NULL, NULL));
+        assert_int_equal(
+            fg_segment_prune(segment, &leaf, 0, UINT64_MAX, true, count_rows, &found, NULL), 0);
+        assert_true(found > 0);
+    }
+    fg_segment_reader_free(reader);
+    fg_segment_unref(segment);
+}
+
+/* With a cache that is far too small, so that what one thread reads another throws out. */
+static void threads_read_one_segment(void **state)
+{
+    (void)state;
+    struct random_batch_options options = options_of(21, 2000);
+    struct world world = world_new(&options, 300, 30000);
+    struct fg_thread threads[4];
+    struct shared shared[4];
+    for (uint64_t i = 0; i < 4; i++) {
+        shared[i] = (struct shared){&world, i + 1};
+        assert_int_equal(fg_thread_start(&threads[i], "reader", read_in_a_thread, &shared[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++)
+        fg_thread_join(&threads[i]);
+    world_free(&world);
+}
+
 /* -- Steps */
 
 static void count_bytes(void *arg, size_t bytes)
@@ -413,6 +474,7 @@ int main(void)
         cmocka_unit_test(only_the_predicates_keys_are_decoded),
         cmocka_unit_test(every_trace_is_found),
         cmocka_unit_test(a_rollup_comes_back),
+        cmocka_unit_test(threads_read_one_segment),
         cmocka_unit_test(writes_are_paced_and_synced),
         cmocka_unit_test(a_failed_write_or_sync_is_an_error),
         cmocka_unit_test(a_failed_read_is_an_error),
