@@ -128,22 +128,42 @@ static int next_key(struct fg_trace_stream *stream)
     return 0;
 }
 
-/* Whether the loaded trace belongs to the answer and was not on an earlier page. */
+/* The trace in hand was found by an older form of a span, which made it stand too early: where this
+ * page reaches as far as its true key it comes again there, otherwise a later page has it. */
+static void put_back(struct fg_trace_stream *stream, const struct fg_trace_key *key)
+{
+    struct fg_trace_key *keys = stream->page.keys;
+    uint32_t count = stream->page.count, at = stream->page_at;
+    bool page_was_full = count == stream->search.count_max;
+    if (page_was_full && (at == count || fg_trace_key_compare(&keys[count - 1], key) < 0))
+        return;
+    for (at--; at + 1 < count && fg_trace_key_compare(&keys[at + 1], key) < 0; at++)
+        keys[at] = keys[at + 1];
+    keys[at] = *key;
+    stream->page_at--;
+}
+
+/* Whether the loaded trace belongs to the answer, here, and was not on an earlier page. */
 static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
 {
-    bool is_repeat = false, matches = true;
-    int r = fg_search_is_repeat(&stream->search, stream->matcher, &stream->batch, &stream->arena,
-                                &is_repeat);
-    if (r < 0 || is_repeat) {
-        *ret_belongs = false;
-        return r;
+    struct fg_trace_key key;
+    bool matches = true;
+    *ret_belongs = false;
+    int r = fg_search_key(&stream->search, stream->matcher, &stream->batch, &stream->arena, &key);
+    if (r < 0)
+        return r == FG_ENOTFOUND ? 0 : r;
+    if (fg_trace_key_compare(&key, &stream->search.after) <= 0)
+        return 0;
+    if (fg_trace_key_compare(&stream->key, &key) < 0) {
+        put_back(stream, &key);
+        return 0;
     }
     r = fg_trace_summarize(&stream->batch, &stream->arena, &stream->summary);
     if (r == 0 && stream->query_matcher)
         r = fg_query_matches(stream->query_matcher, &stream->batch, &stream->summary,
                              stream->search.start_ns_min, stream->search.start_ns_max,
                              &stream->arena, &matches);
-    *ret_belongs = matches;
+    *ret_belongs = r == 0 && matches;
     return r;
 }
 

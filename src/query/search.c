@@ -32,9 +32,14 @@ static bool is_before(const struct fg_trace_key *a, const struct fg_trace_key *b
     return a->trace_id_low > b->trace_id_low;
 }
 
-static int compare_keys(const void *a, const void *b)
+int fg_trace_key_compare(const struct fg_trace_key *a, const struct fg_trace_key *b)
 {
     return is_before(a, b) ? -1 : is_before(b, a);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return fg_trace_key_compare(a, b);
 }
 
 struct wanted {
@@ -158,13 +163,15 @@ int fg_search_run(struct fg_store *store, const struct fg_search *search, struct
     return 0;
 }
 
-int fg_search_is_repeat(const struct fg_search *search, struct fg_matcher *matcher,
-                        const struct fg_batch *trace, struct fg_arena *arena, bool *ret_repeat)
+int fg_search_key(const struct fg_search *search, struct fg_matcher *matcher,
+                  const struct fg_batch *trace, struct fg_arena *arena,
+                  struct fg_trace_key *ret_key)
 {
-    uint64_t *bits = fg_arena_calloc(arena, trace->span_count / 64 + 1, sizeof *bits);
+    size_t words = trace->span_count / 64 + 1;
+    uint64_t *bits = fg_arena_calloc(arena, words, sizeof *bits);
     if (!bits)
         return FG_ELIMIT;
-    memset(bits, 0xff, (trace->span_count / 64 + 1) * sizeof *bits);
+    memset(bits, 0xff, words * sizeof *bits);
     if (matcher) {
         int r = fg_matcher_bind(matcher, trace);
         if (r == 0)
@@ -172,14 +179,20 @@ int fg_search_is_repeat(const struct fg_search *search, struct fg_matcher *match
         if (r < 0)
             return r;
     }
-    bool repeat = false;
+    struct fg_trace_key best = {0, 0, 0};
+    bool is_found = false;
     for (uint32_t i = 0; i < trace->span_count; i++) {
         struct fg_trace_key key = {trace->start_ns[i], trace->trace_id_high[i],
                                    trace->trace_id_low[i]};
-        bool matches = (bits[i / 64] >> (i % 64) & 1) != 0 && key.start_ns < search->start_ns_max;
-        repeat |= matches && !is_before(&search->after, &key);
+        bool matches = (bits[i / 64] >> (i % 64) & 1) != 0 &&
+                       key.start_ns >= search->start_ns_min && key.start_ns < search->start_ns_max;
+        if (matches && (!is_found || is_before(&key, &best)))
+            best = key;
+        is_found |= matches;
     }
-    *ret_repeat = repeat;
+    if (!is_found)
+        return FG_ENOTFOUND;
+    *ret_key = best;
     return 0;
 }
 

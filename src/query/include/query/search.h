@@ -37,18 +37,23 @@ struct fg_search_result {
     struct fg_read_stats stats;
 };
 
-/* One pass over the newest pages of the store, as far as the page needs. It may hold traces whose
- * true key came on an earlier page, since a trace's older spans match too: fg_search_is_repeat()
- * tells when the trace has been read. A pass that ran past its deadline or its bytes gives what it
- * found until then. FG_ELIMIT (the arena), FG_ECANCELLED, FG_EIO, FG_ENOMEM. */
+/* One pass over the newest pages of the store, as far as the page needs. A key in it is at least
+ * the trace's true one, since the store also finds older forms of a span, and may stand for one
+ * that came on an earlier page, since a trace's older spans match too: fg_search_key() tells when
+ * the trace has been read. A pass that ran past its deadline or its bytes gives what it found until
+ * then. FG_ELIMIT (the arena), FG_ECANCELLED, FG_EIO, FG_ENOMEM. */
 FG_MUST_CHECK int fg_search_run(struct fg_store *store, const struct fg_search *search,
                                 struct fg_arena *arena, struct fg_search_result *ret_result);
 
-/* Whether a trace was already on an earlier page: trace holds all its spans. matcher is one for
- * search->predicate; NULL where that is NULL. */
-FG_MUST_CHECK int fg_search_is_repeat(const struct fg_search *search, struct fg_matcher *matcher,
-                                      const struct fg_batch *trace, struct fg_arena *arena,
-                                      bool *ret_repeat);
+/* The true key of a trace of which trace holds all spans. matcher is one for search->predicate;
+ * NULL where that is NULL. FG_ENOTFOUND: none of its spans matches in the window. FG_ELIMIT,
+ * FG_ENOMEM. */
+FG_MUST_CHECK int fg_search_key(const struct fg_search *search, struct fg_matcher *matcher,
+                                const struct fg_batch *trace, struct fg_arena *arena,
+                                struct fg_trace_key *ret_key);
+
+/* Below 0 where a comes before b in the list. */
+int fg_trace_key_compare(const struct fg_trace_key *a, const struct fg_trace_key *b);
 
 /* A cursor as text: 48 hexadecimal digits. FG_EINVALID. */
 #define FG_TRACE_KEY_TEXT_SIZE 48
