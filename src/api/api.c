@@ -245,7 +245,8 @@ void fg_api_on_headers(void *arg, struct fg_request *request)
     }
     exchange->route = match.route;
     exchange->route_index = match.index;
-    exchange->param = fg_url_decode(match.param, false, request->arena);
+    exchange->param = fg_url_decode(match.params[0], false, request->arena);
+    exchange->second_param = fg_url_decode(match.params[1], false, request->arena);
     if (!is_permitted(exchange))
         return;
     if (match.route->needs_store && !fg_api_store(api)) {

@@ -14,8 +14,9 @@ struct fg_exchange {
     struct fg_request *request;
     const struct fg_route *route; /* NULL: none was found */
     size_t route_index;           /* for counting; FG_ROUTES_MAX where there is no route */
-    struct fg_slice param;        /* decoded */
-    struct fg_slice allow;        /* for 405: the methods that the path takes */
+    struct fg_slice param;        /* what the path has for {id}, decoded */
+    struct fg_slice second_param;
+    struct fg_slice allow; /* for 405: the methods that the path takes */
     uint64_t begin_mono_ns;
     unsigned status; /* as answered; for gRPC what HTTP would have said */
     void *work;      /* the handler's own, for its wake */

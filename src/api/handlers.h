@@ -15,6 +15,12 @@ void fg_handle_zipkin(struct fg_exchange *exchange);
 void fg_handle_trace(struct fg_exchange *exchange);
 void fg_handle_search(struct fg_exchange *exchange);
 
+/* trace_view.c */
+void fg_handle_trace_view(struct fg_exchange *exchange);
+
+/* span_route.c */
+void fg_handle_span(struct fg_exchange *exchange);
+
 /* jaeger.c */
 void fg_handle_jaeger_trace(struct fg_exchange *exchange);
 void fg_handle_jaeger_search(struct fg_exchange *exchange);

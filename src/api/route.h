@@ -17,7 +17,7 @@ enum fg_form {
 
 struct fg_route {
     enum fg_method method;
-    const char *path; /* one segment may be {id}: any text without '/' */
+    const char *path; /* up to two segments may be {id}: any text without '/' */
     enum fg_permission permission;
     unsigned faces; /* bits, 1 << enum fg_face */
     enum fg_form form;
@@ -46,7 +46,8 @@ struct fg_route {
                                            int unused;                                             \
                                        }))
 
-#define FG_ROUTES_MAX 64
+#define FG_ROUTES_MAX       96
+#define FG_ROUTE_PARAMS_MAX 2
 
 const struct fg_route *fg_routes(size_t *ret_count);
 
@@ -54,7 +55,7 @@ const struct fg_route *fg_routes(size_t *ret_count);
 struct fg_route_match {
     const struct fg_route *route; /* NULL: see allowed_methods */
     size_t index;
-    struct fg_slice param;    /* what stands for {…}, as sent */
+    struct fg_slice params[FG_ROUTE_PARAMS_MAX]; /* what stands for each {…}, as sent */
     unsigned allowed_methods; /* bits of enum fg_method that the path has; 0: no such path */
     bool cors;                /* one of those routes may be called by pages */
 };

@@ -2,6 +2,8 @@
 
 #include "handlers.h"
 
+#include <assert.h>
+
 static const struct fg_route routes[] = {
     /* -- Spans in -------------------------------------------------------------------------------
      */
@@ -19,6 +21,10 @@ static const struct fg_route routes[] = {
      */
     {FG_ROUTE(GET, "/api/v1/traces/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_trace},
+    {FG_ROUTE(GET, "/api/v1/traces/{id}/view", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_trace_view},
+    {FG_ROUTE(GET, "/api/v1/traces/{id}/spans/{span}", VIEW), .faces = FG_ON_API,
+     .form = FG_FORM_NATIVE, .needs_store = true, .handle = fg_handle_span},
     {FG_ROUTE(GET, "/api/v1/traces", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_search},
     {FG_ROUTE(GET, "/api/v1/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
@@ -90,22 +96,34 @@ const struct fg_route *fg_routes(size_t *ret_count)
     return routes;
 }
 
-/* Whether path fits the pattern; what stands for {…} goes to *ret_param. */
-static bool path_fits(const char *pattern, struct fg_slice path, struct fg_slice *ret_param)
+/* Cuts what stands before the first '/' off *path. */
+static struct fg_slice cut_segment(struct fg_slice *path)
 {
-    const char *brace = strchr(pattern, '{');
-    if (!brace)
-        return fg_slice_equal(path, fg_slice_from_string(pattern));
-    struct fg_slice head = fg_slice(pattern, (size_t)(brace - pattern));
-    struct fg_slice tail = fg_slice_from_string(strchr(brace, '}') + 1);
-    if (!fg_slice_starts_with(path, head) || path.size <= head.size + tail.size)
-        return false;
-    struct fg_slice param = fg_slice(path.data + head.size, path.size - head.size - tail.size);
-    if (memchr(param.data, '/', param.size) ||
-        !fg_slice_equal(fg_slice(param.data + param.size, tail.size), tail))
-        return false;
-    *ret_param = param;
-    return true;
+    const uint8_t *slash = path->size ? memchr(path->data, '/', path->size) : NULL;
+    struct fg_slice segment =
+        fg_slice(path->data, slash ? (size_t)(slash - path->data) : path->size);
+    *path = fg_slice(path->data + segment.size, path->size - segment.size);
+    return segment;
+}
+
+/* Whether path fits the pattern; what stands for each {…} goes to params. */
+static bool path_fits(const char *pattern, struct fg_slice path,
+                      struct fg_slice params[FG_ROUTE_PARAMS_MAX])
+{
+    size_t count = 0;
+    const char *brace;
+    while ((brace = strchr(pattern, '{')) != NULL) {
+        size_t head = (size_t)(brace - pattern);
+        assert(count < FG_ROUTE_PARAMS_MAX);
+        if (path.size < head || memcmp(path.data, pattern, head) != 0)
+            return false;
+        path = fg_slice(path.data + head, path.size - head);
+        params[count] = cut_segment(&path);
+        if (params[count++].size == 0)
+            return false;
+        pattern = strchr(brace, '}') + 1;
+    }
+    return fg_slice_equal(path, fg_slice_from_string(pattern));
 }
 
 struct fg_route_match fg_route_find(enum fg_method method, struct fg_slice path, int face)
@@ -114,8 +132,8 @@ struct fg_route_match fg_route_find(enum fg_method method, struct fg_slice path,
     if (method == FG_METHOD_HEAD)
         method = FG_METHOD_GET;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        struct fg_slice param = {0};
-        if ((routes[i].faces >> face & 1) == 0 || !path_fits(routes[i].path, path, &param))
+        struct fg_slice params[FG_ROUTE_PARAMS_MAX] = {0};
+        if ((routes[i].faces >> face & 1) == 0 || !path_fits(routes[i].path, path, params))
             continue;
         match.allowed_methods |= 1u << routes[i].method;
         match.cors |= routes[i].cors;
@@ -123,7 +141,7 @@ struct fg_route_match fg_route_find(enum fg_method method, struct fg_slice path,
             continue;
         match.route = &routes[i];
         match.index = i;
-        match.param = param;
+        memcpy(match.params, params, sizeof params);
     }
     return match;
 }

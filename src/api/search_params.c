@@ -37,6 +37,8 @@ bool fg_params_known(struct fg_exchange *exchange, const char *const *names, siz
         fg_buffer_init(&list, NAMES_SIZE_MAX);
         for (i = 0; i < name_count; i++)
             fg_buffer_append_format(&list, "%s%s", i ? ", " : "", names[i]);
+        if (name_count == 0)
+            fg_buffer_append_string(&list, "none");
         fg_answer_invalid(exchange, "there is no parameter '%.*s' here; there are %.*s",
                           (int)(param.name.size > 60 ? 60 : param.name.size),
                           (const char *)param.name.data, (int)list.size, (const char *)list.data);
@@ -61,25 +63,31 @@ bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
     return true;
 }
 
-bool fg_limit_param(struct fg_exchange *exchange, uint32_t limit_default, uint32_t *ret_limit)
+bool fg_count_param(struct fg_exchange *exchange, const char *name, uint32_t max, uint32_t *count)
 {
-    struct fg_slice text = fg_exchange_param(exchange, "limit");
-    uint32_t value = 0;
+    struct fg_slice text = fg_exchange_param(exchange, name);
+    uint64_t value = 0;
     for (size_t i = 0; i < text.size; i++) {
         bool is_digit = text.data[i] >= '0' && text.data[i] <= '9';
-        if (!is_digit || value > FG_SEARCH_COUNT_MAX) {
+        if (!is_digit || value > max) {
             value = 0;
             break;
         }
-        value = value * 10 + (uint32_t)(text.data[i] - '0');
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
     }
-    if (text.size && (value == 0 || value > FG_SEARCH_COUNT_MAX)) {
-        fg_answer_invalid(exchange, "limit: expected a whole number from 1 to %u",
-                          FG_SEARCH_COUNT_MAX);
+    if (text.size && (value == 0 || value > max)) {
+        fg_answer_invalid(exchange, "%s: expected a whole number from 1 to %u", name, max);
         return false;
     }
-    *ret_limit = text.size ? value : limit_default;
+    if (text.size)
+        *count = (uint32_t)value;
     return true;
+}
+
+bool fg_limit_param(struct fg_exchange *exchange, uint32_t limit_default, uint32_t *ret_limit)
+{
+    *ret_limit = limit_default;
+    return fg_count_param(exchange, "limit", FG_SEARCH_COUNT_MAX, ret_limit);
 }
 
 /* One condition more: a field that equals a parameter's value. */

@@ -20,3 +20,7 @@ FG_MUST_CHECK bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_st
 /* limit: from 1 to FG_SEARCH_COUNT_MAX. False after a 400. */
 FG_MUST_CHECK bool fg_limit_param(struct fg_exchange *exchange, uint32_t limit_default,
                                   uint32_t *ret_limit);
+
+/* A whole number from 1 to max; absent: *count stays as it is. False after a 400. */
+FG_MUST_CHECK bool fg_count_param(struct fg_exchange *exchange, const char *name, uint32_t max,
+                                  uint32_t *count);

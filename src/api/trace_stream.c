@@ -337,7 +337,9 @@ static void on_wake(struct fg_request *request)
     }
     if (stream->error < 0) {
         if (stream->error == FG_ENOTFOUND) {
-            struct fg_failure failure = {404, FG_RPC_NOT_FOUND, "trace not found", 0};
+            const char *message = stream->ops->not_found;
+            struct fg_failure failure = {404, FG_RPC_NOT_FOUND,
+                                         message ? message : "trace not found", 0};
             fg_answer_failure(exchange, &failure);
         } else {
             fg_answer_error(exchange, stream->error, stream->ops->verb);

@@ -19,7 +19,8 @@ struct fg_trace_stream;
 
 /* What a kind of answer does. Reader's functions may block; all return 0 or an fg_error. */
 struct fg_trace_stream_ops {
-    const char *verb; /* "read the trace", for errors */
+    const char *verb;      /* "read the trace", for errors */
+    const char *not_found; /* NULL: "trace not found" */
     /* Before the first trace; text is the answer's begin. Reader. */
     int (*begin)(struct fg_trace_stream *stream);
     /* A trace is in stream->batch. Either writes it to text, whole (*ret_render false), or leaves

@@ -25,6 +25,8 @@ HANDLER(fg_handle_otlp_grpc)
 HANDLER(fg_handle_otlp_http)
 HANDLER(fg_handle_zipkin)
 HANDLER(fg_handle_trace)
+HANDLER(fg_handle_trace_view)
+HANDLER(fg_handle_span)
 HANDLER(fg_handle_search)
 HANDLER(fg_handle_jaeger_trace)
 HANDLER(fg_handle_jaeger_search)
@@ -59,12 +61,16 @@ static struct fg_route_match find(enum fg_method method, const char *path, int f
 /* A path of the route's shape: what stands for {…} becomes an id. */
 static void example_path(const struct fg_route *route, char text[200])
 {
-    const char *brace = strchr(route->path, '{');
-    if (brace)
-        snprintf(text, 200, "%.*s0af7651916cd43dd%s", (int)(brace - route->path), route->path,
-                 strchr(brace, '}') + 1);
-    else
-        snprintf(text, 200, "%s", route->path);
+    size_t size = 0;
+    for (const char *at = route->path; *at; at++) {
+        if (*at == '{')
+            at = strchr(at, '}');
+        if (*at == '}')
+            size += (size_t)snprintf(text + size, 200 - size, "0af7651916cd43dd");
+        else
+            text[size++] = *at;
+    }
+    text[size] = 0;
 }
 
 static void test_every_route_is_whole(void **state)
@@ -182,16 +188,23 @@ static void test_param(void **state)
     (void)state;
     struct fg_route_match match = find(FG_METHOD_GET, "/api/v1/traces/a%20b", FG_FACE_API);
     assert_non_null(match.route);
-    assert_true(fg_slice_equal(match.param, FG_SLICE("a%20b")));
+    assert_true(fg_slice_equal(match.params[0], FG_SLICE("a%20b")));
     match = find(FG_METHOD_GET, "/api/services/mes-api/operations", FG_FACE_API);
     assert_non_null(match.route);
-    assert_true(fg_slice_equal(match.param, FG_SLICE("mes-api")));
+    assert_true(fg_slice_equal(match.params[0], FG_SLICE("mes-api")));
     assert_null(find(FG_METHOD_GET, "/api/services//operations", FG_FACE_API).route);
     assert_null(find(FG_METHOD_GET, "/api/services/a/b/operations", FG_FACE_API).route);
     assert_null(find(FG_METHOD_GET, "/api/services/a/operation", FG_FACE_API).route);
+    match = find(FG_METHOD_GET, "/api/v1/traces/a%20b/spans/c1", FG_FACE_API);
+    assert_non_null(match.route);
+    assert_true(fg_slice_equal(match.params[0], FG_SLICE("a%20b")));
+    assert_true(fg_slice_equal(match.params[1], FG_SLICE("c1")));
+    assert_null(find(FG_METHOD_GET, "/api/v1/traces/a/spans/", FG_FACE_API).route);
+    assert_null(find(FG_METHOD_GET, "/api/v1/traces/a/spans/b/c", FG_FACE_API).route);
+    assert_null(find(FG_METHOD_GET, "/api/v1/traces/a/views", FG_FACE_API).route);
     /* A fixed path is no parameter's. */
     match = find(FG_METHOD_GET, "/api/v1/services", FG_FACE_API);
-    assert_int_equal(match.param.size, 0);
+    assert_int_equal(match.params[0].size, 0);
 }
 
 /* The document of the native API names the routes that there are, and no others. */
