@@ -38,6 +38,7 @@ struct fg_exporter {
     struct fg_cond cond;
     uint64_t flush_wanted, flush_done; /* under the mutex */
     bool is_finished;
+    struct fg_exporter *abandoned_before;
     atomic_bool is_stopping;
     _Atomic uint64_t stop_at_ns;
 };
@@ -385,7 +386,7 @@ static void run(void *arg)
 /* -- From outside
  * ------------------------------------------------------------------------------------ */
 
-static void exporter_free(struct fg_exporter *exporter)
+void fg_exporter_free(struct fg_exporter *exporter)
 {
     fg_outlet_free(exporter->outlet);
     fg_parcel_free(exporter->parcel);
@@ -438,7 +439,7 @@ int fg_exporter_start_take(struct fg_settings *settings, struct fg_active *activ
     exporter->last_export_ns = now_ns(exporter);
     int r = prepare(exporter);
     if (r < 0) {
-        exporter_free(exporter);
+        fg_exporter_free(exporter);
         return r;
     }
     *ret_exporter = exporter;
@@ -451,7 +452,7 @@ int fg_exporter_flush(struct fg_exporter *exporter, uint64_t timeout_ns)
     fg_mutex_lock(&exporter->mutex);
     uint64_t mine = ++exporter->flush_wanted;
     fg_wake_signal(&exporter->active->wake);
-    while (exporter->flush_done < mine) {
+    while (exporter->flush_done < mine && !atomic_load(&exporter->is_stopping)) {
         uint64_t at_ns = now_ns(exporter);
         if (at_ns >= end_ns)
             break;
@@ -459,13 +460,18 @@ int fg_exporter_flush(struct fg_exporter *exporter, uint64_t timeout_ns)
     }
     bool is_done = exporter->flush_done >= mine;
     fg_mutex_unlock(&exporter->mutex);
-    return is_done ? 0 : FG_ETIMEOUT;
+    if (is_done)
+        return 0;
+    return atomic_load(&exporter->is_stopping) ? FG_ECANCELLED : FG_ETIMEOUT;
 }
 
 void fg_exporter_stop(struct fg_exporter *exporter, uint64_t timeout_ns)
 {
     atomic_store(&exporter->stop_at_ns, now_ns(exporter) + timeout_ns);
+    fg_mutex_lock(&exporter->mutex);
     atomic_store(&exporter->is_stopping, true);
+    fg_cond_broadcast(&exporter->cond);
+    fg_mutex_unlock(&exporter->mutex);
     fg_wake_signal(&exporter->active->wake);
     fg_outlet_nudge(exporter->outlet);
     fg_thread_join(&exporter->thread);
@@ -473,7 +479,6 @@ void fg_exporter_stop(struct fg_exporter *exporter, uint64_t timeout_ns)
     if (exporter->is_finished && exporter->path &&
         fg_env_unlink(exporter->active->env, exporter->path) < 0)
         fg_notice(FG_NOTICE_RECORDER, "filigree: %s can't be removed", exporter->path);
-    exporter_free(exporter);
 }
 
 void fg_exporter_lock(struct fg_exporter *exporter)
@@ -486,8 +491,9 @@ void fg_exporter_unlock(struct fg_exporter *exporter)
     fg_mutex_unlock(&exporter->mutex);
 }
 
-int fg_exporter_abandon(struct fg_exporter *exporter)
+int fg_exporter_abandon(struct fg_exporter *exporter, struct fg_exporter *before)
 {
+    exporter->abandoned_before = before;
     int r = fg_map_detach(&exporter->map);
     fg_mutex_unlock(&exporter->mutex);
     return r;

@@ -14,16 +14,19 @@ FG_MUST_CHECK int fg_exporter_start_take(struct fg_settings *settings, struct fg
                                          struct fg_map *map, char *path,
                                          struct fg_exporter **ret_exporter);
 
-/* FG_ETIMEOUT. */
+/* FG_ETIMEOUT; FG_ECANCELLED where it is stopped meanwhile. */
 FG_MUST_CHECK int fg_exporter_flush(struct fg_exporter *exporter, uint64_t timeout_ns);
 
-/* Sends what is there, open spans as interrupted, for at most timeout_ns. Frees the exporter; the
- * ring's memory stays. */
+/* Sends what is there, open spans as interrupted, for at most timeout_ns, and ends the thread.
+ * Flushes that wait return. */
 void fg_exporter_stop(struct fg_exporter *exporter, uint64_t timeout_ns);
+/* After the stop; the ring's memory stays. */
+void fg_exporter_free(struct fg_exporter *exporter);
 
 /* Around a fork. */
 void fg_exporter_lock(struct fg_exporter *exporter);
 void fg_exporter_unlock(struct fg_exporter *exporter);
 /* In the child: gives the parent's ring up. What else the exporter has is left as it is. FG_ENOMEM:
- * the ring is still there, and nothing may be traced. */
-FG_MUST_CHECK int fg_exporter_abandon(struct fg_exporter *exporter);
+ * the ring is still there, and nothing may be traced. before: what was abandoned earlier, by this
+ * process's parents, or NULL; it is remembered, so that a leak checker sees no leak in them. */
+FG_MUST_CHECK int fg_exporter_abandon(struct fg_exporter *exporter, struct fg_exporter *before);

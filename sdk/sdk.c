@@ -20,14 +20,18 @@ _Thread_local struct fg_lane fg_lane __attribute__((tls_model("initial-exec")));
 /* Under the mutex. */
 static struct {
     struct fg_mutex mutex;
-    struct fg_exporter *exporter; /* NULL while nothing is traced */
-    struct fg_map region;         /* where rings are mapped, from the first start on */
-    uint32_t slot_count;          /* of the region */
+    struct fg_exporter *exporter;  /* NULL while nothing is traced */
+    struct fg_exporter *abandoned; /* of the parents of this process */
+    struct fg_map region;          /* where rings are mapped, from the first start on */
+    uint32_t slot_count;           /* of the region */
     uint32_t start_count;
     uint64_t exit_timeout_ns;
     fg_options options; /* the last start's, with texts of our own: for the child of a fork */
     bool is_installed;
-} sdk = {.mutex = {.mutex = PTHREAD_MUTEX_INITIALIZER, .rank = 5}};
+    struct fg_cond cond;
+    unsigned flush_count; /* threads that wait in a flush of the exporter */
+} sdk = {.mutex = {.mutex = PTHREAD_MUTEX_INITIALIZER, .rank = 5},
+         .cond = {.cond = PTHREAD_COND_INITIALIZER}};
 
 /* -- Threads ---------------------------------------------------------------------------------- */
 
@@ -120,9 +124,11 @@ static void after_fork_in_child(void)
         struct fg_exporter *exporter = sdk.exporter;
         atomic_store(&fg_sdk.active, NULL);
         sdk.exporter = NULL;
-        atomic_store(&fg_sdk.is_child, fg_exporter_abandon(exporter) == 0);
+        atomic_store(&fg_sdk.is_child, fg_exporter_abandon(exporter, sdk.abandoned) == 0);
+        sdk.abandoned = exporter;
     }
     sdk.region.fd = -1;
+    sdk.flush_count = 0;
     fg_mutex_unlock(&sdk.mutex);
 }
 
@@ -398,11 +404,19 @@ struct fg_active *fg_sdk_start_in_child(void)
     return atomic_load_explicit(&fg_sdk.active, memory_order_acquire);
 }
 
+/* Waits without the mutex, so that another thread may fork or stop meanwhile. */
 int fg_tracing_flush(unsigned timeout_ms)
 {
-    /* The exporter can't be stopped meanwhile, nor can the process fork; both wait. */
     fg_mutex_lock(&sdk.mutex);
-    int r = sdk.exporter ? fg_exporter_flush(sdk.exporter, timeout_ms * FG_NS_PER_MS) : 0;
+    struct fg_exporter *exporter = sdk.exporter;
+    sdk.flush_count += exporter != NULL;
+    fg_mutex_unlock(&sdk.mutex);
+    if (!exporter)
+        return 0;
+    int r = fg_exporter_flush(exporter, timeout_ms * FG_NS_PER_MS);
+    fg_mutex_lock(&sdk.mutex);
+    sdk.flush_count--;
+    fg_cond_broadcast(&sdk.cond);
     fg_mutex_unlock(&sdk.mutex);
     return r;
 }
@@ -410,13 +424,17 @@ int fg_tracing_flush(unsigned timeout_ms)
 void fg_tracing_stop(unsigned timeout_ms)
 {
     fg_mutex_lock(&sdk.mutex);
+    struct fg_exporter *exporter = sdk.exporter;
     atomic_store(&fg_sdk.is_child, false);
-    if (sdk.exporter) {
+    if (exporter) {
         atomic_store(&fg_sdk.active, NULL);
         fg_tracers_detach();
         fg_fault_target(NULL);
-        fg_exporter_stop(sdk.exporter, timeout_ms * FG_NS_PER_MS);
+        fg_exporter_stop(exporter, timeout_ms * FG_NS_PER_MS);
         sdk.exporter = NULL;
+        while (sdk.flush_count)
+            fg_cond_wait(&sdk.cond, &sdk.mutex);
+        fg_exporter_free(exporter);
     }
     fg_mutex_unlock(&sdk.mutex);
 }

@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +95,7 @@ static int over_fork(void)
     return 0;
 }
 
-static volatile int threads_end;
+static atomic_bool threads_end;
 
 static void *thread(void *arg)
 {
@@ -115,7 +117,7 @@ static void threads(int count)
     for (int i = 0; i < count && i < 16; i++)
         pthread_create(&ids[i], NULL, thread, "value");
     wait_for_end();
-    threads_end = 1;
+    threads_end = true;
     for (int i = 0; i < count && i < 16; i++)
         pthread_join(ids[i], NULL);
 }
@@ -209,6 +211,8 @@ int main(int argc, char **argv)
         return over_fork();
     } else if (strcmp(mode, "threads") == 0) {
         threads(atoi(argv[2]));
+        printf("flush %d\n", fg_tracing_flush(20000));
+        print_stats();
     } else if (strcmp(mode, "crash") == 0) {
         return crash(argv[2], argv[3], (unsigned)atoi(argv[4]));
     } else {

@@ -160,6 +160,21 @@ def case_header_is_cxx_and_install_works():
         subprocess.run([compiler, "-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", f"-I{source}/include",
                         f"{source}/tests/sdk/header.cc", "-o", program, LIBRARY, f"-Wl,-rpath,{os.path.dirname(LIBRARY)}"], check=True)
         subprocess.run([program], check=True)
+        build = os.path.dirname(os.path.dirname(os.path.abspath(LIBRARY)))
+        subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", folder], check=True, stdout=subprocess.DEVNULL)
+        found = [path for path, _, files in os.walk(folder) if "filigree.pc" in files]
+        env = {**os.environ, "PKG_CONFIG_PATH": found[0]}
+        prefix = folder + subprocess.run(["pkg-config", "--variable=prefix", "filigree"], env=env, capture_output=True, text=True, check=True).stdout.strip()
+        for kind in ([], ["--static"]):
+            flags = subprocess.run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", *kind, "filigree"], env=env,
+                                   capture_output=True, text=True, check=True).stdout.split()
+            if kind:
+                flags = [f"-l:lib{flag[2:]}.a" if flag == "-lfiligree" else flag for flag in flags] + ["-pthread"]
+            subprocess.run(["cc", "-std=c99", f"{source}/sdk/example.c", "-o", program, *flags], check=True)
+            libraries = next(flag[2:] for flag in flags if flag.startswith("-L"))
+            done = subprocess.run([program], env=environment("http://127.0.0.1:1", LD_LIBRARY_PATH=libraries, FILIGREE_EXIT_TIMEOUT="10"),
+                                  capture_output=True, text=True, check=True, timeout=30)
+            assert "traceparent: 00-4bf92f3577b34da6" in done.stdout, done.stdout
 
 
 def case_unloading_is_safe():
@@ -220,6 +235,29 @@ def case_bad_servers_do_not_hold_the_program():
             assert time.monotonic() - start < 3, (endpoint, time.monotonic() - start)
         said, _ = run("spans", 10, env=environment(noise.endpoint))
         assert numbers(said)["exported"] == 20, said
+
+
+def case_threads_do_not_disturb_each_other():
+    """spans of several threads, announced, exported and counted while they are made"""
+    with Sink(OK) as sink:
+        env = environment(sink.endpoint, FILIGREE_ANNOUNCE_AFTER="1", OTEL_BSP_SCHEDULE_DELAY="1", OTEL_BSP_MAX_QUEUE_SIZE="20000")
+        process = subprocess.Popen([DRIVER, "threads", "4"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        time.sleep(1)
+        said, _ = process.communicate()
+        assert process.returncode == 0, process.returncode
+        counts = numbers(said)
+        assert counts["full"] == 0 and counts["exported"] > 1000, said
+        ended = [body for one in sink.bodies for body in sent_spans(one) if end_of(body)]
+        assert len({span_id(body) for body in ended}) == len(ended) == counts["exported"], (len(ended), said)
+
+
+def end_of(span):
+    at = span.find(b"\x41", span.find(b"\x39") + 9)
+    return struct.unpack_from("<Q", span, at + 1)[0]
+
+
+def span_id(span):
+    return span[20:28]
 
 
 def case_exports_are_numbered():

@@ -3,6 +3,8 @@
 
 #include "os/thread.h"
 
+#include <unistd.h>
+
 static void attributes_of_all_types_are_kept(void **state)
 {
     (void)state;
@@ -333,6 +335,27 @@ static void links_and_ids_are_right(void **state)
     test_stop();
 }
 
+static void flush_for_long(void *arg)
+{
+    *(int *)arg = fg_tracing_flush(60000);
+}
+
+static void a_flush_ends_with_the_stop(void **state)
+{
+    (void)state;
+    struct fg_thread thread;
+    int result = 0;
+    test_start(NULL);
+    fg_span_end(fg_span_start("unsent", NULL));
+    assert_int_equal(fg_tracing_flush(10), FG_ETIMEOUT);
+    assert_int_equal(fg_thread_start(&thread, "test", flush_for_long, &result), 0);
+    usleep(20000);
+    test_stop();
+    fg_thread_join(&thread);
+    assert_int_equal(result, FG_ECANCELLED);
+    assert_int_equal(fg_tracing_flush(10), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +368,7 @@ int main(void)
         cmocka_unit_test(what_is_forbidden_is_not_sent),
         cmocka_unit_test(spans_are_handed_between_threads),
         cmocka_unit_test(links_and_ids_are_right),
+        cmocka_unit_test(a_flush_ends_with_the_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
