@@ -191,10 +191,10 @@ static bool has_name(const struct fg_rollup *rollup, struct rollup_op op)
 {
     struct wanted_op wanted = {rollup, op};
     uint32_t found;
-    for (uint8_t kind = 0; kind <= FG_SPAN_KIND_CONSUMER; kind++) {
-        for (uint8_t status = 0; status <= FG_STATUS_ERROR; status++) {
-            wanted.op.kind = kind;
-            wanted.op.status = status;
+    for (unsigned kind = 0; kind <= FG_SPAN_KIND_CONSUMER; kind++) {
+        for (unsigned status = 0; status <= FG_STATUS_ERROR; status++) {
+            wanted.op.kind = (uint8_t)kind;
+            wanted.op.status = (uint8_t)status;
             if (fg_idmap_find(&rollup->op_map, op_hash(&wanted.op), is_wanted_op, &wanted,
                               &found) == 0)
                 return true;

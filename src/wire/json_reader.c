@@ -378,7 +378,7 @@ bool fg_json_member(struct fg_json_reader *reader, struct fg_json_value *ret_key
 void fg_json_leave(struct fg_json_reader *reader)
 {
     /* What a byte outside of strings does to the depth; 2: a string begins. */
-    static const int8_t steps[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = 2};
+    static const int16_t steps[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = 2};
     bool ignored;
     for (size_t depth = 1; depth > 0 && reader->at < reader->end;) {
         int step = steps[*reader->at++];

@@ -69,6 +69,7 @@ static void close_reader(struct fg_blocks_scan *scan, struct source *source)
 static void drop_top(struct fg_blocks_scan *scan)
 {
     close_reader(scan, &scan->sources[0]);
+    /* The last one takes its place. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     free(scan->sources[0].pages);
     scan->sources[0] = scan->sources[--scan->source_count];
     sift_down(scan, 0);

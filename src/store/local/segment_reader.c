@@ -117,7 +117,7 @@ static int unpack_blob(void *arg, struct fg_codec *codec, struct fg_slice payloa
     int r = fg_blob_decode(codec, &in, FG_SEGMENT_TEXT_SIZE_MAX, &arena, &bytes);
     if (r == 0 && fg_input_rest(&in) != 0)
         r = FG_ECORRUPT;
-    uint8_t *memory = r < 0 ? NULL : malloc(bytes.size + FG_INPUT_PADDING);
+    uint8_t *memory = r != 0 ? NULL : malloc(bytes.size + FG_INPUT_PADDING);
     if (r == 0 && !memory)
         r = FG_ENOMEM;
     if (r == 0) {
