@@ -256,6 +256,8 @@ static const struct single store_singles[] = {
           "Records of the log that were replayed at the start."),
     COUNT(fg_store_counters, recovered_spans, "filigree_store_recovered_spans_total",
           "Spans that were replayed at the start."),
+    COUNT(fg_store_counters, damaged_records, "filigree_store_damaged_records_total",
+          "Acknowledged requests that could not be read from the log at the start."),
     GAUGE(fg_store_counters, cache_bytes, "filigree_store_cache_bytes",
           "Memory of cached indexes, filters and dictionaries."),
     GAUGE(fg_store_counters, disk_free_bytes, "filigree_store_disk_free_bytes",
