@@ -58,6 +58,8 @@ struct fg_blocks_ops {
     void (*view_release)(struct fg_blocks_view *view);
     /* The checkpoint at the moment it was taken: a head that ends at or below it is in the view. */
     uint64_t (*view_checkpoint)(const struct fg_blocks_view *view);
+    /* FG_ETIMEOUT: its reader must give it up, since what it shows was erased. */
+    int (*view_check)(const struct fg_blocks_view *view);
 
     /* Calls page for all rows of a trace, all forms of each span, in no order; a non-zero return
      * ends it and is the result. A trace that is nowhere is no error. stats is added to. */

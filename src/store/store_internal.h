@@ -19,8 +19,6 @@
 
 #include <stdatomic.h>
 
-struct fg_snapshot;
-
 struct fg_store {
     struct fg_store_options options; /* path is the store's own copy */
     struct fg_env *env;
@@ -33,14 +31,13 @@ struct fg_store {
     /* Held by whoever maintains, erases or backs up. */
     struct fg_mutex job_lock;
 
-    /* Heads and snapshots. The sealing head is older than the active one. */
+    /* The heads. The sealing one is older than the active one. */
     struct fg_mutex lock;
-    struct fg_cond changed; /* a seal ended, well or not; a snapshot was released */
+    struct fg_cond changed; /* a seal ended, well or not */
     struct fg_head *active, *sealing;
     atomic_uint_fast64_t heads_sealed; /* since the start; the number of the oldest head */
     uint64_t seal_tries;
     int seal_result; /* of the last try */
-    struct fg_snapshot *snapshots;
 
     /* Appends on their way to the committer. */
     struct fg_mutex queue_lock;
@@ -76,21 +73,17 @@ struct fg_store {
 
 struct fg_snapshot {
     struct fg_store *store;
-    struct fg_snapshot *next, *previous;
     struct fg_head *heads[2]; /* those that the view does not have; NULL: none */
     struct fg_head_info watermarks[2];
     struct fg_blocks_view *view;
     uint64_t oldest_head_number;
     uint64_t end_mono_ns;
-    atomic_bool is_ended;
 };
 
 FG_MUST_CHECK int fg_snapshot_take(struct fg_store *store, struct fg_snapshot *snapshot);
 void fg_snapshot_release(struct fg_snapshot *snapshot);
 /* FG_ETIMEOUT: too old, or ended by an erase or by the memory that it pins. Asked once a page. */
 FG_MUST_CHECK int fg_snapshot_check(const struct fg_snapshot *snapshot);
-/* Ends those that are out and waits for them. FG_ETIMEOUT. */
-FG_MUST_CHECK int fg_snapshot_end_all(struct fg_store *store, uint64_t timeout_ns);
 
 /* -- Other files' */
 

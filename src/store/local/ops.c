@@ -91,6 +91,7 @@ const struct fg_blocks_ops fg_local_ops = {
     .view_take = fg_local_view_take,
     .view_release = fg_local_view_release,
     .view_checkpoint = view_checkpoint,
+    .view_check = fg_local_view_check,
     .trace = fg_local_trace,
     .scan_open = fg_local_scan_open,
     .scan_peek = fg_local_scan_peek,
