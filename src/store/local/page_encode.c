@@ -4,6 +4,7 @@
 
 #include "local/page_times.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* Steps up from the row before to look for a parent: a deeper climb than this is not worth it. */
@@ -362,8 +363,9 @@ static int put_times(struct fg_page_encoder *encoder)
 {
     const struct fg_batch *batch = encoder->group->batch;
     uint32_t count;
+    assert(encoder->row_count > 0); /* there is no page without a row */
     const uint32_t *numbered = number_classes(encoder, &count);
-    bool single = !numbered || count > encoder->row_count / MODE_ROWS_MIN;
+    bool single = !numbered || count == 0 || count > encoder->row_count / MODE_ROWS_MIN;
     if (single)
         count = 1;
     uint32_t *number = malloc(encoder->row_count * sizeof *number);

@@ -184,6 +184,8 @@ static int read_page(struct fg_blocks_scan *scan, struct source *source,
     int r = open_reader(scan, source);
     if (r < 0)
         return r;
+    /* A reader that was closed is NULL, so this one is open.
+     * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     r = fg_segment_reader_page(source->reader, source->pages[source->page_next].row_begin,
                                ret_batch, &row_begin);
     uint64_t bytes_read = fg_segment_reader_bytes_read(source->reader);

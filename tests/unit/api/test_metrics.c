@@ -73,7 +73,7 @@ static void read_comment(const char *line)
     assert_int_equal(sscanf(line, "# TYPE %99s %15s", name, rest), 2);
     assert_string_equal(last_family()->name, name);
     assert_int_equal(last_family()->series, 0);
-    snprintf(last_family()->type, sizeof last_family()->type, "%s", rest);
+    snprintf(last_family()->type, sizeof last_family()->type, "%.15s", rest);
     bool is_counter = strcmp(rest, "counter") == 0;
     assert_true(is_counter || strcmp(rest, "gauge") == 0 || strcmp(rest, "histogram") == 0);
     assert_int_equal(is_counter, ends_with(name, "_total"));
