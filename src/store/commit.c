@@ -96,6 +96,7 @@ static bool rotate_if_due(struct fg_store *store)
     fg_env_random(store->env, &seed, sizeof seed);
     if (fg_head_new(info.sequence_end, fg_env_mono_ns(store->env), seed, &next) < 0)
         return false;
+    fg_head_count_from(next, info.span_begin + info.span_count);
     fg_mutex_lock(&store->lock);
     store->sealing = store->active;
     store->active = next;

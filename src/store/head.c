@@ -84,6 +84,13 @@ void fg_head_unref(struct fg_head *head)
     free(head);
 }
 
+void fg_head_count_from(struct fg_head *head, uint64_t span_begin)
+{
+    fg_mutex_lock(&head->lock);
+    head->info.span_begin = span_begin;
+    fg_mutex_unlock(&head->lock);
+}
+
 /* -- The index */
 
 static uint64_t hash_trace(const struct index *index, uint32_t tenant, uint64_t high, uint64_t low)

@@ -36,6 +36,9 @@ FG_MUST_CHECK int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns, uin
 struct fg_head *fg_head_ref(struct fg_head *head);
 void fg_head_unref(struct fg_head *head);
 
+/* Spans that the heads before had, all together. Before the first row is published. */
+void fg_head_count_from(struct fg_head *head, uint64_t span_begin);
+
 /* Room for count more batches, so that fg_head_publish_take() can't fail after the sync. Publishing
  * thread. FG_ENOMEM. */
 FG_MUST_CHECK int fg_head_reserve(struct fg_head *head, size_t count);
@@ -45,6 +48,7 @@ void fg_head_publish_take(struct fg_head *head, uint32_t tenant, uint64_t sequen
 
 struct fg_head_info {
     uint64_t sequence_begin, sequence_end; /* end: after the last that was published */
+    uint64_t span_begin;                   /* spans of the heads before this one, since the start */
     uint64_t span_count, size_bytes;       /* blocks and index */
     uint64_t created_mono_ns;
     size_t entry_count; /* the watermark */

@@ -142,6 +142,31 @@ struct fg_scan {
 FG_MUST_CHECK int fg_store_scan(struct fg_store *store, const struct fg_scan *scan,
                                 struct fg_read_stats *stats);
 
+/* A place in the stream of spans as they become durable; good for one opening of the store. */
+struct fg_follow_position {
+    uint64_t sequence; /* of the next record */
+    uint64_t span;     /* spans that came before it */
+};
+
+struct fg_follow {
+    uint32_t tenant;
+    const struct fg_predicate *predicate; /* checked; NULL: every row */
+    /* As a scan's, but oldest first and without a frontier. Non-zero ends the call, and is its
+     * result; the batch counts as given. */
+    int (*rows)(void *arg, const struct fg_scan_rows *rows);
+    void *arg;
+};
+
+/* Where what becomes durable from now on begins. */
+struct fg_follow_position fg_store_follow_end(struct fg_store *store);
+
+/* Gives what came from *position on, in the order in which it was acknowledged, from memory alone,
+ * and moves *position behind it. Does not wait. Who comes so seldom that a head was sealed and is
+ * gone has missed its spans: *missed_spans is increased by how many, of all tenants. FG_ENOMEM,
+ * FG_ELIMIT (a pattern ran past its match limit). */
+FG_MUST_CHECK int fg_store_follow(struct fg_store *store, const struct fg_follow *follow,
+                                  struct fg_follow_position *position, uint64_t *missed_spans);
+
 /* Adds the minute rollups of [start_ns_min, start_ns_max) to rollup: sealed minutes from their
  * blocks, the head's from its rows. */
 FG_MUST_CHECK int fg_store_rollup(struct fg_store *store, uint32_t tenant, uint64_t start_ns_min,
