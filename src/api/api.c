@@ -131,6 +131,8 @@ int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
         r = fg_workers_new("job", LONG_JOBS_MAX, LONG_JOBS_MAX, &api->long_jobs);
     if (r == 0)
         r = fg_workers_new("admin", ADMIN_THREADS, ADMIN_QUEUE_MAX, &api->admin);
+    if (r == 0)
+        r = fg_workers_new("tail", FG_API_TAILS_MAX, FG_API_TAILS_MAX, &api->tails);
     for (unsigned i = 0; r == 0 && i < api->loop_count; i++)
         r = fg_loop_refresh(api, &api->loops[i]);
     if (r < 0) {
@@ -148,6 +150,7 @@ void fg_api_free(struct fg_api *api)
     fg_workers_free(api->readers);
     fg_workers_free(api->long_jobs);
     fg_workers_free(api->admin);
+    fg_workers_free(api->tails);
     for (unsigned i = 0; i < api->loop_count; i++) {
         fg_intake_free(&api->loops[i].intake);
         fg_builder_free(api->loops[i].builder);

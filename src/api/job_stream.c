@@ -9,6 +9,8 @@ static void unref(struct fg_job_stream *stream)
 {
     if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (stream->release)
+        stream->release(stream);
     fg_buffer_free(&stream->text);
     fg_cond_destroy(&stream->cond);
     fg_mutex_destroy(&stream->mutex);
@@ -66,17 +68,28 @@ int fg_job_stream_write(struct fg_job_stream *stream, struct fg_slice text)
     return r;
 }
 
-void fg_job_stream_offer(struct fg_job_stream *stream, struct fg_slice text)
+bool fg_job_stream_offer(struct fg_job_stream *stream, struct fg_slice text)
 {
-    bool wake = false;
+    bool wake = false, fits;
     fg_mutex_lock(&stream->mutex);
-    if (!stream->stopped && room(stream) >= text.size) {
+    fits = !stream->stopped && room(stream) >= text.size;
+    if (fits) {
         fg_buffer_append_slice(&stream->text, text);
+        fits = !stream->text.error;
         wake = must_wake(stream);
     }
     fg_mutex_unlock(&stream->mutex);
     if (wake)
         fg_request_wake(stream->request);
+    return fits;
+}
+
+void fg_job_stream_sleep(struct fg_job_stream *stream, uint64_t timeout_ns)
+{
+    fg_mutex_lock(&stream->mutex);
+    if (!stream->stopped)
+        fg_cond_wait_for(&stream->cond, &stream->mutex, timeout_ns);
+    fg_mutex_unlock(&stream->mutex);
 }
 
 bool fg_job_stream_is_cancelled(struct fg_job_stream *stream)

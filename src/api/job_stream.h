@@ -22,6 +22,8 @@ struct fg_job_stream {
     const char *content_type;
     /* The job's thread. Writes by fg_job_stream_write(); 0 or an fg_error. */
     int (*run)(struct fg_job_stream *stream);
+    /* When the last of both lets go, also where run was never called; may be NULL. Any thread. */
+    void (*release)(struct fg_job_stream *stream);
     struct fg_exchange *exchange;
     char message[512]; /* written by run that fails and has its own words for it */
 
@@ -60,8 +62,11 @@ void fg_job_stream_abandon(struct fg_job_stream *stream);
 FG_MUST_CHECK int fg_job_stream_write(struct fg_job_stream *stream, struct fg_slice text);
 
 /* The same for what may be left out: writes all of it or, where there is no room, nothing, and
- * never blocks. */
-void fg_job_stream_offer(struct fg_job_stream *stream, struct fg_slice text);
+ * never blocks. Whether it was written. */
+bool fg_job_stream_offer(struct fg_job_stream *stream, struct fg_slice text);
+
+/* Sleeps for at most timeout_ns; ends early when nobody reads any more. */
+void fg_job_stream_sleep(struct fg_job_stream *stream, uint64_t timeout_ns);
 
 /* Whether nobody reads any more. */
 bool fg_job_stream_is_cancelled(struct fg_job_stream *stream);

@@ -49,11 +49,16 @@ struct fg_api {
     struct fg_workers *readers;   /* look-ups and searches */
     struct fg_workers *long_jobs; /* exports, as fast as their readers read */
     struct fg_workers *admin;     /* seals, merges, backups, erasures */
-    _Atomic uint64_t read_bytes;  /* of batches that answers hold, against FG_API_READ_BYTES_MAX */
+    struct fg_workers *tails;     /* each as long as its client looks */
+    _Atomic unsigned tail_count;
+    _Atomic uint64_t read_bytes; /* of batches that answers hold, against FG_API_READ_BYTES_MAX */
 
     unsigned loop_count;
     struct fg_loop loops[];
 };
+
+/* Tails at once: each has a thread, which mostly sleeps. */
+#define FG_API_TAILS_MAX 8u
 
 /* Memory of all answers that are being rendered, together. */
 #define FG_API_READ_BYTES_MAX ((uint64_t)1 << 30)

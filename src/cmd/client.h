@@ -23,6 +23,7 @@ struct fg_client_request {
     struct fg_slice body;
     fg_client_data_fn data; /* may be NULL */
     void *arg;
+    long timeout_ms; /* for all of it; 0: none */
 };
 
 /* FG_ENOMEM; FG_EINVALID where the server's address is none. */

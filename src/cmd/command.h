@@ -43,7 +43,9 @@ extern const struct fg_command fg_command_restore;
 extern const struct fg_command fg_command_seal;
 extern const struct fg_command fg_command_search;
 extern const struct fg_command fg_command_serve;
+extern const struct fg_command fg_command_services;
 extern const struct fg_command fg_command_stats;
+extern const struct fg_command fg_command_tail;
 extern const struct fg_command fg_command_trace;
 extern const struct fg_command fg_command_verify;
 

@@ -1,6 +1,8 @@
 /* `filigree completion bash`: a script that completes subcommands, options and their values, made
  * from the same tables that parse them. */
+#include "client.h"
 #include "command.h"
+#include "completion_words.h"
 #include "config.h"
 
 #include <string.h>
@@ -70,22 +72,48 @@ static void print_command(FILE *out, const struct fg_command *command)
         fprintf(out, "        words=(%s)\n", words);
     if (strcmp(command->name, "completion") == 0)
         fprintf(out, "        words=($(compgen -W bash -- \"$cur\"))\n");
+    if (strcmp(command->name, "services") == 0)
+        fprintf(out, "        _filigree_ask services\n");
+    if (strcmp(command->name, "search") == 0 || strcmp(command->name, "tail") == 0)
+        fprintf(out, "        _filigree_query\n");
     fprintf(out, "        ;;\n");
 }
+
+/* Services and keys are asked from the server, which answers within a second or not at all. bash
+ * makes words of its own of the : and = in service:shop-api. */
+static const char asking[] =
+    "_filigree_ask() {\n"
+    "    local IFS=$'\\n'\n"
+    "    words=($(compgen -W \"$(\"${COMP_WORDS[0]}\" completion \"$1\" \"$cur\" 2>/dev/null)\" "
+    "-- \"$cur\"))\n"
+    "}\n"
+    "_filigree_query() {\n"
+    "    local key=$prev\n"
+    "    case $cur in :|=) key=$prev cur= ;; esac\n"
+    "    case $prev in :|=|==) key=${COMP_WORDS[COMP_CWORD-2]} ;; esac\n"
+    "    if [[ $key == service || $key == root.service ]]; then _filigree_ask services\n"
+    "    elif [[ $prev != [:=]* && $cur != '' ]]; then _filigree_ask keys; compopt -o nospace "
+    "2>/dev/null\n"
+    "    fi\n"
+    "}\n";
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
     size_t count;
     const struct fg_command *const *commands = fg_commands(&count);
+    const char *prefix = arguments->word_count > 1 ? arguments->words[1] : "";
     FILE *out = cli->out;
+    if (strcmp(arguments->words[0], "services") == 0 || strcmp(arguments->words[0], "keys") == 0)
+        return fg_completion_words_print(cli, arguments, arguments->words[0], prefix);
     if (strcmp(arguments->words[0], "bash") != 0)
         return fg_cli_fail(cli, FG_EXIT_USAGE, "completion: '%.32s' is not known; there is bash",
                            arguments->words[0]);
     fprintf(out,
-            "# bash completion of filigree " FG_VERSION "; made by `filigree completion bash`\n"
-            "_filigree() {\n"
-            "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-            "    local options= words=() commands='");
+            "# bash completion of filigree " FG_VERSION "; made by `filigree completion bash`\n%s",
+            asking);
+    fprintf(out, "_filigree() {\n"
+                 "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+                 "    local options= words=() commands='");
     for (size_t i = 0; i < count; i++)
         fprintf(out, "%s ", commands[i]->name);
     fprintf(out,
@@ -112,14 +140,21 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
     return FG_EXIT_OK;
 }
 
+static const struct fg_option options[] = {FG_CLIENT_OPTION};
+
 const struct fg_command fg_command_completion = {
     .name = "completion",
     .arguments = "bash",
-    .summary = "print a script that completes commands and options",
-    .help = "Examples\n"
-            "  source <(filigree completion bash)\n"
-            "  filigree completion bash > ~/.local/share/bash-completion/completions/filigree\n",
+    .summary = "print a script that completes commands, options, services and keys",
+    .help =
+        "Services and keys come from the server that FILIGREE_SERVER names, where there is one.\n"
+        "\n"
+        "Examples\n"
+        "  source <(filigree completion bash)\n"
+        "  filigree completion bash > ~/.local/share/bash-completion/completions/filigree\n",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
     .words_min = 1,
-    .words_max = 1,
+    .words_max = 2,
     .run = run,
 };

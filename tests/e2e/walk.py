@@ -350,6 +350,53 @@ def case_trace_command():
     assert "does `filigree serve` run?" in err
 
 
+def case_services_command():
+    """Services with spans, errors and durations; a service's operations; nothing is exit code 1."""
+    out, _ = run("services", "--since", "1h", server=SERVER)
+    lines = out.splitlines()
+    assert lines[0].split() == ["Service", "Spans", "Errors", "Rate", "p50", "p95", "p99"], out
+    assert any(line.startswith("shop-api ") for line in lines) and "\033" not in out, out
+    out, _ = run("services", "mes-api", server=SERVER)
+    assert "price.calculate" in out and "server" in out and "100.00%" in out, out
+    assert json.loads(run("services", "--json", server=SERVER)[0])["services"]
+    assert "no spans of this service" in run("services", "nobody", server=SERVER, check=1)[1]
+
+
+def case_tail_command():
+    """A tail shows what comes after it, as a table and as JSON, and what matches alone."""
+    def tail(*arguments):
+        environment = {**os.environ, "FILIGREE_SERVER": f"http://127.0.0.1:{SERVER.api}"}
+        return subprocess.Popen([BINARY, "tail", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env=environment)
+
+    tails = [tail("--limit", "2"), tail("service:tailed-b", "--limit", "1", "--json")]
+    time.sleep(0.7)  # they follow from when they came
+    for service in ("tailed-a", "tailed-b"):
+        trace = harness.new_trace_id()
+        body = {"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": value(service)}]},
+                                   "scopeSpans": [{"spans": [{"traceId": trace, "spanId": "00000000000000d1",
+                                                              "name": "watched", "kind": 2, "startTimeUnixNano": str(START_NS),
+                                                              "endTimeUnixNano": str(START_NS + 5 * 10**6)}]}]}]}
+        assert SERVER.request("POST", "/v1/traces", json.dumps(body).encode(),
+                              {"Content-Type": "application/json"})[0] == 200
+    table, _ = tails[0].communicate(timeout=20)
+    lines, _ = tails[1].communicate(timeout=20)
+    assert [t.returncode for t in tails] == [0, 0]
+    assert [line.split()[1:4] for line in table.splitlines()] == [["tailed-a", "watched", "5.00ms"],
+                                                                  ["tailed-b", "watched", "5.00ms"]], table
+    assert json.loads(lines)["service"] == "tailed-b"
+    assert "one span at a time" in run("tail", "trace.spans>3", server=SERVER, check=2)[1]
+
+
+def case_trace_view():
+    """The view of a page, and one of its spans."""
+    view = get_json(f"/api/v1/traces/{TRACE}/view")
+    assert view["span_count"] == len(view["spans"]) == 3 and view["services"] == ["shop-api", "mes-api"], view
+    assert [row[1] for row in view["spans"]] == [-1, 0, 1]
+    span_json = get_json(f"/api/v1/traces/{TRACE}/spans/00000000000000b1")
+    assert [s["name"] for s in harness.spans_of(span_json)] == ["price.calculate"]
+
+
 def case_stats_command():
     """`filigree stats` says what fills the disk."""
     run("seal", server=SERVER)
@@ -381,15 +428,16 @@ def case_help():
     assert "Usage" in run(check=2)[1]
 
 
-def complete(line):
-    """What bash would offer for a line."""
+def complete(line, asks=True):
+    """What bash would offer for a line; with the : and = of a query as words of their own, as bash has them."""
     words = line.split(" ")
     script = f"""source <({os.path.abspath(BINARY)} completion bash)
-        COMP_WORDS=({' '.join("'" + word + "'" for word in words)})
+        COMP_WORDS=({' '.join("'" + (word if i else os.path.abspath(BINARY)) + "'" for i, word in enumerate(words))})
         COMP_CWORD={len(words) - 1}
         _filigree
         printf '%s\\n' "${{COMPREPLY[@]}}" """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, check=False, cwd=FOLDER)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, check=False, cwd=FOLDER,
+                          env={**os.environ, "FILIGREE_SERVER": f"http://127.0.0.1:{SERVER.api if asks else 1}"})
     assert done.returncode == 0 and not done.stderr, done.stderr
     return done.stdout.split()
 
@@ -405,6 +453,10 @@ def case_completion():
     os.makedirs(os.path.join(FOLDER, "completed"), exist_ok=True)
     assert complete("filigree verify comp") == ["completed"]
     assert complete("filigree serve --data comp") == ["completed"]
+    assert complete("filigree services mes") == ["mes-api"]
+    assert complete("filigree search service : mes") == ["mes-api"]
+    assert "order.id" in complete("filigree search order")
+    assert complete("filigree search order", asks=False) == complete("filigree services mes", asks=False) == []
 
 
 # -- Out and in again

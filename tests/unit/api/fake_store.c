@@ -98,6 +98,46 @@ int fg_store_append_take(struct fg_store *store, struct fg_append *append)
     return 0;
 }
 
+/* -- Following: a position is the index of a block */
+
+struct fg_follow_position fg_store_follow_end(struct fg_store *store)
+{
+    fg_mutex_lock(&store->mutex);
+    struct fg_follow_position position = {.sequence = store->block_count};
+    fg_mutex_unlock(&store->mutex);
+    return position;
+}
+
+int fg_store_follow(struct fg_store *store, const struct fg_follow *follow,
+                    struct fg_follow_position *position, uint64_t *missed_spans)
+{
+    static uint64_t bits[1 << 12];
+    struct fg_matcher *matcher = NULL;
+    fg_mutex_lock(&store->mutex);
+    uint32_t count = store->block_count;
+    int r = store->faults.read;
+    *missed_spans += store->faults.missed_spans;
+    store->faults.missed_spans = 0;
+    fg_mutex_unlock(&store->mutex);
+    if (r == 0 && follow->predicate)
+        r = fg_matcher_new(follow->predicate, &matcher);
+    while (r == 0 && position->sequence < count) {
+        const struct fg_batch *batch = fg_block_batch(store->blocks[position->sequence++]);
+        assert(batch->span_count <= sizeof bits * 8);
+        memset(bits, 0xff, sizeof bits);
+        if (matcher)
+            r = fg_matcher_bind(matcher, batch);
+        if (r == 0 && matcher)
+            r = fg_matcher_run(matcher, 0, batch->span_count, bits);
+        const struct fg_scan_rows rows = {
+            .batch = batch, .row_end = batch->span_count, .bits = bits};
+        if (r == 0)
+            r = follow->rows(follow->arg, &rows);
+    }
+    fg_matcher_free(matcher);
+    return r;
+}
+
 /* -- Reading
  * ---------------------------------------------------------------------------------------
  */

@@ -13,6 +13,7 @@ struct fake_store_faults {
     uint32_t damaged_pages; /* that every read reports */
     bool truncated;         /* traces are */
     uint64_t backup_steps;  /* progress calls of a backup */
+    uint64_t missed_spans;  /* that the next follow reports */
 };
 
 struct fg_store *fake_store_new(void);

@@ -155,9 +155,15 @@ static void test_server_out_of_reach(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "trace 1 --server http://127.0.0.1:1", "stats --server http://127.0.0.1:1",
-        "seal --server http://127.0.0.1:1",    "backup /x --server http://127.0.0.1:1",
-        "export --server http://127.0.0.1:1",  "erase --trace 1 --yes --server http://127.0.0.1:1",
+        "trace 1 --server http://127.0.0.1:1",
+        "stats --server http://127.0.0.1:1",
+        "seal --server http://127.0.0.1:1",
+        "backup /x --server http://127.0.0.1:1",
+        "export --server http://127.0.0.1:1",
+        "erase --trace 1 --yes --server http://127.0.0.1:1",
+        "search x=1 --server http://127.0.0.1:1",
+        "services --server http://127.0.0.1:1",
+        "tail status:error --server http://127.0.0.1:1",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         begin();
@@ -193,6 +199,21 @@ static void test_completion(void **state)
     end();
 }
 
+/* Whoever presses a key where there is no server sees nothing. */
+static void test_completion_without_a_server(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"completion services --server http://127.0.0.1:1",
+                                        "completion keys ord --server http://127.0.0.1:1"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        begin();
+        assert_int_equal(run(lines[i]), FG_EXIT_OK);
+        assert_int_equal(out_size, 0);
+        assert_int_equal(err_size, 0);
+        end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_server_out_of_reach),
         cmocka_unit_test(test_completion),
+        cmocka_unit_test(test_completion_without_a_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
