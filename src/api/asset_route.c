@@ -1,10 +1,19 @@
 /* Answers by files that are built into the binary. They change only with the binary, so a client
- * that has one may ask whether it is still the same. */
+ * that has one may ask whether it is still the same.
+ *
+ * The pages run under a policy that lets them load and ask nothing but this server, and run no
+ * script or style that is not one of its files: what a span's name or value holds stays text. */
 #include "assets.h"
 #include "exchange.h"
 #include "handlers.h"
 
 #include <string.h>
+
+#define POLICY                                                                                     \
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "                \
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+#define FIELDS_MAX 8
 
 static const struct fg_asset *find(const char *path)
 {
@@ -33,29 +42,33 @@ static bool takes_gzip(const struct fg_request *request)
     return false;
 }
 
+static struct fg_header_field field(const char *name, const char *value)
+{
+    return (struct fg_header_field){fg_slice_from_string(name), fg_slice_from_string(value)};
+}
+
 static void respond(struct fg_exchange *exchange, const struct fg_asset *asset, unsigned status)
 {
     bool gzip = status == 200 && asset->gzip_data && takes_gzip(exchange->request);
-    struct fg_header_field fields[4];
+    struct fg_header_field fields[FIELDS_MAX];
     struct fg_response response = {.status = status,
                                    .content_type = status == 200 ? asset->content_type : NULL,
                                    .fields = fields};
-    fields[response.field_count++] =
-        (struct fg_header_field){FG_SLICE("etag"), fg_slice_from_string(asset->etag)};
-    fields[response.field_count++] =
-        (struct fg_header_field){FG_SLICE("cache-control"), FG_SLICE("no-cache")};
-    fields[response.field_count++] =
-        (struct fg_header_field){FG_SLICE("vary"), FG_SLICE("Accept-Encoding")};
+    fields[response.field_count++] = field("etag", asset->etag);
+    fields[response.field_count++] = field("cache-control", "no-cache");
+    fields[response.field_count++] = field("vary", "Accept, Accept-Encoding");
+    fields[response.field_count++] = field("content-security-policy", POLICY);
+    fields[response.field_count++] = field("x-content-type-options", "nosniff");
+    fields[response.field_count++] = field("referrer-policy", "no-referrer");
     if (gzip)
-        fields[response.field_count++] =
-            (struct fg_header_field){FG_SLICE("content-encoding"), FG_SLICE("gzip")};
+        fields[response.field_count++] = field("content-encoding", "gzip");
     struct fg_slice body =
         gzip ? fg_slice(asset->gzip_data, asset->gzip_size) : fg_slice(asset->data, asset->size);
     exchange->status = status;
     fg_respond_copy(exchange->request, &response, status == 200 ? body : (struct fg_slice){0});
 }
 
-static void answer(struct fg_exchange *exchange, const char *path)
+void fg_answer_asset(struct fg_exchange *exchange, const char *path)
 {
     const struct fg_asset *asset = find(path);
     if (!asset) {
@@ -69,5 +82,16 @@ static void answer(struct fg_exchange *exchange, const char *path)
 
 void fg_handle_openapi(struct fg_exchange *exchange)
 {
-    answer(exchange, "/openapi.yaml");
+    fg_answer_asset(exchange, "/openapi.yaml");
+}
+
+/* A page's address survives a reload: the one document finds out by its address what to show. */
+void fg_handle_page(struct fg_exchange *exchange)
+{
+    fg_answer_asset(exchange, "/index.html");
+}
+
+void fg_handle_page_file(struct fg_exchange *exchange)
+{
+    fg_answer_asset(exchange, exchange->route->path);
 }

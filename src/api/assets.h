@@ -15,3 +15,8 @@ struct fg_asset {
 
 extern const struct fg_asset fg_assets[];
 extern const size_t fg_asset_count;
+
+struct fg_exchange;
+
+/* asset_route.c: answers with the file; 304 where the client has it already. */
+void fg_answer_asset(struct fg_exchange *exchange, const char *path);

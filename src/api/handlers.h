@@ -37,6 +37,8 @@ void fg_handle_jaeger_dependencies(struct fg_exchange *exchange);
 
 /* asset_route.c */
 void fg_handle_openapi(struct fg_exchange *exchange);
+void fg_handle_page(struct fg_exchange *exchange);
+void fg_handle_page_file(struct fg_exchange *exchange);
 
 /* complete_route.c */
 void fg_handle_keys(struct fg_exchange *exchange);

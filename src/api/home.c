@@ -1,5 +1,6 @@
-/* GET /: what there is to ask, for somebody who opened the address in a browser. It is made from
+/* GET /: the pages for a browser; for others what there is to ask, as text. The text is made from
  * the table of routes, so that it names them all. */
+#include "assets.h"
 #include "exchange.h"
 #include "handlers.h"
 #include "state.h"
@@ -11,7 +12,13 @@ static bool is_listed(const struct fg_route *route)
     return (route->faces & FG_ON_API) && strcmp(route->path, "/") != 0;
 }
 
-void fg_handle_home(struct fg_exchange *exchange)
+static bool takes_html(const struct fg_request *request)
+{
+    struct fg_slice accept = fg_request_field(request, "accept");
+    return memmem(accept.data, accept.size, "text/html", 9) != NULL;
+}
+
+static void answer_text(struct fg_exchange *exchange)
 {
     struct fg_buffer body;
     size_t count;
@@ -28,4 +35,12 @@ void fg_handle_home(struct fg_exchange *exchange)
                                     routes[i].method == FG_METHOD_GET ? "GET" : "POST",
                                     routes[i].path);
     fg_answer_take(exchange, 200, "text/plain; charset=utf-8", &body);
+}
+
+void fg_handle_home(struct fg_exchange *exchange)
+{
+    if (takes_html(exchange->request))
+        fg_answer_asset(exchange, "/index.html");
+    else
+        answer_text(exchange);
 }

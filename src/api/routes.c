@@ -66,6 +66,16 @@ static const struct fg_route routes[] = {
     /* -- Where somebody with a browser arrives ---------------------------------------------------
      */
     {FG_ROUTE(GET, "/", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT, .handle = fg_handle_home},
+    {FG_ROUTE(GET, "/search", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page},
+    {FG_ROUTE(GET, "/trace/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page},
+    {FG_ROUTE(GET, "/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page},
+    {FG_ROUTE(GET, "/app.js", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page_file},
+    {FG_ROUTE(GET, "/app.css", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page_file},
 
     /* -- Operating -------------------------------------------------------------------------------
      */

@@ -37,6 +37,8 @@ HANDLER(fg_handle_jaeger_operations)
 HANDLER(fg_handle_jaeger_operation_names)
 HANDLER(fg_handle_jaeger_dependencies)
 HANDLER(fg_handle_openapi)
+HANDLER(fg_handle_page)
+HANDLER(fg_handle_page_file)
 HANDLER(fg_handle_keys)
 HANDLER(fg_handle_values)
 HANDLER(fg_handle_jaeger_latencies)
@@ -129,6 +131,12 @@ static void test_permissions(void **state)
         {FG_METHOD_GET, "/api/v1/traces", FG_PERMISSION_VIEW, "fg_handle_search"},
         {FG_METHOD_GET, "/api/v1/traces/1", FG_PERMISSION_VIEW, "fg_handle_trace"},
         {FG_METHOD_GET, "/api/traces/1", FG_PERMISSION_VIEW, "fg_handle_jaeger_trace"},
+        {FG_METHOD_GET, "/", FG_PERMISSION_VIEW, "fg_handle_home"},
+        {FG_METHOD_GET, "/search", FG_PERMISSION_VIEW, "fg_handle_page"},
+        {FG_METHOD_GET, "/trace/1", FG_PERMISSION_VIEW, "fg_handle_page"},
+        {FG_METHOD_GET, "/services", FG_PERMISSION_VIEW, "fg_handle_page"},
+        {FG_METHOD_GET, "/app.js", FG_PERMISSION_VIEW, "fg_handle_page_file"},
+        {FG_METHOD_GET, "/app.css", FG_PERMISSION_VIEW, "fg_handle_page_file"},
         {FG_METHOD_GET, "/healthz", FG_PERMISSION_NONE, "fg_handle_health"},
         {FG_METHOD_GET, "/readyz", FG_PERMISSION_NONE, "fg_handle_ready"},
         {FG_METHOD_GET, "/metrics", FG_PERMISSION_OPERATE, "fg_handle_metrics"},
@@ -208,14 +216,40 @@ static void test_param(void **state)
     assert_int_equal(match.params[0].size, 0);
 }
 
+static const struct fg_asset *asset_of(const char *path)
+{
+    for (size_t i = 0; i < fg_asset_count; i++)
+        if (strcmp(fg_assets[i].path, path) == 0)
+            return &fg_assets[i];
+    fail_msg("%s is not built in", path);
+    return NULL;
+}
+
+/* What the pages' routes answer with is there, and of the type that a browser insists on. */
+static void test_pages(void **state)
+{
+    (void)state;
+    static const char *const files[][2] = {
+        {"/index.html", "text/html; charset=utf-8"},
+        {"/app.js", "text/javascript; charset=utf-8"},
+        {"/app.css", "text/css; charset=utf-8"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const struct fg_asset *asset = asset_of(files[i][0]);
+        assert_string_equal(asset->content_type, files[i][1]);
+        assert_true(asset->size > 0);
+        assert_int_equal(asset->etag[0], '"');
+    }
+}
+
 /* The document of the native API names the routes that there are, and no others. */
 static void test_openapi(void **state)
 {
     (void)state;
-    assert_int_equal(fg_asset_count, 1);
-    char *document = calloc(1, fg_assets[0].size + 1);
+    const struct fg_asset *asset = asset_of("/openapi.yaml");
+    char *document = calloc(1, asset->size + 1);
     assert_non_null(document);
-    memcpy(document, fg_assets[0].data, fg_assets[0].size);
+    memcpy(document, asset->data, asset->size);
     size_t count, native_count = 0, described_count = 0;
     const struct fg_route *routes = fg_routes(&count);
     for (size_t i = 0; i < count; i++) {
@@ -244,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_wrong_method),
         cmocka_unit_test(test_head_is_get),
         cmocka_unit_test(test_param),
+        cmocka_unit_test(test_pages),
         cmocka_unit_test(test_openapi),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,79 @@
+// The address is the state: what is shown is read from it, and what is clicked goes into it.
+import { useEffect, useState } from 'preact/hooks';
+
+export interface Address {
+  path: string;
+  params: URLSearchParams;
+}
+
+const CHANGED = 'filigree-address';
+
+function read(): Address {
+  return { path: location.pathname, params: new URLSearchParams(location.search) };
+}
+
+export function useAddress(): Address {
+  const [address, setAddress] = useState(read);
+  useEffect(() => {
+    const changed = () => setAddress(read());
+    addEventListener('popstate', changed);
+    addEventListener(CHANGED, changed);
+    return () => { removeEventListener('popstate', changed); removeEventListener(CHANGED, changed); };
+  }, []);
+  return address;
+}
+
+export function linkTo(path: string, params: Record<string, string | undefined> = {}): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) if (value) search.set(name, value);
+  const text = search.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+export function go(to: string): void {
+  history.pushState(null, '', to);
+  dispatchEvent(new Event(CHANGED));
+  scrollTo(0, 0);
+}
+
+// A change inside a page: no step of its own for the browser's Back.
+export function amend(changes: Record<string, string | undefined>): void {
+  const params = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value) params.set(name, value);
+    else params.delete(name);
+  }
+  const text = params.toString();
+  history.replaceState(null, '', location.pathname + (text ? `?${text}` : ''));
+  dispatchEvent(new Event(CHANGED));
+}
+
+// Links inside the pages change the address without loading the document again.
+export function followLinks(event: MouseEvent): void {
+  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = (event.target as Element).closest?.('a');
+  if (!link || link.target || link.origin !== location.origin || link.pathname.startsWith('/api/') || link.hash) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+}
+
+// -- Time ranges, by word
+
+export const RANGES = ['15m', '1h', '24h', '7d', 'all'] as const;
+export type Range = typeof RANGES[number];
+
+const SECONDS: Record<Range, number> = { '15m': 900, '1h': 3600, '24h': 86400, '7d': 604800, all: 0 };
+
+export function rangeOf(params: URLSearchParams, otherwise: Range): Range {
+  const range = params.get('range');
+  return RANGES.find((one) => one === range) ?? otherwise;
+}
+
+export function rangeSeconds(range: Range): number {
+  return SECONDS[range];
+}
+
+// Milliseconds since 1970; undefined: from the beginning.
+export function rangeStart(range: Range, now: number): string | undefined {
+  return range === 'all' ? undefined : String(Math.round(now - SECONDS[range] * 1000));
+}

@@ -1,0 +1,84 @@
+// Asking the server. What was read stays on the page while the next answer is on its way; a server that does not answer
+// is asked again, and that is said.
+import { useEffect, useState } from 'preact/hooks';
+
+export class Refusal extends Error {
+  constructor(readonly status: number, message: string) { super(message); }
+  get mayPass(): boolean { return this.status === 0 || this.status === 429 || this.status === 502 || this.status === 503; }
+}
+
+export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, { signal, headers: { accept: 'application/json' } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refusal(0, String(error));
+  }
+  if (answer.ok) {
+    try {
+      return await answer.json() as T;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Refusal(0, String(error)); // cut on its way: half an answer is none
+    }
+  }
+  const text = await answer.text().catch(() => '');
+  throw new Refusal(answer.status, sentenceOf(text) ?? `${answer.status} ${answer.statusText}`);
+}
+
+function sentenceOf(text: string): string | undefined {
+  try {
+    const body: unknown = JSON.parse(text);
+    const said = (body as { error?: unknown }).error;
+    return typeof said === 'string' ? said : undefined;
+  } catch {
+    return text.slice(0, 500) || undefined;
+  }
+}
+
+export interface Asked<T> {
+  data?: T;
+  refusal?: Refusal;
+  failingSince?: number; // ms: the server has not answered since
+  retryMs: number;       // when it is asked again
+  isWaiting: boolean;
+  isSlow: boolean;       // no answer for three seconds
+  again: () => void;
+}
+
+const RETRY_MAX_MS = 15000;
+
+// path undefined: nothing to ask. The path is made anew by `round`, so that a repeated question sees the present time.
+export function useAsk<T>(path: string | undefined): Asked<T> {
+  const [round, setRound] = useState(0);
+  const [state, setState] = useState<Omit<Asked<T>, 'again'> & { path?: string }>({ isWaiting: true, isSlow: false, retryMs: 0 });
+  useEffect(() => {
+    if (path === undefined) return undefined;
+    const control = new AbortController();
+    let timer = 0, retryMs = 1000, failingSince: number | undefined;
+    const slow = setTimeout(() => setState((old) => ({ ...old, isSlow: old.isWaiting })), 3000);
+    setState((old) => ({ ...old, isWaiting: true, isSlow: false }));
+    const run = async () => {
+      try {
+        const data = await ask<T>(path, control.signal);
+        setState({ path, data, retryMs: 0, isWaiting: false, isSlow: false });
+      } catch (error) {
+        if (control.signal.aborted) return;
+        const refusal = error instanceof Refusal ? error : new Refusal(-1, String(error));
+        if (refusal.mayPass) {
+          failingSince ??= Date.now();
+          retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+          timer = window.setTimeout(run, retryMs);
+          const since = failingSince, next = retryMs;
+          setState((old) => ({ ...old, failingSince: since, retryMs: next, isSlow: false }));
+        } else {
+          setState({ path, refusal, retryMs: 0, isWaiting: false, isSlow: false });
+        }
+      }
+    };
+    void run();
+    return () => { control.abort(); clearTimeout(timer); clearTimeout(slow); };
+  }, [path, round]);
+  return { ...state, again: () => setRound((old) => old + 1) };
+}

@@ -1,0 +1,52 @@
+// The frame of all pages, and which of them an address means.
+import { render } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { Address, followLinks, go, useAddress } from './address';
+import { isTyping, useKeys } from './parts';
+import { SearchPage } from './search';
+import { ServicesPage } from './services';
+import { TracePage } from './trace';
+import { chooseLanguage, language, words } from './words';
+
+function Page({ address }: { address: Address }) {
+  const { path } = address;
+  if (path === '/' || path === '/search') return <SearchPage address={address} />;
+  if (path.startsWith('/trace/')) return <TracePage key={path} address={address} />;
+  if (path === '/services') return <ServicesPage address={address} />;
+  return <p>{words.noPage} <a href="/search">{words.toSearch}</a></p>;
+}
+
+function App() {
+  const address = useAddress();
+  const afterG = useRef(false);
+  useEffect(() => { document.documentElement.lang = language; }, []);
+  useKeys((event) => {
+    if (isTyping(event)) return;
+    const wasG = afterG.current;
+    afterG.current = event.key === 'g';
+    if (event.key === '/') {
+      event.preventDefault();
+      const line = document.getElementById('query');
+      if (line) line.focus();
+      else { go('/search'); requestAnimationFrame(() => document.getElementById('query')?.focus()); }
+    } else if (wasG && event.key === 's') go('/services');
+    else if (wasG && event.key === 'n') go('/search');
+  });
+  const at = address.path === '/services' ? 'services' : 'search';
+  const isSearch = address.path === '/' || address.path === '/search';
+  return <div onClick={followLinks}>
+    <a class="skip" href="#main">{words.skip}</a>
+    <header class="top">
+      <a class="mark" href="/">Filigree</a>
+      <nav class="nav" aria-label={words.pages}>
+        <a href="/search" aria-current={at === 'search' ? (isSearch ? 'page' : 'true') : undefined}>{words.search}</a>
+        <a href="/services" aria-current={at === 'services' ? 'page' : undefined}>{words.services}</a>
+      </nav>
+      <span class="languages small">{(['en', 'ru'] as const).map((one) =>
+        <button class="as-link" key={one} lang={one} aria-pressed={one === language} onClick={() => chooseLanguage(one)}>{one === 'en' ? 'English' : 'Русский'}</button>)}</span>
+    </header>
+    <main id="main" class={address.path.startsWith('/trace/') ? 'full' : ''}><Page address={address} /></main>
+  </div>;
+}
+
+render(<App />, document.getElementById('page')!);
