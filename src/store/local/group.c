@@ -82,19 +82,19 @@ static int take_attrs(struct parse *parse, uint32_t owners, struct fg_attrs *ret
     r = take_strings(parse, count, &key);
     if (r == 0)
         r = take_u8s(parse, count, FG_VALUE_TYPE_COUNT - 1, &type);
-    uint64_t *value = r < 0 ? NULL : take_memory(parse, count, sizeof *value, &r);
+    if (r != 0)
+        return r;
+    uint64_t *value = take_memory(parse, count, sizeof *value, &r);
     if (r == 0)
         r = fg_int_decode(parse->codec, &parse->in, count, NULL, value);
-    for (uint32_t i = 0; r == 0 && i < count; i++)
+    if (r != 0)
+        return r;
+    for (uint32_t i = 0; i < count; i++)
         if (fg_value_type_is_bytes(type[i]) && value[i] >= parse->group->string_count)
-            r = fg_input_fail(&parse->in);
-    if (r == 0)
-        *ret_attrs = (struct fg_attrs){.count = count,
-                                       .begin = count ? begin : NULL,
-                                       .key = key,
-                                       .type = type,
-                                       .value = value};
-    return r;
+            return fg_input_fail(&parse->in);
+    *ret_attrs = (struct fg_attrs){
+        .count = count, .begin = count ? begin : NULL, .key = key, .type = type, .value = value};
+    return 0;
 }
 
 static int take_resources(struct parse *parse)

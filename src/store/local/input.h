@@ -52,8 +52,11 @@ static inline struct fg_slice fg_input_slice(struct fg_input *in, size_t size)
 
 static inline uint8_t fg_input_u8(struct fg_input *in)
 {
-    const uint8_t *p = fg_input_take(in, 1);
-    return p ? *p : 0;
+    if (in->at == in->end) {
+        fg_input_fail(in);
+        return 0;
+    }
+    return *in->at++;
 }
 
 static inline uint16_t fg_input_le16(struct fg_input *in)

@@ -11,7 +11,7 @@
 
 enum { PARENT_NONE = 0, PARENT_ELSEWHERE = 1, PARENT_CLIMB = 2 };
 
-static void *take_memory(struct fg_page_decoder *decoder, size_t count, size_t size)
+void *fg_page_memory(struct fg_page_decoder *decoder, size_t count, size_t size)
 {
     return fg_arena_alloc(decoder->arena, (count + 1) * size);
 }
@@ -24,8 +24,6 @@ static bool needs_stream(uint32_t columns, uint32_t stream)
     case FG_STREAM_CLASSES:
         return true;
     case FG_STREAM_TRACES:
-        return columns &
-               (FG_COLUMNS_IDS | FG_COLUMNS_TIMES | FG_COLUMNS_RESOURCE | FG_COLUMNS_EVENTS);
     case FG_STREAM_PARENTS:
         return columns &
                (FG_COLUMNS_IDS | FG_COLUMNS_TIMES | FG_COLUMNS_RESOURCE | FG_COLUMNS_EVENTS);
@@ -118,7 +116,7 @@ int fg_page_chunk(struct fg_page_decoder *decoder, uint32_t index, struct fg_sli
     return 0;
 }
 
-static int open_chunk(struct fg_page_decoder *decoder, uint32_t index, struct fg_input *ret_in)
+int fg_page_open(struct fg_page_decoder *decoder, uint32_t index, struct fg_input *ret_in)
 {
     struct fg_slice bytes;
     int r = fg_page_chunk(decoder, index, &bytes);
@@ -127,7 +125,7 @@ static int open_chunk(struct fg_page_decoder *decoder, uint32_t index, struct fg
     return r;
 }
 
-static int end_chunk(struct fg_input *in)
+int fg_page_close(struct fg_input *in)
 {
     return in->error || fg_input_rest(in) != 0 ? FG_ECORRUPT : 0;
 }
@@ -153,17 +151,18 @@ int fg_page_decode_runs(struct fg_codec *codec, const struct fg_page *page, stru
         r = fg_int_decode_u32(codec, &in, count, NULL, page->row_count, runs.row_count);
     if (r == 0)
         r = fg_int_decode(codec, &in, count, NULL, runs.start_ns);
+    if (r != 0)
+        return r;
     uint64_t total = 0;
-    for (uint32_t i = 0; r == 0 && i < count; i++) {
+    bool whole = fg_input_rest(&in) == 0;
+    for (uint32_t i = 0; i < count; i++) {
         total += runs.row_count[i];
-        if (runs.row_count[i] == 0)
-            r = FG_ECORRUPT;
+        whole &= runs.row_count[i] != 0;
     }
-    if (r == 0 && (total != page->row_count || fg_input_rest(&in) != 0))
-        r = FG_ECORRUPT;
-    if (r == 0)
-        *ret_runs = runs;
-    return r;
+    if (!whole || total != page->row_count)
+        return FG_ECORRUPT;
+    *ret_runs = runs;
+    return 0;
 }
 
 /* The traces, where their rows begin. */
@@ -176,12 +175,12 @@ static int take_traces(struct fg_page_decoder *decoder)
     if (r == 0)
         r = fg_page_decode_runs(decoder->codec, decoder->page, chunk, decoder->arena,
                                 &decoder->runs);
-    uint32_t count = decoder->page->run_count;
-    uint32_t *begin = r < 0 ? NULL : take_memory(decoder, count, sizeof *begin);
-    if (r == 0 && !begin)
-        r = FG_ENOMEM;
-    if (r < 0)
+    if (r != 0)
         return r;
+    uint32_t count = decoder->page->run_count;
+    uint32_t *begin = fg_page_memory(decoder, count, sizeof *begin);
+    if (!begin)
+        return FG_ENOMEM;
     begin[0] = 0;
     for (uint32_t i = 0; i < count; i++)
         begin[i + 1] = begin[i] + decoder->runs.row_count[i];
@@ -192,18 +191,18 @@ static int take_traces(struct fg_page_decoder *decoder)
 static int take_classes(struct fg_page_decoder *decoder)
 {
     struct fg_input in;
-    int r = open_chunk(decoder, FG_STREAM_CLASSES, &in);
+    int r = fg_page_open(decoder, FG_STREAM_CLASSES, &in);
     if (r < 0)
         return r;
     uint32_t classes = decoder->group->levels[FG_LEVEL_SPAN].class_count;
-    decoder->class = take_memory(decoder, decoder->page->row_count, sizeof *decoder->class);
+    decoder->class = fg_page_memory(decoder, decoder->page->row_count, sizeof *decoder->class);
     if (!decoder->class)
         return FG_ENOMEM;
     if (classes == 0)
         return FG_ECORRUPT;
     r = fg_int_decode_u32(decoder->codec, &in, decoder->page->row_count, NULL, classes - 1,
                           decoder->class);
-    return r < 0 ? r : end_chunk(&in);
+    return r < 0 ? r : fg_page_close(&in);
 }
 
 /* What the codes say: climbs from the row before. */
@@ -227,7 +226,7 @@ static int climb_parents(struct fg_page_decoder *decoder, const uint32_t *code)
     return 0;
 }
 
-static int take_parents(struct fg_page_decoder *decoder)
+int fg_page_parents(struct fg_page_decoder *decoder)
 {
     if (decoder->parent)
         return 0;
@@ -235,12 +234,12 @@ static int take_parents(struct fg_page_decoder *decoder)
     struct fg_input in;
     int r = take_traces(decoder);
     if (r == 0)
-        r = open_chunk(decoder, FG_STREAM_PARENTS, &in);
-    if (r < 0)
+        r = fg_page_open(decoder, FG_STREAM_PARENTS, &in);
+    if (r != 0)
         return r;
-    uint32_t *before = take_memory(decoder, rows, sizeof *before);
-    uint32_t *code = take_memory(decoder, rows, sizeof *code);
-    decoder->parent = take_memory(decoder, rows, sizeof *decoder->parent);
+    uint32_t *before = fg_page_memory(decoder, rows, sizeof *before);
+    uint32_t *code = fg_page_memory(decoder, rows, sizeof *code);
+    decoder->parent = fg_page_memory(decoder, rows, sizeof *decoder->parent);
     if (!before || !code || !decoder->parent)
         return FG_ENOMEM;
     for (uint32_t i = 1; i < rows; i++)
@@ -261,17 +260,17 @@ static int take_parents(struct fg_page_decoder *decoder)
 static int take_ids(struct fg_page_decoder *decoder, struct fg_batch *batch)
 {
     uint32_t rows = decoder->page->row_count;
-    uint64_t *high = take_memory(decoder, rows, sizeof *high);
-    uint64_t *low = take_memory(decoder, rows, sizeof *low);
-    uint64_t *id = take_memory(decoder, rows, sizeof *id);
-    uint64_t *parent_id = take_memory(decoder, rows, sizeof *parent_id);
+    uint64_t *high = fg_page_memory(decoder, rows, sizeof *high);
+    uint64_t *low = fg_page_memory(decoder, rows, sizeof *low);
+    uint64_t *id = fg_page_memory(decoder, rows, sizeof *id);
+    uint64_t *parent_id = fg_page_memory(decoder, rows, sizeof *parent_id);
     struct fg_input in;
     int r =
-        high && low && id && parent_id ? open_chunk(decoder, FG_STREAM_SPAN_IDS, &in) : FG_ENOMEM;
+        high && low && id && parent_id ? fg_page_open(decoder, FG_STREAM_SPAN_IDS, &in) : FG_ENOMEM;
     if (r == 0)
         r = fg_int_decode(decoder->codec, &in, rows, NULL, id);
     if (r == 0)
-        r = end_chunk(&in);
+        r = fg_page_close(&in);
     if (r < 0)
         return r;
     for (uint32_t run = 0; run < decoder->page->run_count; run++) {
@@ -284,7 +283,7 @@ static int take_ids(struct fg_page_decoder *decoder, struct fg_batch *batch)
     uint32_t elsewhere = (uint32_t)fg_input_varint_max(rest, rows), used = 0;
     r = fg_int_decode(decoder->codec, rest, elsewhere, NULL, decoder->values);
     if (r == 0)
-        r = end_chunk(rest);
+        r = fg_page_close(rest);
     for (uint32_t i = 0; r == 0 && i < rows; i++) {
         uint32_t code = decoder->parent_code[i];
         if (code == PARENT_ELSEWHERE && used == elsewhere)
@@ -307,10 +306,10 @@ int fg_page_resources(struct fg_page_decoder *decoder)
         return 0;
     struct fg_input in;
     uint32_t rows = decoder->page->row_count, count = decoder->group->shared.resource_count;
-    int r = take_parents(decoder);
+    int r = fg_page_parents(decoder);
     if (r == 0)
-        r = open_chunk(decoder, FG_STREAM_RESOURCES, &in);
-    uint32_t *resource = r < 0 ? NULL : take_memory(decoder, rows, sizeof *resource);
+        r = fg_page_open(decoder, FG_STREAM_RESOURCES, &in);
+    uint32_t *resource = r < 0 ? NULL : fg_page_memory(decoder, rows, sizeof *resource);
     if (r == 0 && !resource)
         r = FG_ENOMEM;
     if (r == 0 && count == 0)
@@ -321,142 +320,9 @@ int fg_page_resources(struct fg_page_decoder *decoder)
     if (r == 0)
         r = fg_int_decode_u32(decoder->codec, &in, rows, &context, count - 1, resource);
     if (r == 0)
-        r = end_chunk(&in);
+        r = fg_page_close(&in);
     if (r == 0)
         decoder->resource = resource;
-    return r;
-}
-
-/* -- Times */
-
-static const uint8_t *take_modes(struct fg_page_decoder *decoder, struct fg_input *in,
-                                 uint32_t *number)
-{
-    uint32_t rows = decoder->page->row_count, count = 1;
-    uint8_t per_class = fg_input_u8(in);
-    memset(number, 0, rows * sizeof *number);
-    if (per_class > 1)
-        return NULL;
-    if (per_class) {
-        uint32_t classes = decoder->group->levels[FG_LEVEL_SPAN].class_count;
-        uint32_t *seen = take_memory(decoder, classes, sizeof *seen);
-        if (!seen)
-            return NULL;
-        memset(seen, 0xff, classes * sizeof *seen);
-        count = 0;
-        for (uint32_t i = 0; i < rows; i++) {
-            uint32_t *code = &seen[decoder->class[i]];
-            if (*code == UINT32_MAX)
-                *code = count++;
-            number[i] = *code;
-        }
-    }
-    uint8_t *modes = take_memory(decoder, count, sizeof *modes);
-    if (!modes || fg_int_decode(decoder->codec, in, count, NULL, decoder->values) < 0)
-        return NULL;
-    for (uint32_t i = 0; i < count; i++) {
-        if (decoder->values[i] >= FG_TIME_MODE_COUNT)
-            return NULL;
-        modes[i] = (uint8_t)decoder->values[i];
-    }
-    return modes;
-}
-
-/* Differences to times, in place: start has those of starts, end those of the ends of rows that are
- * not open, at the front. */
-static void resolve_times(struct fg_page_decoder *decoder, const uint8_t *modes,
-                          const uint32_t *number, const uint64_t *end_difference,
-                          uint32_t *last_child)
-{
-    const struct fg_group_level *level = &decoder->group->levels[FG_LEVEL_SPAN];
-    uint64_t *start = decoder->start, *end = decoder->end;
-    uint32_t used = 0;
-    for (uint32_t run = 0; run < decoder->page->run_count; run++) {
-        uint32_t begin = decoder->run_begin[run];
-        for (uint32_t i = begin; i < decoder->run_begin[run + 1]; i++) {
-            struct fg_time_row row = {.row = i,
-                                      .first = i == begin,
-                                      .parent = decoder->parent[i],
-                                      .before = FG_NO_ROW,
-                                      .trace_start_ns = decoder->runs.start_ns[run]};
-            last_child[i] = FG_NO_ROW;
-            if (row.parent != FG_NO_ROW) {
-                row.before = last_child[row.parent];
-                last_child[row.parent] = i;
-            }
-            unsigned mode = modes[number[i]];
-            uint64_t unit = fg_time_units[mode >> 3];
-            uint64_t guess = fg_foretell_start(mode & 3, &row, start, end);
-            start[i] = unit == 1 ? guess + start[i] : (guess / unit + start[i]) * unit;
-            end[i] = 0;
-            if (level->class_open[decoder->class[i]])
-                continue;
-            uint64_t difference = end_difference[used++];
-            if (fg_end_from_parent(mode >> 2 & 1, &row, end))
-                end[i] = (end[row.parent] / unit - difference) * unit;
-            else
-                end[i] = (start[i] / unit + difference) * unit;
-        }
-    }
-}
-
-static int take_times(struct fg_page_decoder *decoder)
-{
-    uint32_t rows = decoder->page->row_count, ends = 0;
-    const struct fg_group_level *level = &decoder->group->levels[FG_LEVEL_SPAN];
-    struct fg_input in;
-    int r = take_parents(decoder);
-    if (r == 0)
-        r = open_chunk(decoder, FG_STREAM_TIMES, &in);
-    if (r < 0)
-        return r;
-    uint32_t *number = take_memory(decoder, rows, sizeof *number);
-    uint32_t *ended_class = take_memory(decoder, rows, sizeof *ended_class);
-    decoder->start = take_memory(decoder, rows, sizeof *decoder->start);
-    decoder->end = take_memory(decoder, rows, sizeof *decoder->end);
-    if (!number || !ended_class || !decoder->start || !decoder->end)
-        return FG_ENOMEM;
-    const uint8_t *modes = take_modes(decoder, &in, number);
-    if (!modes)
-        return decoder->arena->overflow ? FG_ENOMEM : FG_ECORRUPT;
-    struct fg_int_context context = {.a = decoder->class, .a_count = level->class_count};
-    r = fg_int_decode(decoder->codec, &in, rows, &context, decoder->start);
-    for (uint32_t i = 0; i < rows; i++)
-        if (!level->class_open[decoder->class[i]])
-            ended_class[ends++] = decoder->class[i];
-    context.a = ended_class;
-    if (r == 0)
-        r = fg_int_decode(decoder->codec, &in, ends, &context, decoder->values);
-    if (r == 0)
-        r = end_chunk(&in);
-    if (r == 0)
-        resolve_times(decoder, modes, number, decoder->values, ended_class);
-    return r;
-}
-
-/* Whether an array's rule goes by b, which costs decoding the resources. */
-static bool goes_by_b(const struct fg_input *in)
-{
-    return fg_input_rest(in) >= 2 && in->at[0] == FG_INT_PREDICTED &&
-           (in->at[1] & 0x7f) == FG_RULE_B;
-}
-
-static int take_received(struct fg_page_decoder *decoder, uint64_t **ret_received)
-{
-    uint32_t rows = decoder->page->row_count;
-    struct fg_input in;
-    int r = open_chunk(decoder, FG_STREAM_RECEIVED, &in);
-    if (r == 0 && goes_by_b(&in))
-        r = fg_page_resources(decoder);
-    uint64_t *received = r < 0 ? NULL : take_memory(decoder, rows, sizeof *received);
-    if (r == 0 && !received)
-        r = FG_ENOMEM;
-    struct fg_int_context context = {.b = decoder->resource};
-    if (r == 0)
-        r = fg_int_decode(decoder->codec, &in, rows, &context, received);
-    if (r == 0)
-        r = end_chunk(&in);
-    *ret_received = received;
     return r;
 }
 
@@ -466,7 +332,7 @@ static int take_names(struct fg_page_decoder *decoder, struct fg_batch *batch, u
 {
     const struct fg_group_level *level = &decoder->group->levels[FG_LEVEL_SPAN];
     uint32_t rows = decoder->page->row_count;
-    uint32_t *name = take_memory(decoder, rows, sizeof *name);
+    uint32_t *name = fg_page_memory(decoder, rows, sizeof *name);
     if (!name)
         return FG_ENOMEM;
     for (uint32_t i = 0; i < rows; i++)
@@ -480,7 +346,7 @@ static int take_scopes(struct fg_page_decoder *decoder, struct fg_batch *batch)
 {
     const struct fg_group_level *level = &decoder->group->levels[FG_LEVEL_SPAN];
     uint32_t rows = decoder->page->row_count;
-    uint32_t *scope = take_memory(decoder, rows, sizeof *scope);
+    uint32_t *scope = fg_page_memory(decoder, rows, sizeof *scope);
     if (!scope)
         return FG_ENOMEM;
     for (uint32_t i = 0; i < rows; i++)
@@ -493,8 +359,8 @@ static int take_statuses(struct fg_page_decoder *decoder, struct fg_batch *batch
 {
     const struct fg_group_level *level = &decoder->group->levels[FG_LEVEL_SPAN];
     uint32_t rows = decoder->page->row_count;
-    uint8_t *kind = take_memory(decoder, rows, sizeof *kind);
-    uint8_t *status = take_memory(decoder, rows, sizeof *status);
+    uint8_t *kind = fg_page_memory(decoder, rows, sizeof *kind);
+    uint8_t *status = fg_page_memory(decoder, rows, sizeof *status);
     if (!kind || !status)
         return FG_ENOMEM;
     for (uint32_t i = 0; i < rows; i++) {
@@ -504,142 +370,6 @@ static int take_statuses(struct fg_page_decoder *decoder, struct fg_batch *batch
     batch->kind = kind;
     batch->status = status;
     return 0;
-}
-
-/* -- Events and links */
-
-/* The spans' counts to begins; they must add up to what the page says. */
-static uint32_t *begins_of(struct fg_page_decoder *decoder, const uint32_t *counts, uint32_t total)
-{
-    uint32_t rows = decoder->page->row_count;
-    uint32_t *begin = take_memory(decoder, rows, sizeof *begin);
-    if (!begin)
-        return NULL;
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < rows; i++) {
-        begin[i] = (uint32_t)sum;
-        sum += counts[i];
-        if (sum > total)
-            return NULL;
-    }
-    begin[rows] = (uint32_t)sum;
-    return sum == total ? begin : NULL;
-}
-
-static int begins_error(const struct fg_page_decoder *decoder)
-{
-    return decoder->arena->overflow ? FG_ENOMEM : FG_ECORRUPT;
-}
-
-/* The classes of events or links, foretold by their spans'. */
-static int take_owner_classes(struct fg_page_decoder *decoder, struct fg_input *in, int level,
-                              const uint32_t *begin, uint32_t count, uint32_t **ret_class)
-{
-    uint32_t *owner = take_memory(decoder, count, sizeof *owner);
-    uint32_t *class = take_memory(decoder, count, sizeof *class);
-    if (!owner || !class)
-        return FG_ENOMEM;
-    for (uint32_t i = 0; i < decoder->page->row_count; i++)
-        for (uint32_t k = begin[i]; k < begin[i + 1]; k++)
-            owner[k] = decoder->class[i];
-    struct fg_int_context context = {.a = owner,
-                                     .a_count = decoder->group->levels[FG_LEVEL_SPAN].class_count};
-    uint32_t classes = decoder->group->levels[level].class_count;
-    *ret_class = class;
-    if (classes == 0)
-        return FG_ECORRUPT;
-    return fg_int_decode_u32(decoder->codec, in, count, &context, classes - 1, class);
-}
-
-static int take_event_times(struct fg_page_decoder *decoder, struct fg_input *in,
-                            const uint32_t *begin, const uint32_t *class, uint32_t count,
-                            uint64_t *time)
-{
-    uint8_t by_end = fg_input_u8(in);
-    struct fg_int_context context = {.a = class,
-                                     .a_count = decoder->group->levels[FG_LEVEL_EVENT].class_count};
-    int r = by_end > 1 ? FG_ECORRUPT : fg_int_decode(decoder->codec, in, count, &context, time);
-    if (r < 0)
-        return r;
-    for (uint32_t i = 0; i < decoder->page->row_count; i++)
-        for (uint32_t k = begin[i]; k < begin[i + 1]; k++)
-            time[k] = by_end ? decoder->end[i] - time[k] : decoder->start[i] + time[k];
-    return end_chunk(in);
-}
-
-static int take_events(struct fg_page_decoder *decoder, const uint32_t *counts,
-                       struct fg_batch *batch)
-{
-    uint32_t count = decoder->page->event_count, *class;
-    struct fg_input in;
-    if (count == 0)
-        return 0;
-    uint32_t *begin = begins_of(decoder, counts, count);
-    if (!begin)
-        return begins_error(decoder);
-    int r = open_chunk(decoder, FG_STREAM_EVENTS, &in);
-    if (r == 0)
-        r = take_owner_classes(decoder, &in, FG_LEVEL_EVENT, begin, count, &class);
-    uint64_t *time = r < 0 ? NULL : take_memory(decoder, count, sizeof *time);
-    uint32_t *name = r < 0 ? NULL : take_memory(decoder, count, sizeof *name);
-    uint32_t *dropped = fg_arena_calloc(decoder->arena, count, sizeof *dropped);
-    if (r == 0 && (!time || !name || !dropped))
-        r = FG_ENOMEM;
-    if (r == 0)
-        r = take_event_times(decoder, &in, begin, class, count, time);
-    if (r < 0)
-        return r;
-    for (uint32_t i = 0; i < count; i++)
-        name[i] = decoder->group->levels[FG_LEVEL_EVENT].class_name[class[i]];
-    struct fg_level_output output = {
-        .parts = {[FG_PART_NAME] = name, [FG_PART_DROPPED_ATTRS] = dropped},
-        .attrs = &batch->event_attrs};
-    batch->event_count = count;
-    batch->event_begin = begin;
-    batch->event_time_ns = time;
-    batch->event_name = name;
-    batch->event_dropped_attrs = dropped;
-    return fg_page_columns(decoder, FG_LEVEL_EVENT, class, count, &output);
-}
-
-static int take_links(struct fg_page_decoder *decoder, const uint32_t *counts,
-                      struct fg_batch *batch)
-{
-    uint32_t count = decoder->page->link_count, *class;
-    struct fg_input in;
-    if (count == 0)
-        return 0;
-    uint32_t *begin = begins_of(decoder, counts, count);
-    if (!begin)
-        return begins_error(decoder);
-    int r = open_chunk(decoder, FG_STREAM_LINKS, &in);
-    if (r == 0)
-        r = take_owner_classes(decoder, &in, FG_LEVEL_LINK, begin, count, &class);
-    uint64_t *ids[3] = {0};
-    for (size_t i = 0; r == 0 && i < 3; i++) {
-        ids[i] = take_memory(decoder, count, sizeof *ids[i]);
-        r = ids[i] ? fg_int_decode(decoder->codec, &in, count, NULL, ids[i]) : FG_ENOMEM;
-    }
-    if (r == 0)
-        r = end_chunk(&in);
-    uint32_t *rare = fg_arena_calloc(decoder->arena, (size_t)count * 3, sizeof *rare);
-    if (r == 0 && !rare)
-        r = FG_ENOMEM;
-    if (r < 0)
-        return r;
-    struct fg_level_output output = {.parts = {[FG_PART_TRACE_STATE] = rare,
-                                               [FG_PART_FLAGS] = rare + count,
-                                               [FG_PART_DROPPED_ATTRS] = rare + 2 * (size_t)count},
-                                     .attrs = &batch->link_attrs};
-    batch->link_count = count;
-    batch->link_begin = begin;
-    batch->link_trace_id_high = ids[0];
-    batch->link_trace_id_low = ids[1];
-    batch->link_span_id = ids[2];
-    batch->link_trace_state = rare;
-    batch->link_flags = rare + count;
-    batch->link_dropped_attrs = rare + 2 * (size_t)count;
-    return fg_page_columns(decoder, FG_LEVEL_LINK, class, count, &output);
 }
 
 /* -- The whole page */
@@ -681,7 +411,8 @@ static int take_span_columns(struct fg_page_decoder *decoder, uint32_t *name,
         {FG_PART_DROPPED_LINKS, FG_COLUMNS_MISC}, {FG_PART_EVENT_COUNT, FG_COLUMNS_EVENTS},
         {FG_PART_LINK_COUNT, FG_COLUMNS_LINKS},
     };
-    struct fg_level_output output = {.parts = {[FG_PART_NAME] = name}};
+    struct fg_level_output output = {0};
+    output.parts[FG_PART_NAME] = name;
     int r = 0;
     for (size_t i = 0; i < sizeof rare / sizeof *rare; i++)
         output.parts[rare[i].part] =
@@ -700,7 +431,7 @@ static int take_span_columns(struct fg_page_decoder *decoder, uint32_t *name,
     batch->dropped_events = output.parts[FG_PART_DROPPED_EVENTS];
     batch->dropped_links = output.parts[FG_PART_DROPPED_LINKS];
     if (output.parts[FG_PART_MARKS]) {
-        uint16_t *marks = take_memory(decoder, rows, sizeof *marks);
+        uint16_t *marks = fg_page_memory(decoder, rows, sizeof *marks);
         if (!marks)
             return FG_ENOMEM;
         for (uint32_t i = 0; i < rows; i++)
@@ -708,11 +439,11 @@ static int take_span_columns(struct fg_page_decoder *decoder, uint32_t *name,
         batch->marks = marks;
     }
     if (output.parts[FG_PART_EVENT_COUNT])
-        r = take_events(decoder, output.parts[FG_PART_EVENT_COUNT], batch);
+        r = fg_page_events(decoder, output.parts[FG_PART_EVENT_COUNT], batch);
     else if ((columns & FG_COLUMNS_EVENTS) && decoder->page->event_count)
         r = FG_ECORRUPT;
     if (r == 0 && output.parts[FG_PART_LINK_COUNT])
-        r = take_links(decoder, output.parts[FG_PART_LINK_COUNT], batch);
+        r = fg_page_links(decoder, output.parts[FG_PART_LINK_COUNT], batch);
     else if (r == 0 && (columns & FG_COLUMNS_LINKS) && decoder->page->link_count)
         r = FG_ECORRUPT;
     return r;
@@ -724,13 +455,13 @@ static int take_rows(struct fg_page_decoder *decoder, struct fg_batch *batch)
     uint64_t *received = NULL;
     int r = take_classes(decoder);
     if (r == 0 && (columns & FG_COLUMNS_IDS))
-        r = take_parents(decoder);
+        r = fg_page_parents(decoder);
     if (r == 0 && (columns & FG_COLUMNS_IDS))
         r = take_ids(decoder, batch);
     if (r == 0 && (columns & (FG_COLUMNS_TIMES | FG_COLUMNS_EVENTS)))
-        r = take_times(decoder);
+        r = fg_page_times(decoder);
     if (r == 0 && (columns & FG_COLUMNS_TIMES))
-        r = take_received(decoder, &received);
+        r = fg_page_received(decoder, &received);
     if (r == 0 && (columns & FG_COLUMNS_RESOURCE))
         r = fg_page_resources(decoder);
     if (r == 0 && (columns & FG_COLUMNS_NAME))
@@ -757,7 +488,7 @@ static int join_strings(struct fg_page_decoder *decoder, struct fg_batch *batch)
     if (decoder->string_count == 0)
         return 0;
     uint32_t count = shared->string_count + decoder->string_count;
-    struct fg_slice *strings = take_memory(decoder, count, sizeof *strings);
+    struct fg_slice *strings = fg_page_memory(decoder, count, sizeof *strings);
     if (!strings)
         return FG_ENOMEM;
     memcpy(strings, shared->strings, shared->string_count * sizeof *strings);
@@ -772,16 +503,13 @@ int fg_page_decode(const struct fg_group *group, const struct fg_page *page,
                    const struct fg_page_plan *plan, struct fg_codec *codec, struct fg_arena *arena,
                    uint64_t *bytes_read, struct fg_batch *ret_batch)
 {
-    struct fg_page_decoder decoder = {.group = group,
-                                      .page = page,
-                                      .plan = plan,
-                                      .codec = codec,
-                                      .arena = arena,
-                                      .bytes_read = bytes_read};
+    struct fg_page_decoder decoder = {
+        .group = group, .page = page, .plan = plan, .codec = codec, .arena = arena};
+    decoder.bytes_read = bytes_read;
     uint32_t chunks = FG_STREAM_COUNT + group->column_count;
     decoder.chunks = fg_arena_calloc(arena, chunks, sizeof *decoder.chunks);
     decoder.is_loaded = fg_arena_calloc(arena, chunks, sizeof *decoder.is_loaded);
-    decoder.values = take_memory(&decoder, page->row_count, sizeof *decoder.values);
+    decoder.values = fg_page_memory(&decoder, page->row_count, sizeof *decoder.values);
     if (!decoder.chunks || !decoder.is_loaded || !decoder.values)
         return FG_ENOMEM;
     struct fg_batch batch = group->shared;

@@ -29,7 +29,7 @@ FG_MUST_CHECK int fg_page_decode(const struct fg_group *group, const struct fg_p
                                  struct fg_arena *arena, uint64_t *bytes_read,
                                  struct fg_batch *ret_batch);
 
-/* -- Between page_decode.c and page_columns.c */
+/* -- Between page_decode*.c and page_columns.c */
 
 struct fg_page_decoder {
     const struct fg_group *group;
@@ -59,6 +59,23 @@ struct fg_page_decoder {
 /* The payload of a chunk, loaded when it is not yet. */
 FG_MUST_CHECK int fg_page_chunk(struct fg_page_decoder *decoder, uint32_t index,
                                 struct fg_slice *ret_bytes);
+/* The same as an input; and at its end: FG_ECORRUPT where something is left. */
+FG_MUST_CHECK int fg_page_open(struct fg_page_decoder *decoder, uint32_t index,
+                               struct fg_input *ret_in);
+FG_MUST_CHECK int fg_page_close(struct fg_input *in);
+/* Room for count elements and one more; NULL: FG_ENOMEM. */
+void *fg_page_memory(struct fg_page_decoder *decoder, size_t count, size_t size);
+
+/* The traces' runs and the rows' parents, once. */
+FG_MUST_CHECK int fg_page_parents(struct fg_page_decoder *decoder);
+/* Starts and ends. */
+FG_MUST_CHECK int fg_page_times(struct fg_page_decoder *decoder);
+FG_MUST_CHECK int fg_page_received(struct fg_page_decoder *decoder, uint64_t **ret_received);
+/* counts: how many each span has. */
+FG_MUST_CHECK int fg_page_events(struct fg_page_decoder *decoder, const uint32_t *counts,
+                                 struct fg_batch *batch);
+FG_MUST_CHECK int fg_page_links(struct fg_page_decoder *decoder, const uint32_t *counts,
+                                struct fg_batch *batch);
 /* The rows' resources, for those rules that go by them. */
 FG_MUST_CHECK int fg_page_resources(struct fg_page_decoder *decoder);
 

@@ -81,8 +81,8 @@ static int init_leaves(struct fg_pruner *pruner, const struct fg_predicate *pred
 int fg_pruner_init(struct fg_pruner *pruner, struct fg_segment *segment,
                    const struct fg_predicate *predicate, uint64_t *bytes_read)
 {
-    *pruner =
-        (struct fg_pruner){.segment = segment, .predicate = predicate, .bytes_read = bytes_read};
+    *pruner = (struct fg_pruner){.segment = segment, .predicate = predicate};
+    pruner->bytes_read = bytes_read;
     fg_arena_init(&pruner->arena, ARENA_SIZE_MAX);
     int r = fg_codec_new(&pruner->codec);
     if (r < 0 || !predicate)
@@ -198,7 +198,7 @@ int fg_pruner_look(struct fg_pruner *pruner, bool *ret_may)
     struct fg_prune_set set;
     if (r == 0)
         r = sets(pruner, pruner->predicate, &leaf, &set);
-    if (r < 0)
+    if (r != 0)
         return r;
     uint64_t any = 0;
     for (size_t i = 0; i < pruner->word_count; i++) {

@@ -105,6 +105,18 @@ int fg_segment_load(struct fg_segment *segment, uint64_t offset, uint64_t size,
                            ret_loaded);
 }
 
+static int copy_padded(struct fg_slice bytes, uint8_t **ret_memory)
+{
+    uint8_t *memory = malloc(bytes.size + FG_INPUT_PADDING);
+    if (!memory)
+        return FG_ENOMEM;
+    if (bytes.size)
+        memcpy(memory, bytes.data, bytes.size);
+    memset(memory + bytes.size, 0, FG_INPUT_PADDING);
+    *ret_memory = memory;
+    return 0;
+}
+
 /* The blob that a block's payload is, as memory of its own with padding. */
 static int unpack_blob(void *arg, struct fg_codec *codec, struct fg_slice payload,
                        uint8_t **ret_memory, size_t *ret_size)
@@ -117,16 +129,10 @@ static int unpack_blob(void *arg, struct fg_codec *codec, struct fg_slice payloa
     int r = fg_blob_decode(codec, &in, FG_SEGMENT_TEXT_SIZE_MAX, &arena, &bytes);
     if (r == 0 && fg_input_rest(&in) != 0)
         r = FG_ECORRUPT;
-    uint8_t *memory = r != 0 ? NULL : malloc(bytes.size + FG_INPUT_PADDING);
-    if (r == 0 && !memory)
-        r = FG_ENOMEM;
-    if (r == 0) {
-        if (bytes.size)
-            memcpy(memory, bytes.data, bytes.size);
-        memset(memory + bytes.size, 0, FG_INPUT_PADDING);
-        *ret_memory = memory;
+    if (r == 0)
+        r = copy_padded(bytes, ret_memory);
+    if (r == 0)
         *ret_size = bytes.size;
-    }
     fg_arena_free(&arena);
     return r;
 }
