@@ -25,7 +25,7 @@ static void hold_heads(struct fg_store *store, struct fg_head *heads[2])
 static int match(struct follower *follower, const struct fg_batch *batch)
 {
     size_t words = batch->span_count / 64 + 1;
-    if (words > follower->word_capacity) {
+    if (!follower->bits || words > follower->word_capacity) {
         uint64_t *bits = realloc(follower->bits, words * sizeof *bits);
         if (!bits)
             return FG_ENOMEM;
