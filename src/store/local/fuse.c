@@ -4,7 +4,9 @@
  * A hash h, mixed with the seed, has three places, one in each of three neighbouring segments; its
  * fingerprint is the xor of theirs. To build: places that only one hash has are found again and
  * again and taken off with their hash, until none is left; in the reverse order each hash then sets
- * the place it was taken off at. With a seed that does not work out, the next is tried. */
+ * the place it was taken off at. With a seed that does not work out, the next is tried, and after
+ * some of them more room: where few segments hold the hashes, the paper's size is now and then just
+ * too small for every seed (11 463 to 11 520 hashes in 14 segments). */
 #include "local/fuse.h"
 
 #include "base/hash.h"
@@ -15,6 +17,8 @@
 #define HEAD_SIZE          16u
 #define SEGMENT_LENGTH_MAX (1u << 18)
 #define SEEDS_MAX          64u
+/* Seeds that are tried with one size. */
+#define SEEDS_OF_SIZE 4u
 
 struct places {
     uint32_t at[3];
@@ -152,9 +156,18 @@ static void put(const struct build *build, uint32_t count, struct fg_buffer *out
     out->size += build->slot_count;
 }
 
-static int build_new(struct build *build, uint32_t count)
+static void build_free(struct build *build)
 {
-    choose_size(count, &build->fuse);
+    free(build->xor_of);
+    free(build->uses);
+    free(build->queue);
+    free(build->order);
+    free(build->order_place);
+}
+
+/* Room for the size that build->fuse has. */
+static int build_take(struct build *build, uint32_t count)
+{
     build->slot_count = (build->fuse.segment_count + 2) * build->fuse.segment_length;
     build->xor_of = malloc(build->slot_count * sizeof *build->xor_of);
     build->uses = malloc(build->slot_count * sizeof *build->uses);
@@ -165,13 +178,14 @@ static int build_new(struct build *build, uint32_t count)
     return done ? 0 : FG_ENOMEM;
 }
 
-static void build_free(struct build *build)
+/* An eighth more room, for the seeds that come now. */
+static int build_grow(struct build *build, uint32_t count)
 {
-    free(build->xor_of);
-    free(build->uses);
-    free(build->queue);
-    free(build->order);
-    free(build->order_place);
+    struct fg_fuse fuse = build->fuse;
+    fuse.segment_count += fuse.segment_count / 8 + 1;
+    build_free(build);
+    *build = (struct build){.fuse = fuse};
+    return build_take(build, count);
 }
 
 /* Repeated hashes never work out; they are looked for only after some seeds failed. */
@@ -189,7 +203,8 @@ void fg_fuse_encode(const uint64_t *hashes, uint32_t count, struct fg_buffer *ou
     }
     struct build build = {0};
     uint64_t *distinct = NULL;
-    int r = build_new(&build, count);
+    choose_size(count, &build.fuse);
+    int r = build_take(&build, count);
     for (uint32_t seed = 1; r == 0; seed++) {
         build.fuse.seed = fg_hash_u64(seed);
         put_in(&build, hashes, count);
@@ -202,6 +217,8 @@ void fg_fuse_encode(const uint64_t *hashes, uint32_t count, struct fg_buffer *ou
         }
         if (seed == SEEDS_MAX)
             r = FG_ELIMIT;
+        else if (r == 0 && seed % SEEDS_OF_SIZE == 0)
+            r = build_grow(&build, count);
     }
     if (r == 0)
         put(&build, count, out);
