@@ -263,6 +263,7 @@ static int visit_span(const struct visitor *visitor, uint32_t row)
         .attribute_count = attribute_count(&batch->span_attrs, row) + (marks != 0),
         .event_count = end - begin,
         .link_count = link_end - link_begin,
+        .shared = (marks & FG_MARK_SHARED) != 0,
     };
     int r = visitor->calls->span_begin(visitor->arg, &span);
     if (r == 0)

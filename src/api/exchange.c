@@ -154,6 +154,20 @@ static void write_jaeger(struct fg_json_writer *json, const struct fg_failure *f
     fg_json_object_end(json);
 }
 
+/* The envelope of its newer API: GRPCGatewayError. */
+static void write_jaeger_v3(struct fg_json_writer *json, const struct fg_failure *failure)
+{
+    fg_json_object_begin(json);
+    FG_JSON_KEY(json, "error");
+    fg_json_object_begin(json);
+    FG_JSON_KEY(json, "httpCode");
+    fg_json_uint(json, failure->status);
+    FG_JSON_KEY(json, "message");
+    fg_json_string(json, fg_slice_from_string(failure->message));
+    fg_json_object_end(json);
+    fg_json_object_end(json);
+}
+
 static void answer_grpc(struct fg_exchange *exchange, const struct fg_failure *failure,
                         struct fg_buffer *details)
 {
@@ -189,6 +203,9 @@ void fg_answer_failure(struct fg_exchange *exchange, const struct fg_failure *fa
         break;
     case FG_FORM_JAEGER:
         write_jaeger(&json, failure);
+        break;
+    case FG_FORM_JAEGER_V3:
+        write_jaeger_v3(&json, failure);
         break;
     case FG_FORM_OTLP:
         fg_rpc_status_encode(&body, as_json ? FG_OTLP_JSON : FG_OTLP_PROTOBUF, failure->code,

@@ -35,6 +35,29 @@ void fg_handle_jaeger_operations(struct fg_exchange *exchange);
 void fg_handle_jaeger_operation_names(struct fg_exchange *exchange);
 void fg_handle_jaeger_dependencies(struct fg_exchange *exchange);
 
+/* zipkin_traces.c */
+void fg_handle_zipkin_trace(struct fg_exchange *exchange);
+void fg_handle_zipkin_traces(struct fg_exchange *exchange);
+void fg_handle_zipkin_trace_many(struct fg_exchange *exchange);
+
+/* zipkin_lists.c */
+void fg_handle_zipkin_services(struct fg_exchange *exchange);
+void fg_handle_zipkin_span_names(struct fg_exchange *exchange);
+void fg_handle_zipkin_remote_services(struct fg_exchange *exchange);
+void fg_handle_zipkin_dependencies(struct fg_exchange *exchange);
+void fg_handle_zipkin_keys(struct fg_exchange *exchange);
+void fg_handle_zipkin_values(struct fg_exchange *exchange);
+
+/* jaeger_v3_traces.c */
+void fg_handle_jaeger_v3_trace(struct fg_exchange *exchange);
+void fg_handle_jaeger_v3_traces(struct fg_exchange *exchange);
+void fg_handle_jaeger_v3_summaries(struct fg_exchange *exchange);
+
+/* jaeger_v3_lists.c */
+void fg_handle_jaeger_v3_services(struct fg_exchange *exchange);
+void fg_handle_jaeger_v3_operations(struct fg_exchange *exchange);
+void fg_handle_jaeger_v3_dependencies(struct fg_exchange *exchange);
+
 /* asset_route.c */
 void fg_handle_openapi(struct fg_exchange *exchange);
 void fg_handle_page(struct fg_exchange *exchange);

@@ -1,20 +1,17 @@
 #include "jaeger_params.h"
 
 #include "base/limits.h"
+#include "conditions.h"
 #include "net/url.h"
 #include "state.h"
 
-#include <errno.h>
 #include <jansson.h>
-#include <math.h>
-#include <stdlib.h>
 
-#define LIMIT_DEFAULT    100u
-#define LOOKBACK_NS      (2 * FG_NS_PER_DAY)
-#define TRACE_IDS_MAX    1000u
-#define NS_PER_US        UINT64_C(1000)
-#define SHOWN_SIZE_MAX   100
-#define NUMBER_TEXT_SIZE 40
+#define LIMIT_DEFAULT  100u
+#define LOOKBACK_NS    (2 * FG_NS_PER_DAY)
+#define TRACE_IDS_MAX  1000u
+#define NS_PER_US      UINT64_C(1000)
+#define SHOWN_SIZE_MAX 100
 
 void fg_jaeger_answer_unparsed(struct fg_exchange *exchange, const char *name, struct fg_slice text,
                                const char *why)
@@ -145,162 +142,6 @@ int fg_go_duration_parse(struct fg_slice text, uint64_t *ret_ns)
     return 0;
 }
 
-/* -- Conditions
- * ------------------------------------------------------------------------------------
- */
-
-/* One more that must hold on the same span; NULL: memory ran out. */
-static bool add(struct fg_trace_stream *stream, const struct fg_query *condition)
-{
-    stream->query = condition ? fg_query_and(stream->query, condition, &stream->query_arena) : NULL;
-    return stream->query != NULL;
-}
-
-static const struct fg_query *on_span(struct fg_trace_stream *stream,
-                                      const struct fg_predicate *predicate)
-{
-    struct fg_query *condition = fg_arena_calloc(&stream->query_arena, 1, sizeof *condition);
-    if (!condition)
-        return NULL;
-    condition->op = FG_QUERY_SPAN;
-    condition->span = *predicate;
-    return condition;
-}
-
-#define ALTERNATIVES_MAX 16u
-
-/* Conditions of which one must hold. */
-struct alternatives {
-    struct fg_trace_stream *stream;
-    const struct fg_query *children[ALTERNATIVES_MAX];
-    uint32_t count;
-    bool failed;
-};
-
-static void offer(struct alternatives *alternatives, const struct fg_predicate *predicate)
-{
-    const struct fg_query *child = on_span(alternatives->stream, predicate);
-    alternatives->failed |= !child || alternatives->count == ALTERNATIVES_MAX;
-    if (!alternatives->failed)
-        alternatives->children[alternatives->count++] = child;
-}
-
-static bool add_any(struct alternatives *alternatives)
-{
-    struct fg_arena *arena = &alternatives->stream->query_arena;
-    struct fg_query *any = fg_arena_calloc(arena, 1, sizeof *any);
-    const struct fg_query **children =
-        fg_arena_calloc(arena, alternatives->count, sizeof(struct fg_query *));
-    if (alternatives->failed || !any || !children)
-        return false;
-    memcpy(children, alternatives->children, alternatives->count * sizeof *children);
-    *any = (struct fg_query){
-        .op = FG_QUERY_OR, .child_count = alternatives->count, .children = children};
-    return add(alternatives->stream, any);
-}
-
-/* Jaeger's tags have texts for values: a text finds the number and the boolean that read alike. */
-static void offer_values(struct alternatives *alternatives, struct fg_predicate predicate,
-                         struct fg_slice value)
-{
-    char text[NUMBER_TEXT_SIZE], *end;
-    predicate.op = FG_PRED_EQ;
-    predicate.type = FG_VALUE_STRING;
-    predicate.string = value;
-    offer(alternatives, &predicate);
-    bool is_true = fg_slice_equal(value, FG_SLICE("true"));
-    if (is_true || fg_slice_equal(value, FG_SLICE("false"))) {
-        predicate.type = FG_VALUE_BOOL;
-        predicate.boolean = is_true;
-        offer(alternatives, &predicate);
-    }
-    if (value.size == 0 || value.size >= sizeof text || value.data[0] <= ' ')
-        return;
-    memcpy(text, value.data, value.size);
-    text[value.size] = 0;
-    errno = 0;
-    long long integer = strtoll(text, &end, 10);
-    if (*end == 0 && errno == 0) {
-        predicate.type = FG_VALUE_INT;
-        predicate.integer = integer;
-        offer(alternatives, &predicate);
-        return;
-    }
-    double number = strtod(text, &end);
-    if (*end == 0 && isfinite(number)) {
-        predicate.type = FG_VALUE_DOUBLE;
-        predicate.number = number;
-        offer(alternatives, &predicate);
-    }
-}
-
-static void offer_status(struct alternatives *alternatives, enum fg_predicate_op op,
-                         enum fg_status_code status)
-{
-    offer(alternatives,
-          &(struct fg_predicate){
-              .op = op, .field = FG_FIELD_STATUS, .type = FG_VALUE_INT, .integer = status});
-}
-
-/* Tags that the translation to Jaeger's model makes of what is no attribute here. */
-static void offer_translated(struct alternatives *alternatives, struct fg_slice key,
-                             struct fg_slice value)
-{
-    static const struct {
-        const char *key;
-        enum fg_field field;
-    } texts[] = {
-        {"otel.scope.name", FG_FIELD_SCOPE_NAME},
-        {"otel.library.name", FG_FIELD_SCOPE_NAME},
-        {"otel.scope.version", FG_FIELD_SCOPE_VERSION},
-        {"otel.library.version", FG_FIELD_SCOPE_VERSION},
-        {"otel.status_description", FG_FIELD_STATUS_MESSAGE},
-    };
-    static const char *const kinds[] = {"", "internal", "server", "client", "producer", "consumer"};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (fg_slice_equal(key, fg_slice_from_string(texts[i].key)))
-            offer(alternatives, &(struct fg_predicate){.op = FG_PRED_EQ,
-                                                       .field = texts[i].field,
-                                                       .type = FG_VALUE_STRING,
-                                                       .string = value});
-    if (fg_slice_equal(key, FG_SLICE("error")) && fg_slice_equal(value, FG_SLICE("true")))
-        offer_status(alternatives, FG_PRED_EQ, FG_STATUS_ERROR);
-    if (fg_slice_equal(key, FG_SLICE("otel.status_code")) &&
-        fg_slice_equal(value, FG_SLICE("ERROR")))
-        offer_status(alternatives, FG_PRED_EQ, FG_STATUS_ERROR);
-    if (fg_slice_equal(key, FG_SLICE("otel.status_code")) && fg_slice_equal(value, FG_SLICE("OK")))
-        offer_status(alternatives, FG_PRED_EQ, FG_STATUS_OK);
-    for (size_t i = 1; i < sizeof kinds / sizeof *kinds; i++)
-        if (fg_slice_equal(key, FG_SLICE("span.kind")) &&
-            fg_slice_equal(value, fg_slice_from_string(kinds[i])))
-            offer(alternatives, &(struct fg_predicate){.op = FG_PRED_EQ,
-                                                       .field = FG_FIELD_KIND,
-                                                       .type = FG_VALUE_INT,
-                                                       .integer = (int64_t)i});
-}
-
-/* A tag of the span, its process or one of its logs. */
-static bool add_tag(struct fg_trace_stream *stream, struct fg_slice key, struct fg_slice value)
-{
-    struct alternatives alternatives = {.stream = stream};
-    offer_values(&alternatives, (struct fg_predicate){.field = FG_FIELD_ATTR_ANY, .key = key},
-                 value);
-    offer_values(&alternatives, (struct fg_predicate){.field = FG_FIELD_ATTR_EVENT, .key = key},
-                 value);
-    offer_translated(&alternatives, key, value);
-    return add_any(&alternatives);
-}
-
-static bool add_field(struct fg_trace_stream *stream, enum fg_field field, struct fg_slice value)
-{
-    if (value.size == 0)
-        return true;
-    return add(stream, on_span(stream, &(struct fg_predicate){.op = FG_PRED_EQ,
-                                                              .field = field,
-                                                              .type = FG_VALUE_STRING,
-                                                              .string = value}));
-}
-
 /* -- Parameters
  * ------------------------------------------------------------------------------------
  */
@@ -322,8 +163,8 @@ static bool read_tag(struct fg_trace_stream *stream, struct fg_slice text)
         return false;
     }
     size_t key_size = (size_t)(colon - text.data);
-    return add_tag(stream, fg_slice(text.data, key_size),
-                   fg_slice(colon + 1, text.size - key_size - 1)) ||
+    return fg_condition_add_tag(stream, fg_slice(text.data, key_size),
+                                fg_slice(colon + 1, text.size - key_size - 1)) ||
            out_of_memory(stream);
 }
 
@@ -343,7 +184,7 @@ static bool read_tags_object(struct fg_trace_stream *stream, const json_t *root)
             fg_arena_copy(&stream->query_arena, fg_slice_from_string(json_object_iter_key(at)));
         struct fg_slice text = fg_arena_copy(
             &stream->query_arena, fg_slice(json_string_value(value), json_string_length(value)));
-        if (stream->query_arena.overflow || !add_tag(stream, key, text))
+        if (stream->query_arena.overflow || !fg_condition_add_tag(stream, key, text))
             return out_of_memory(stream);
     }
     return true;
@@ -421,11 +262,7 @@ static bool read_duration(struct fg_trace_stream *stream, const char *name, enum
     }
     if (*ret_ns == 0)
         return true;
-    return add(stream, on_span(stream, &(struct fg_predicate){.op = op,
-                                                              .field = FG_FIELD_DURATION,
-                                                              .type = FG_VALUE_INT,
-                                                              .integer = (int64_t)*ret_ns})) ||
-           out_of_memory(stream);
+    return fg_condition_add_duration(stream, op, *ret_ns) || out_of_memory(stream);
 }
 
 static bool read_durations(struct fg_trace_stream *stream)
@@ -464,24 +301,8 @@ static bool read_times(struct fg_trace_stream *stream)
     struct fg_search *search = &stream->search;
     search->start_ns_min = now_ns > LOOKBACK_NS ? now_ns - LOOKBACK_NS : 0;
     search->start_ns_max = now_ns;
-    search->deadline_mono_ns = fg_env_mono_ns(exchange->api->env) + FG_QUERY_TIME_NS;
-    search->bytes_max = FG_QUERY_BYTES;
     return fg_jaeger_integer_param(exchange, "start", NS_PER_US, &search->start_ns_min) &&
            fg_jaeger_integer_param(exchange, "end", NS_PER_US, &search->start_ns_max);
-}
-
-static bool plan(struct fg_trace_stream *stream)
-{
-    const char *message = "the conditions make no sense";
-    stream->is_whole = true;
-    if (!stream->query ||
-        fg_query_plan(stream->query, &stream->query_arena, &stream->search.predicate,
-                      &stream->is_whole, &message) == 0)
-        return true;
-    if (stream->query_arena.overflow)
-        return out_of_memory(stream);
-    fg_answer_invalid(stream->exchange, "%s", message);
-    return false;
 }
 
 bool fg_jaeger_search_params(struct fg_trace_stream *stream)
@@ -489,8 +310,8 @@ bool fg_jaeger_search_params(struct fg_trace_stream *stream)
     struct fg_exchange *exchange = stream->exchange;
     struct fg_slice service = fg_exchange_param(exchange, "service");
     stream->is_search = true;
-    if (!add_field(stream, FG_FIELD_SERVICE, service) ||
-        !add_field(stream, FG_FIELD_NAME, fg_exchange_param(exchange, "operation")))
+    if (!fg_condition_add_text(stream, FG_FIELD_SERVICE, service) ||
+        !fg_condition_add_text(stream, FG_FIELD_NAME, fg_exchange_param(exchange, "operation")))
         return out_of_memory(stream);
     if (!read_times(stream) || !read_repeated(stream) || !read_limit(stream) ||
         !read_durations(stream))
@@ -501,5 +322,5 @@ bool fg_jaeger_search_params(struct fg_trace_stream *stream)
         fg_answer_invalid(exchange, "parameter 'service' is required");
         return false;
     }
-    return plan(stream);
+    return fg_condition_plan(stream);
 }

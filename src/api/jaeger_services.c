@@ -1,8 +1,7 @@
 /* Jaeger's lists: services, operations, and who calls whom (jaegertracing/jaeger, jaegerquery:
  * http_handler.go), all from the minute rollups. */
-#include "base/hash.h"
-#include "base/idmap.h"
 #include "base/limits.h"
+#include "edges.h"
 #include "handlers.h"
 #include "jaeger_envelope.h"
 #include "jaeger_params.h"
@@ -12,34 +11,19 @@
 
 #include <stdlib.h>
 
-#define NAMES_MAX 65536u
-
 /* -- Services
  * --------------------------------------------------------------------------------------
  */
 
-static int compare_slices(const void *a, const void *b)
-{
-    return fg_slice_compare(*(const struct fg_slice *)a, *(const struct fg_slice *)b);
-}
-
-/* Sorted, each once. */
-static void write_names(struct fg_work *work, struct fg_slice *names, uint32_t count)
+static void write_names(struct fg_work *work, const struct fg_names *names)
 {
     struct fg_json_writer json = fg_json_writer(&work->body);
-    uint64_t total = 0;
-    if (count)
-        qsort(names, count, sizeof *names, compare_slices);
     fg_jaeger_envelope_begin(&json);
     fg_json_array_begin(&json);
-    for (uint32_t i = 0; i < count; i++) {
-        if (i > 0 && fg_slice_equal(names[i - 1], names[i]))
-            continue;
-        fg_json_string(&json, names[i]);
-        total++;
-    }
+    for (uint32_t i = 0; i < names->count; i++)
+        fg_json_string(&json, names->names[i]);
     fg_json_array_end(&json);
-    fg_jaeger_envelope_end(&json, total);
+    fg_jaeger_envelope_end(&json, names->count);
 }
 
 struct request {
@@ -54,37 +38,12 @@ static const struct fg_service_totals_wanted *wanted_of(const struct fg_work *wo
 
 static int write_service_names(struct fg_work *work)
 {
-    struct fg_service_totals totals;
-    int r = fg_service_totals_read(fg_api_store(work->exchange->api), wanted_of(work), &work->arena,
-                                   &totals);
-    if (r < 0)
-        return r;
-    struct fg_slice *names = fg_arena_calloc(&work->arena, totals.service_count, sizeof *names);
-    uint32_t count = 0;
-    if (!names)
-        return FG_ELIMIT;
-    /* Spans without a service are found under none: Jaeger's UI could not ask for it. */
-    for (uint32_t i = 0; i < totals.service_count; i++)
-        if (totals.services[i].service.size)
-            names[count++] = totals.services[i].service;
-    write_names(work, names, count);
-    return 0;
-}
-
-static int write_operation_names(struct fg_work *work)
-{
-    struct fg_service_totals totals;
-    int r = fg_service_totals_read(fg_api_store(work->exchange->api), wanted_of(work), &work->arena,
-                                   &totals);
-    if (r < 0)
-        return r;
-    struct fg_slice *names = fg_arena_calloc(&work->arena, totals.operation_count, sizeof *names);
-    if (!names)
-        return FG_ELIMIT;
-    for (uint32_t i = 0; i < totals.operation_count; i++)
-        names[i] = totals.operations[i].name;
-    write_names(work, names, totals.operation_count);
-    return 0;
+    struct fg_names names;
+    int r = fg_service_names_read(fg_api_store(work->exchange->api), wanted_of(work), &work->arena,
+                                  &names);
+    if (r == 0)
+        write_names(work, &names);
+    return r;
 }
 
 static void start(struct fg_exchange *exchange, int (*run)(struct fg_work *work),
@@ -109,7 +68,7 @@ void fg_handle_jaeger_services(struct fg_exchange *exchange)
 
 void fg_handle_jaeger_operation_names(struct fg_exchange *exchange)
 {
-    start(exchange, write_operation_names, exchange->param);
+    start(exchange, write_service_names, exchange->param);
 }
 
 /* -- Operations with their kinds
@@ -181,98 +140,19 @@ void fg_handle_jaeger_operations(struct fg_exchange *exchange)
  * ----------------------------------------------------------------------------------
  */
 
-struct edge {
-    struct fg_slice parent, child;
-    uint64_t call_count;
-};
-
-struct edges {
-    struct fg_arena *arena;
-    struct fg_slice service; /* of one end at least; empty: any */
-    struct edge *edges;
-    uint32_t count;
-    struct fg_idmap map;
-};
-
 struct window {
     uint64_t start_ns_min, start_ns_max;
     struct fg_slice service;
 };
 
-struct wanted_edge {
-    const struct edges *edges;
-    struct fg_slice parent, child;
-};
-
-static bool same_edge(const void *context, uint32_t id)
-{
-    const struct wanted_edge *wanted = context;
-    const struct edge *edge = &wanted->edges->edges[id];
-    return fg_slice_equal(edge->parent, wanted->parent) &&
-           fg_slice_equal(edge->child, wanted->child);
-}
-
-static int add_edge(void *arg, const struct fg_rollup_cell *cell)
-{
-    struct edges *edges = arg;
-    struct wanted_edge wanted = {edges, cell->caller, cell->service};
-    bool is_wanted = edges->service.size == 0 || fg_slice_equal(edges->service, cell->caller) ||
-                     fg_slice_equal(edges->service, cell->service);
-    if (!cell->is_edge || !is_wanted)
-        return 0;
-    uint64_t hash = fg_hash_seeded(cell->service, fg_hash(cell->caller));
-    uint32_t id = 0;
-    int r = fg_idmap_intern(&edges->map, hash, same_edge, &wanted, edges->count, &id);
-    if (r < 0)
-        return r;
-    if (id == edges->count) {
-        if (edges->count == NAMES_MAX)
-            return FG_ELIMIT;
-        edges->edges[edges->count++] =
-            (struct edge){.parent = fg_arena_copy(edges->arena, cell->caller),
-                          .child = fg_arena_copy(edges->arena, cell->service)};
-        if (edges->arena->overflow)
-            return FG_ELIMIT;
-    }
-    edges->edges[id].call_count += cell->count + cell->open_count;
-    return 0;
-}
-
-static int compare_edges(const void *a, const void *b)
-{
-    const struct edge *x = a, *y = b;
-    int order = fg_slice_compare(x->parent, y->parent);
-    return order ? order : fg_slice_compare(x->child, y->child);
-}
-
-static int read_edges(struct fg_work *work, struct edges *edges)
-{
-    const struct window *window = (const struct window *)work->state;
-    struct fg_rollup *rollup;
-    int r = fg_rollup_new(&rollup);
-    if (r < 0)
-        return r;
-    r = fg_store_rollup(fg_api_store(work->exchange->api), 0, window->start_ns_min,
-                        window->start_ns_max, rollup);
-    if (r == 0)
-        r = fg_rollup_each(rollup, add_edge, edges);
-    fg_rollup_free(rollup);
-    return r;
-}
-
 static int write_dependencies(struct fg_work *work)
 {
     const struct window *window = (const struct window *)work->state;
-    struct edges edges = {.arena = &work->arena, .service = window->service};
-    edges.edges = fg_arena_calloc(&work->arena, NAMES_MAX, sizeof *edges.edges);
-    if (!edges.edges)
-        return FG_ELIMIT;
-    fg_idmap_init(&edges.map);
-    int r = read_edges(work, &edges);
-    fg_idmap_free(&edges.map);
+    struct fg_edges edges;
+    int r = fg_edges_read(fg_api_store(work->exchange->api), window->start_ns_min,
+                          window->start_ns_max, window->service, &work->arena, &edges);
     if (r < 0)
         return r;
-    qsort(edges.edges, edges.count, sizeof *edges.edges, compare_edges);
     struct fg_json_writer json = fg_json_writer(&work->body);
     fg_jaeger_envelope_begin(&json);
     fg_json_array_begin(&json);

@@ -9,9 +9,10 @@ struct fg_exchange;
 
 /* How a route's refusals look. */
 enum fg_form {
-    FG_FORM_NATIVE, /* {"error": "…", "code": "not_found"} */
-    FG_FORM_OTLP,   /* google.rpc.Status in the request's encoding; gRPC's status */
-    FG_FORM_JAEGER, /* {"data": null, "errors": [{"code": 404, "msg": "…"}], …} */
+    FG_FORM_NATIVE,    /* {"error": "…", "code": "not_found"} */
+    FG_FORM_OTLP,      /* google.rpc.Status in the request's encoding; gRPC's status */
+    FG_FORM_JAEGER,    /* {"data": null, "errors": [{"code": 404, "msg": "…"}], …} */
+    FG_FORM_JAEGER_V3, /* {"error": {"httpCode": 404, "message": "…"}} */
     FG_FORM_TEXT,
 };
 

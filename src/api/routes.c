@@ -63,6 +63,40 @@ static const struct fg_route routes[] = {
     {FG_ROUTE(GET, "/api/metrics/minstep", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,
      .handle = fg_handle_jaeger_min_step},
 
+    {FG_ROUTE(GET, "/api/v3/traces/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER_V3,
+     .needs_store = true, .handle = fg_handle_jaeger_v3_trace},
+    {FG_ROUTE(GET, "/api/v3/traces", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER_V3,
+     .needs_store = true, .handle = fg_handle_jaeger_v3_traces},
+    {FG_ROUTE(GET, "/api/v3/trace-summaries", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER_V3,
+     .needs_store = true, .handle = fg_handle_jaeger_v3_summaries},
+    {FG_ROUTE(GET, "/api/v3/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER_V3,
+     .needs_store = true, .handle = fg_handle_jaeger_v3_services},
+    {FG_ROUTE(GET, "/api/v3/operations", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER_V3,
+     .needs_store = true, .handle = fg_handle_jaeger_v3_operations},
+    {FG_ROUTE(GET, "/api/v3/dependencies", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER_V3,
+     .needs_store = true, .handle = fg_handle_jaeger_v3_dependencies},
+
+    /* -- Reading, as Zipkin's pages and clients do -----------------------------------------------
+     */
+    {FG_ROUTE(GET, "/api/v2/trace/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_trace},
+    {FG_ROUTE(GET, "/api/v2/traces", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_traces},
+    {FG_ROUTE(GET, "/api/v2/traceMany", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_trace_many},
+    {FG_ROUTE(GET, "/api/v2/services", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_services},
+    {FG_ROUTE(GET, "/api/v2/spans", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_span_names},
+    {FG_ROUTE(GET, "/api/v2/remoteServices", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_remote_services},
+    {FG_ROUTE(GET, "/api/v2/dependencies", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_dependencies},
+    {FG_ROUTE(GET, "/api/v2/autocompleteKeys", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_keys},
+    {FG_ROUTE(GET, "/api/v2/autocompleteValues", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .needs_store = true, .handle = fg_handle_zipkin_values},
+
     /* -- Where somebody with a browser arrives ---------------------------------------------------
      */
     {FG_ROUTE(GET, "/", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT, .handle = fg_handle_home},

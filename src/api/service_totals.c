@@ -193,3 +193,31 @@ int fg_service_totals_read(struct fg_store *store, const struct fg_service_total
                                              .uncounted = uncounted};
     return 0;
 }
+
+static int compare_names(const void *a, const void *b)
+{
+    return fg_slice_compare(*(const struct fg_slice *)a, *(const struct fg_slice *)b);
+}
+
+int fg_service_names_read(struct fg_store *store, const struct fg_service_totals_wanted *wanted,
+                          struct fg_arena *arena, struct fg_names *ret_names)
+{
+    struct fg_service_totals totals;
+    int r = fg_service_totals_read(store, wanted, arena, &totals);
+    if (r < 0)
+        return r;
+    bool of_one = wanted->with_operations;
+    uint32_t total = of_one ? totals.operation_count : totals.service_count, count = 0;
+    struct fg_slice *names = fg_arena_calloc(arena, total, sizeof *names);
+    if (!names)
+        return FG_ELIMIT;
+    for (uint32_t i = 0; i < total; i++)
+        names[i] = of_one ? totals.operations[i].name : totals.services[i].service;
+    if (total)
+        qsort(names, total, sizeof *names, compare_names);
+    for (uint32_t i = 0; i < total; i++)
+        if (names[i].size && (count == 0 || !fg_slice_equal(names[count - 1], names[i])))
+            names[count++] = names[i];
+    *ret_names = (struct fg_names){names, count};
+    return 0;
+}

@@ -39,3 +39,14 @@ FG_MUST_CHECK int fg_service_totals_read(struct fg_store *store,
                                          const struct fg_service_totals_wanted *wanted,
                                          struct fg_arena *arena,
                                          struct fg_service_totals *ret_totals);
+
+struct fg_names {
+    struct fg_slice *names; /* sorted, each once, none empty */
+    uint32_t count;
+};
+
+/* The names of services, or, with wanted->with_operations, of that service's operations. As above.
+ */
+FG_MUST_CHECK int fg_service_names_read(struct fg_store *store,
+                                        const struct fg_service_totals_wanted *wanted,
+                                        struct fg_arena *arena, struct fg_names *ret_names);

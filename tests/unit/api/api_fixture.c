@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -91,6 +92,27 @@ json_t *fixture_json(struct fixture *fixture)
     if (!root)
         fail_msg("no JSON: %s in %s", error.text, fixture_text(fixture));
     return root;
+}
+
+void fixture_answers(struct fixture *fixture, const char *path, const char *query, unsigned status,
+                     const char *golden)
+{
+    char *text = strdup(golden);
+    json_error_t error;
+    for (char *p = text; *p; p++)
+        if (*p == '\'')
+            *p = '"';
+    json_t *expected = json_loads(text, 0, &error);
+    if (!expected)
+        fail_msg("the golden answer: %s at %d", error.text, error.position);
+    assert_int_equal(fixture_get(fixture, path, query), status);
+    assert_string_equal(fixture->last.content_type, "application/json");
+    json_t *got = fixture_json(fixture);
+    if (!json_equal(got, expected))
+        fail_msg("%s?%s: %s\nexpected %s", path, query ? query : "", fixture_text(fixture), text);
+    json_decref(got);
+    json_decref(expected);
+    free(text);
 }
 
 void fixture_send(struct fixture *fixture, const char *json)

@@ -28,6 +28,11 @@ unsigned fixture_post(struct fixture *fixture, const char *path, const char *con
 const char *fixture_text(struct fixture *fixture);
 json_t *fixture_json(struct fixture *fixture);
 
+/* A GET whose answer is golden, compared as JSON, so that the order of keys does not matter. golden
+ * has ' for ". */
+void fixture_answers(struct fixture *fixture, const char *path, const char *query, unsigned status,
+                     const char *golden);
+
 /* Sends spans as OTLP JSON; the test fails where they are not taken. */
 void fixture_send(struct fixture *fixture, const char *json);
 /* An order's trace over shop-api and mes-api, trace id 0af7651916cd43dd8448eb211c80319c; it starts

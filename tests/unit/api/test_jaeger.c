@@ -26,25 +26,9 @@ static void end(void)
     fixture_end(&fixture);
 }
 
-/* golden with ' for ". */
 static void answers(const char *path, const char *query, unsigned status, const char *golden)
 {
-    char *text = strdup(golden);
-    json_error_t error;
-    for (char *p = text; *p; p++)
-        if (*p == '\'')
-            *p = '"';
-    json_t *expected = json_loads(text, 0, &error);
-    if (!expected)
-        fail_msg("the golden answer: %s at %d", error.text, error.position);
-    assert_int_equal(fixture_get(&fixture, path, query), status);
-    assert_string_equal(fixture.last.content_type, "application/json");
-    json_t *got = fixture_json(&fixture);
-    if (!json_equal(got, expected))
-        fail_msg("%s?%s: %s\nexpected %s", path, query ? query : "", fixture_text(&fixture), text);
-    json_decref(got);
-    json_decref(expected);
-    free(text);
+    fixture_answers(&fixture, path, query, status, golden);
 }
 
 #define ENVELOPE(data, total, errors)                                                              \
