@@ -114,6 +114,12 @@ static void rows_of_every_size_come_back(void **state)
     }
 }
 
+static void take_index_size(void *arg, const struct fg_segment_column *column)
+{
+    if (fg_slice_equal(column->key, FG_SLICE("index of traces")))
+        *(uint64_t *)arg = column->size_bytes;
+}
+
 static void a_large_segment_comes_back(void **state)
 {
     (void)state;
@@ -121,6 +127,9 @@ static void a_large_segment_comes_back(void **state)
     options.trace_spans_max = 13;
     struct world world = world_new(&options, 20000, 8 << 20);
     assert_int_equal(world.info.row_group_count, 2);
+    uint64_t index_size = 0;
+    assert_int_equal(fg_segment_columns(world.segment, take_index_size, &index_size), 0);
+    assert_true(index_size > world.info.trace_count && index_size < world.info.trace_count * 6);
     read_all(&world, FG_COLUMNS_ALL, NULL, NULL, NULL);
     world_free(&world);
 }

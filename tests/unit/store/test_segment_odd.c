@@ -172,6 +172,106 @@ static void a_key_that_overflowed_is_not_ruled_out(void **state)
     segment_rows_free(&rows);
 }
 
+/* Pages that are left of one row group of these rows. Consumes the builder. */
+static uint64_t pages_left_take(struct fg_builder *builder, const struct fg_predicate *predicate)
+{
+    struct segment_rows rows = segment_rows_order(builder);
+    fg_builder_free(builder);
+    struct fg_sim *sim;
+    assert_int_equal(fg_sim_new(1, &sim), 0);
+    segment_rows_write(&rows, fg_sim_env(sim), SEGMENT_PATH, 65536);
+    struct fg_segment *segment;
+    struct fg_prune_counters counters;
+    assert_int_equal(fg_segment_open(fg_sim_env(sim), SEGMENT_PATH, NULL, &segment), 0);
+    assert_int_equal(
+        fg_segment_prune(segment, predicate, 0, UINT64_MAX, true, ignore_page, NULL, &counters), 0);
+    fg_segment_unref(segment);
+    fg_sim_free(sim);
+    segment_rows_free(&rows);
+    return counters.pages - counters.pages_pruned;
+}
+
+/* NOT needs to know that all rows match: what only some events of a span's class have, or what NaN
+ * is no part of, is not all. */
+static void not_all_is_not_all(void **state)
+{
+    (void)state;
+    struct fg_predicate leaf = {.op = FG_PRED_EXISTS, .field = FG_FIELD_ATTR_EVENT};
+    const struct fg_predicate *children[] = {&leaf};
+    struct fg_predicate not = {.op = FG_PRED_NOT, .child_count = 1, .children = children};
+    struct fg_value value = {.type = FG_VALUE_INT, .bits = 1};
+    leaf.key = FG_SLICE("k");
+    struct fg_builder *builder = builder_new();
+    for (uint32_t i = 0; i < 20; i++) {
+        struct fg_span span = span_of(i, i + 1, 0);
+        put_owner(builder, "a", &span);
+        assert_int_equal(fg_builder_span_begin(builder), 0);
+        assert_int_equal(fg_builder_event_begin(builder), 0);
+        if (i % 2)
+            assert_int_equal(fg_builder_event_attr(builder, FG_SLICE("k"), &value), 0);
+        assert_int_equal(fg_builder_event_end(builder, span.start_ns, FG_SLICE("e"), 0), 0);
+        assert_int_equal(fg_builder_span_end(builder, &span), 0);
+    }
+    assert_int_equal(pages_left_take(builder, &not ), 1);
+
+    leaf = (struct fg_predicate){
+        .op = FG_PRED_LT, .field = FG_FIELD_ATTR_SPAN, .type = FG_VALUE_INT, .integer = 1000};
+    leaf.key = FG_SLICE("k");
+    for (int with_nan = 0; with_nan < 2; with_nan++) {
+        builder = builder_new();
+        for (uint32_t i = 0; i < 100; i++) {
+            struct fg_span span = span_of(i, i + 1, 0);
+            double number = i;
+            uint64_t bits;
+            memcpy(&bits, &number, sizeof bits);
+            if (with_nan && i == 50)
+                bits = UINT64_C(0x7ff8000000000000);
+            put_owner(builder, "a", &span);
+            assert_int_equal(fg_builder_span_begin(builder), 0);
+            put_bits(builder, "k", FG_VALUE_DOUBLE, bits);
+            assert_int_equal(fg_builder_span_end(builder, &span), 0);
+        }
+        assert_int_equal(pages_left_take(builder, &not ), with_nan);
+    }
+}
+
+/* In a page's own strings as in the dictionary the empty one is string 0. */
+static void an_empty_text_is_string_0(void **state)
+{
+    (void)state;
+    struct fg_builder *builder = builder_new();
+    for (uint32_t i = 0; i < 200; i++) {
+        struct fg_span span = span_of(i, i + 1, 0);
+        char text[32] = "";
+        if (i % 5)
+            snprintf(text, sizeof text, "%u", i * 7919);
+        put_owner(builder, "a", &span);
+        assert_int_equal(fg_builder_span_begin(builder), 0);
+        put_text(builder, "k", fg_slice_from_string(text));
+        assert_int_equal(fg_builder_span_end(builder, &span), 0);
+    }
+    struct segment_rows rows = segment_rows_order(builder);
+    fg_builder_free(builder);
+    struct fg_sim *sim;
+    assert_int_equal(fg_sim_new(1, &sim), 0);
+    segment_rows_write(&rows, fg_sim_env(sim), SEGMENT_PATH, 65536);
+    struct fg_segment *segment;
+    assert_int_equal(fg_segment_open(fg_sim_env(sim), SEGMENT_PATH, NULL, &segment), 0);
+    struct fg_segment_reader_options options = {.columns = FG_COLUMNS_ALL, .page_cache_count = 1};
+    struct fg_segment_reader *reader;
+    const struct fg_batch *page;
+    uint64_t begin;
+    assert_int_equal(fg_segment_reader_new(segment, &options, &reader), 0);
+    assert_int_equal(fg_segment_reader_page(reader, 0, &page, &begin), 0);
+    assert_true(page->string_count > page->stable_string_count); /* the texts are the page's own */
+    for (uint32_t i = 0; i < 200; i++)
+        assert_true((page->span_attrs.value[i] == 0) == (i % 5 == 0));
+    fg_segment_reader_free(reader);
+    fg_segment_unref(segment);
+    fg_sim_free(sim);
+    segment_rows_free(&rows);
+}
+
 static void as_many_names_as_spans(void **state)
 {
     (void)state;
@@ -364,6 +464,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thousands_of_keys_overflow),
         cmocka_unit_test(a_key_that_overflowed_is_not_ruled_out),
+        cmocka_unit_test(not_all_is_not_all),
+        cmocka_unit_test(an_empty_text_is_string_0),
         cmocka_unit_test(as_many_names_as_spans),
         cmocka_unit_test(odd_numbers_come_back),
         cmocka_unit_test(odd_parents_come_back),
