@@ -1,5 +1,6 @@
 /* `filigree bench`: options; the work is done in bench/. */
 #include "bench/report.h"
+#include "bench/search.h"
 #include "command.h"
 
 #include "base/limits.h"
@@ -123,6 +124,35 @@ static enum fg_exit measure(struct fg_cli *cli, const struct fg_arguments *argum
     return r < 0 ? FG_EXIT_FAILED : lost ? FG_EXIT_NO : FG_EXIT_OK;
 }
 
+/* 24 hours of 2 000 spans a second; beside the searches half of what must be taken at least. */
+#define SEARCH_SPANS  172800000u
+#define SEARCH_BESIDE 100000u
+
+static enum fg_exit search(struct fg_cli *cli, const struct fg_arguments *arguments,
+                           const struct fg_bench_options *options, struct fg_bench_server *server)
+{
+    struct fg_bench_search_options wanted = {.span_count = SEARCH_SPANS,
+                                             .busy_rate_spans = SEARCH_BESIDE,
+                                             .seed = options->seed,
+                                             .connection_count = options->connection_count};
+    struct fg_bench_search_figures *figures = calloc(1, sizeof *figures);
+    if (!figures)
+        return fg_cli_fail(cli, FG_EXIT_FAILED, "bench: out of memory");
+    if (options->rate_spans)
+        wanted.busy_rate_spans = options->rate_spans;
+    enum fg_exit code = FG_EXIT_USAGE;
+    if (take_count(cli, arguments, "spans", 100000, UINT32_MAX, &wanted.span_count) == 0) {
+        int r = fg_bench_search_run(cli, &wanted, server, figures);
+        if (r == 0 && fg_arguments_has(arguments, "json"))
+            r = fg_bench_search_print_json(cli, figures);
+        else if (r == 0)
+            fg_bench_search_print(cli, figures);
+        code = r < 0 ? FG_EXIT_FAILED : figures->wrong ? FG_EXIT_NO : FG_EXIT_OK;
+    }
+    free(figures);
+    return code;
+}
+
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
     struct fg_bench_options options;
@@ -137,10 +167,12 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
         return measure(cli, arguments, &options, &server);
     }
     uint64_t ready_ns;
-    if (fg_bench_server_prepare(&server, data) < 0 || fg_bench_server_start(&server) < 0)
+    if (fg_bench_server_prepare(&server, data) < 0)
         return FG_EXIT_FAILED;
     enum fg_exit code = FG_EXIT_FAILED;
-    if (fg_bench_server_wait(&server, &ready_ns) == 0)
+    if (fg_arguments_has(arguments, "search"))
+        code = search(cli, arguments, &options, &server);
+    else if (fg_bench_server_start(&server) == 0 && fg_bench_server_wait(&server, &ready_ns) == 0)
         code = measure(cli, arguments, &options, &server);
     fg_bench_server_end(&server, SIGTERM);
     if (!data && code == FG_EXIT_OK)
@@ -179,6 +211,10 @@ static const struct fg_option options[] = {
     {.name = "trace-url",
      .argument = "URL",
      .help = "where it gives a trace as JSON, with {id} in it"},
+    {.name = "search",
+     .help = "measure searches over a day of spans instead, which is made first where --data does "
+             "not hold it"},
+    {.name = "spans", .argument = "N", .help = "of that day; default 172800000, 2 000 a second"},
     {.name = "ack-log",
      .argument = "FILE",
      .help = "write the id and span count of each acknowledged trace there"},
@@ -201,6 +237,8 @@ const struct fg_command fg_command_bench = {
         "  filigree bench\n"
         "  filigree bench --shape wide --connections 100 --duration 10m --json\n"
         "  filigree bench --duration 1m -- --head-size 32MiB --loops 1\n"
+        "  filigree bench --search --data /var/tmp/day\n"
+        "  filigree bench --search --spans 5000000 --json\n"
         "  filigree bench --target 127.0.0.1:4318 --api 127.0.0.1:7070 --pid 4711 --data ./data\n"
         "  filigree bench --target 127.0.0.1:10428 --path /insert/opentelemetry/v1/traces \\\n"
         "      --trace-url 'http://127.0.0.1:10428/select/jaeger/api/traces/{id}'\n",

@@ -218,8 +218,9 @@ static void begin(struct connection *connection, uint64_t begin_ns)
                         "POST %.128s HTTP/1.1\r\nHost: %.128s\r\n"
                         "Content-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
                         load->path, load->address, connection->body_size);
-    fg_bench_request_write(load->shape, connection->request, fg_env_wall_ns(load->env),
-                           connection->out + head);
+    uint64_t moment_ns =
+        load->moment ? load->moment(load->arg, connection->request) : fg_env_wall_ns(load->env);
+    fg_bench_request_write(load->shape, connection->request, moment_ns, connection->out + head);
     connection->out_size = (size_t)head + connection->body_size;
     send_again(connection);
 }
@@ -343,6 +344,14 @@ static void on_event(struct connection *connection, uint32_t events)
 /* -- The run -------------------------------------------------------------------------------------
  */
 
+/* Whether as many requests were begun as there should be. */
+static bool is_all(const struct loader *loader)
+{
+    const struct fg_bench_load *load = loader->load;
+    uint64_t begun = loader->result->next_request - load->first_request;
+    return load->request_count && begun >= load->request_count;
+}
+
 /* Gives each connection what is due. Returns how many still wait for something. */
 static uint32_t advance(struct loader *loader, uint64_t now_ns)
 {
@@ -354,7 +363,7 @@ static uint32_t advance(struct loader *loader, uint64_t now_ns)
             dial(connection);
         if (connection->state == PAUSED && now_ns >= connection->resume_ns)
             send_again(connection);
-        if (connection->state == IDLE && !is_over && now_ns >= loader->due_ns) {
+        if (connection->state == IDLE && !is_over && !is_all(loader) && now_ns >= loader->due_ns) {
             begin(connection, loader->due_step_ns ? loader->due_ns : now_ns);
             loader->due_ns += loader->due_step_ns;
         }
@@ -383,6 +392,8 @@ static int run(struct loader *loader)
     uint64_t tick_ns = loader->begin_ns + TICK_NS;
     for (;;) {
         uint64_t now_ns = now(loader);
+        if (is_all(loader) && now_ns < loader->end_ns)
+            loader->end_ns = now_ns; /* what is under way may still come back */
         uint32_t waiting = advance(loader, now_ns);
         if (now_ns >= loader->end_ns && (waiting == 0 || now_ns >= loader->end_ns + LINGER_NS))
             return 0;

@@ -21,6 +21,9 @@ struct fg_bench_load {
     uint64_t rate_spans; /* a second; 0: as fast as they are acknowledged */
     uint64_t duration_ns;
     uint64_t first_request; /* number of the first request */
+    uint64_t request_count; /* ends after so many; 0: no bound */
+    /* About when a request's traces end, since 1970; NULL: now. */
+    uint64_t (*moment)(void *arg, uint64_t request);
     void (*acknowledged)(void *arg, uint64_t request);
     bool (*tick)(void *arg, uint64_t spans); /* ten times a second; false ends the run at once */
     void *arg;
