@@ -11,7 +11,8 @@
 #define PAGE_ARENA_BYTES  ((size_t)4 << 20)
 #define TRACE_BYTES_MAX   ((uint64_t)512 << 20)
 #define QUERY_ARENA_BYTES ((size_t)1 << 20)
-/* Where the query can be decided on whole traces alone, so many are looked at a page. */
+/* Where the query can be decided on whole traces alone, so many are looked at on the first page;
+ * then as many as before, since what is that rare is worth fewer, longer passes. */
 #define EXAMINED_PAGE_MIN 100u
 
 static void unref(struct fg_trace_stream *stream)
@@ -88,6 +89,16 @@ static void add_stats(struct fg_read_stats *sum, const struct fg_read_stats *sta
     sum->damaged_pages += stats->damaged_pages;
 }
 
+static uint32_t page_size(const struct fg_trace_stream *stream)
+{
+    uint32_t size = stream->wanted - stream->given;
+    if (size < EXAMINED_PAGE_MIN)
+        size = EXAMINED_PAGE_MIN;
+    if (size < stream->examined)
+        size = stream->examined;
+    return size < FG_SEARCH_COUNT_MAX ? size : FG_SEARCH_COUNT_MAX;
+}
+
 /* The next page of keys, after the last one that was looked at. */
 static int turn_page(struct fg_trace_stream *stream)
 {
@@ -96,8 +107,8 @@ static int turn_page(struct fg_trace_stream *stream)
         search->after = stream->page.keys[stream->page_at - 1];
     fg_arena_reset(&stream->page_arena);
     search->count_max = stream->wanted - stream->given;
-    if (!stream->is_whole && search->count_max < EXAMINED_PAGE_MIN)
-        search->count_max = EXAMINED_PAGE_MIN;
+    if (!stream->is_whole)
+        search->count_max = page_size(stream);
     stream->page_at = 0;
     stream->page.count = 0;
     int r = fg_search_run(fg_api_store(stream->exchange->api), search, &stream->page_arena,

@@ -73,8 +73,9 @@ struct fg_blocks_ops {
                      struct fg_read_stats *stats, struct fg_blocks_scan **ret_scan);
     /* The greatest start that a row of the coming pages can have; FG_ENOTFOUND: there are none. */
     int (*scan_peek)(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max);
-    /* The next page, valid until the next call. FG_ECORRUPT: it is damaged and was skipped and
-     * counted; go on with the one after it. */
+    /* The next page, valid until the next call; one without rows was looked at, and none of its
+     * rows matches: it may lack columns that the predicate does not read. FG_ECORRUPT: it is
+     * damaged and was skipped and counted; go on with the one after it. */
     int (*scan_next)(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_page);
     void (*scan_close)(struct fg_blocks_scan *scan);
 

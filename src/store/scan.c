@@ -220,7 +220,8 @@ static int run(struct scanner *scanner)
             r = next_page(scanner, is_head, &page);
         if (r == FG_ECORRUPT)
             continue;
-        if (r == 0)
+        matched = 0;
+        if (r == 0 && page.row_begin < page.row_end)
             r = match(scanner, &page, &matched);
         if (r == 0)
             r = tell(scanner, &page, matched);

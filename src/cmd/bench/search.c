@@ -188,7 +188,7 @@ static void write_query(struct bench *bench, enum fg_bench_search_kind kind, cha
     if (kind == FG_BENCH_SEARCH_EQUAL)
         snprintf(text, size, "order.id==\"ORD-%08" PRIu64 "\"", trace % 100000000);
     else if (kind == FG_BENCH_SEARCH_REGEX)
-        snprintf(text, size, "order.id=~\"^ORD-[0-9]{4}x%" PRIu64 "\"", trace % 10);
+        snprintf(text, size, "url.path=~\"/ORD-[0-9]+x%" PRIu64 "\"", trace % 10);
     else
         snprintf(text, size, "service:mes-api duration>%" PRIu64 "ms", 150 + trace % 10);
 }

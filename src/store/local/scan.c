@@ -3,12 +3,23 @@
  * A heap holds the segments, by the greatest start that their coming pages can have. A segment
  * enters with what its footer says and is asked for its pages (fg_segment_prune()) only when it
  * reaches the top: a reader who wants the newest few never opens the old ones. Few readers are open
- * at once, since each holds a decoded page. */
+ * at once, since each holds a decoded page.
+ *
+ * A page that none rules out is probed: only the columns that the predicate reads are decoded and
+ * looked at, and the others, of which the ids are most, only where a row matches. Where most pages
+ * have rows that match probing would be work done twice, so it ends. */
 #include "local/local.h"
 
 #include <stdlib.h>
 
 #define READERS_MAX 8u
+/* Probes before they are judged; they go on while at most one in two finds something. */
+#define PROBES_MIN 8u
+
+struct opened {
+    struct fg_segment_reader *reader;
+    uint64_t bytes_read; /* by it, so far */
+};
 
 struct source {
     struct fg_local_segment *segment;
@@ -16,8 +27,7 @@ struct source {
     bool is_pruned;
     struct fg_segment_page *pages; /* by start_ns_max, greatest first */
     size_t page_count, page_capacity, page_next;
-    struct fg_segment_reader *reader;
-    uint64_t bytes_read; /* by it, so far */
+    struct opened full, probe; /* either may be closed */
     uint64_t used_at;
 };
 
@@ -25,12 +35,15 @@ struct fg_blocks_scan {
     struct fg_blocks_view *view;
     const struct fg_scan *scan;
     struct fg_read_stats *stats;
-    struct fg_segment_reader_options options;
+    struct fg_segment_reader_options options, probe_options;
+    struct fg_matcher *matcher; /* NULL: nothing is probed */
+    uint64_t *bits;
+    size_t word_capacity;
+    uint64_t probe_count, probe_hits;
     struct source *sources; /* a heap */
     size_t source_count;
-    uint32_t reader_count;
-    struct fg_segment_reader
-        *last_reader; /* of a source that is used up; the caller has its page */
+    uint32_t reader_count;               /* sources that have readers */
+    struct opened last_full, last_probe; /* of a source that is used up; the caller has its page */
     uint64_t clock;
 };
 
@@ -57,18 +70,27 @@ static void sift_down(struct fg_blocks_scan *scan, size_t i)
     }
 }
 
-static void close_reader(struct fg_blocks_scan *scan, struct source *source)
+static void close_opened(struct opened *opened)
 {
-    if (!source->reader)
-        return;
-    fg_segment_reader_free(source->reader);
-    source->reader = NULL;
-    scan->reader_count--;
+    fg_segment_reader_free(opened->reader);
+    *opened = (struct opened){0};
+}
+
+static bool has_reader(const struct source *source)
+{
+    return source->full.reader || source->probe.reader;
+}
+
+static void close_readers(struct fg_blocks_scan *scan, struct source *source)
+{
+    scan->reader_count -= has_reader(source);
+    close_opened(&source->full);
+    close_opened(&source->probe);
 }
 
 static void drop_top(struct fg_blocks_scan *scan)
 {
-    close_reader(scan, &scan->sources[0]);
+    close_readers(scan, &scan->sources[0]);
     /* The last one takes its place. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     free(scan->sources[0].pages);
     scan->sources[0] = scan->sources[--scan->source_count];
@@ -152,46 +174,94 @@ static int prune_top(struct fg_blocks_scan *scan)
 
 /* -- Readers */
 
-static void close_oldest_reader(struct fg_blocks_scan *scan)
+static void close_oldest_readers(struct fg_blocks_scan *scan)
 {
     struct source *oldest = NULL;
     for (size_t i = 0; i < scan->source_count; i++) {
         struct source *source = &scan->sources[i];
-        if (source->reader && (!oldest || source->used_at < oldest->used_at))
+        if (has_reader(source) && (!oldest || source->used_at < oldest->used_at))
             oldest = source;
     }
     if (oldest)
-        close_reader(scan, oldest);
+        close_readers(scan, oldest);
 }
 
-static int open_reader(struct fg_blocks_scan *scan, struct source *source)
+static int open_reader(struct fg_blocks_scan *scan, struct source *source,
+                       const struct fg_segment_reader_options *options, struct opened *opened)
 {
     source->used_at = ++scan->clock;
-    if (source->reader)
+    if (opened->reader)
         return 0;
-    if (scan->reader_count >= READERS_MAX)
-        close_oldest_reader(scan);
-    source->bytes_read = 0;
-    int r = fg_segment_reader_new(source->segment->segment, &scan->options, &source->reader);
-    scan->reader_count += r == 0;
+    bool is_first = !has_reader(source);
+    if (is_first && scan->reader_count >= READERS_MAX)
+        close_oldest_readers(scan);
+    opened->bytes_read = 0;
+    int r = fg_segment_reader_new(source->segment->segment, options, &opened->reader);
+    scan->reader_count += r == 0 && is_first;
     return r;
 }
 
-static int read_page(struct fg_blocks_scan *scan, struct source *source,
+/* The source's next page, with the columns of all or of the probe. */
+static int read_page(struct fg_blocks_scan *scan, struct source *source, bool is_probe,
                      const struct fg_batch **ret_batch)
 {
+    struct opened *opened = is_probe ? &source->probe : &source->full;
     uint64_t row_begin;
-    int r = open_reader(scan, source);
+    int r = open_reader(scan, source, is_probe ? &scan->probe_options : &scan->options, opened);
     if (r < 0)
         return r;
-    /* A reader that was closed is NULL, so this one is open.
-     * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-    r = fg_segment_reader_page(source->reader, source->pages[source->page_next].row_begin,
+    r = fg_segment_reader_page(opened->reader, source->pages[source->page_next].row_begin,
                                ret_batch, &row_begin);
-    uint64_t bytes_read = fg_segment_reader_bytes_read(source->reader);
-    scan->stats->bytes_read += bytes_read - source->bytes_read;
-    source->bytes_read = bytes_read;
+    uint64_t bytes_read = fg_segment_reader_bytes_read(opened->reader);
+    scan->stats->bytes_read += bytes_read - opened->bytes_read;
+    opened->bytes_read = bytes_read;
     return r;
+}
+
+/* -- Probing */
+
+static bool is_probing(const struct fg_blocks_scan *scan)
+{
+    return scan->matcher &&
+           (scan->probe_count < PROBES_MIN || scan->probe_hits * 2 <= scan->probe_count);
+}
+
+static int reserve_bits(struct fg_blocks_scan *scan, size_t words)
+{
+    if (words <= scan->word_capacity)
+        return 0;
+    uint64_t *bits = realloc(scan->bits, words * sizeof *bits);
+    if (!bits)
+        return FG_ENOMEM;
+    scan->bits = bits;
+    scan->word_capacity = words;
+    return 0;
+}
+
+/* Whether a row of the source's next page matches; batch holds what was read to know. */
+static int probe(struct fg_blocks_scan *scan, struct source *source,
+                 const struct fg_batch **ret_batch, bool *ret_hit)
+{
+    const struct fg_batch *batch;
+    bool hit = false;
+    int r = read_page(scan, source, true, &batch);
+    if (r < 0)
+        return r;
+    size_t words = batch->span_count / 64 + 1;
+    r = reserve_bits(scan, words);
+    if (r == 0)
+        r = fg_matcher_bind(scan->matcher, batch);
+    if (r == 0)
+        r = fg_matcher_run(scan->matcher, 0, batch->span_count, scan->bits);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < words && i * 64 < batch->span_count; i++)
+        hit |= scan->bits[i] != 0;
+    scan->probe_count++;
+    scan->probe_hits += hit;
+    *ret_batch = batch;
+    *ret_hit = hit;
+    return 0;
 }
 
 /* -- Calls */
@@ -209,10 +279,16 @@ int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
     new->options.page_cache_count = 1;
     if (!(scan->columns & FG_COLUMNS_SPAN_ATTRS))
         new->options.keys_of = scan->predicate;
+    new->probe_options = (struct fg_segment_reader_options){
+        .columns = columns, .keys_of = scan->predicate, .page_cache_count = 1};
     new->sources = calloc(version->segment_count + 1, sizeof *new->sources);
-    if (!new->sources) {
+    int r = new->sources ? 0 : FG_ENOMEM;
+    if (r == 0 && scan->predicate && columns != new->options.columns)
+        r = fg_matcher_new(scan->predicate, &new->matcher);
+    if (r < 0) {
+        free(new->sources);
         free(new);
-        return FG_ENOMEM;
+        return r;
     }
     for (size_t i = 0; i < version->segment_count; i++) {
         struct fg_local_segment *segment = version->segments[i];
@@ -248,7 +324,8 @@ int fg_local_scan_peek(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max)
     return 0;
 }
 
-/* To the top's next page. The page just read stays valid: its reader is kept for one call more. */
+/* To the top's next page. The page just read stays valid: its readers are kept for one call more.
+ */
 static void advance(struct fg_blocks_scan *scan)
 {
     struct source *source = &scan->sources[0];
@@ -258,28 +335,43 @@ static void advance(struct fg_blocks_scan *scan)
         sift_down(scan, 0);
         return;
     }
-    scan->last_reader = source->reader;
-    scan->reader_count -= source->reader != NULL;
-    source->reader = NULL;
+    scan->reader_count -= has_reader(source);
+    scan->last_full = source->full;
+    scan->last_probe = source->probe;
+    source->full = source->probe = (struct opened){0};
     drop_top(scan);
+}
+
+/* The top's next page: probed, and only where a row matches read whole. */
+static int read_next(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_page)
+{
+    struct source *source = &scan->sources[0];
+    struct fg_blocks_page page = {0};
+    bool hit = true;
+    int r = is_probing(scan) ? probe(scan, source, &page.batch, &hit) : 0;
+    if (r == 0 && hit)
+        r = read_page(scan, source, false, &page.batch);
+    if (r < 0)
+        return r;
+    if (hit)
+        page.row_end = page.batch->span_count;
+    else
+        scan->stats->rows_scanned += page.batch->span_count;
+    *ret_page = page;
+    return 0;
 }
 
 int fg_local_scan_next(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_page)
 {
     uint64_t start_ns_max;
-    const struct fg_batch *batch = NULL;
-    fg_segment_reader_free(scan->last_reader);
-    scan->last_reader = NULL;
+    close_opened(&scan->last_full);
+    close_opened(&scan->last_probe);
     int r = fg_local_scan_peek(scan, &start_ns_max);
     if (r < 0)
         return r;
-    struct source *source = &scan->sources[0];
-    r = read_page(scan, source, &batch);
+    r = read_next(scan, ret_page);
     if (r == FG_ECORRUPT)
-        fg_local_damaged_page(source->segment, scan->stats);
-    if (r == 0)
-        *ret_page =
-            (struct fg_blocks_page){.batch = batch, .row_begin = 0, .row_end = batch->span_count};
+        fg_local_damaged_page(scan->sources[0].segment, scan->stats);
     if (r == 0 || r == FG_ECORRUPT)
         advance(scan);
     return r;
@@ -290,10 +382,13 @@ void fg_local_scan_close(struct fg_blocks_scan *scan)
     if (!scan)
         return;
     for (size_t i = 0; i < scan->source_count; i++) {
-        fg_segment_reader_free(scan->sources[i].reader);
+        close_readers(scan, &scan->sources[i]);
         free(scan->sources[i].pages);
     }
-    fg_segment_reader_free(scan->last_reader);
+    close_opened(&scan->last_full);
+    close_opened(&scan->last_probe);
+    fg_matcher_free(scan->matcher);
+    free(scan->bits);
     free(scan->sources);
     free(scan);
 }
