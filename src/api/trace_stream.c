@@ -113,6 +113,7 @@ static int turn_page(struct fg_trace_stream *stream)
     stream->page.count = 0;
     int r = fg_search_run(fg_api_store(stream->exchange->api), search, &stream->page_arena,
                           &stream->page);
+    stream->gave_up = r == FG_ELIMIT && !stream->page_arena.overflow;
     if (r < 0)
         return r;
     uint64_t bytes = stream->page.stats.bytes_read;
@@ -161,6 +162,7 @@ static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
     bool matches = true;
     *ret_belongs = false;
     int r = fg_search_key(&stream->search, stream->matcher, &stream->batch, &stream->arena, &key);
+    stream->gave_up = r == FG_ELIMIT && !stream->arena.overflow;
     if (r < 0)
         return r == FG_ENOTFOUND ? 0 : r;
     if (fg_trace_key_compare(&key, &stream->search.after) <= 0)
@@ -170,10 +172,12 @@ static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
         return 0;
     }
     r = fg_trace_summarize(&stream->batch, &stream->arena, &stream->summary);
-    if (r == 0 && stream->query_matcher)
+    if (r == 0 && stream->query_matcher) {
         r = fg_query_matches(stream->query_matcher, &stream->batch, &stream->summary,
                              stream->search.start_ns_min, stream->search.start_ns_max,
                              &stream->arena, &matches);
+        stream->gave_up = r == FG_ELIMIT && !stream->arena.overflow;
+    }
     *ret_belongs = r == 0 && matches;
     return r;
 }
@@ -352,6 +356,9 @@ static void on_wake(struct fg_request *request)
             struct fg_failure failure = {404, FG_RPC_NOT_FOUND,
                                          message ? message : "trace not found", 0};
             fg_answer_failure(exchange, &failure);
+        } else if (stream->gave_up) {
+            fg_answer_invalid(exchange, "a regular expression takes too many steps on some text; "
+                                        "make it simpler");
         } else {
             fg_answer_error(exchange, stream->error, stream->ops->verb);
         }

@@ -56,6 +56,7 @@ struct fg_trace_stream {
     struct fg_read_stats read; /* so far */
     uint32_t examined;         /* traces that were read to decide the query */
     int cut;                   /* why the search ended early: FG_ETIMEOUT, FG_ELIMIT; or 0 */
+    bool gave_up;              /* a pattern took more steps than it may: with FG_ELIMIT */
     uint32_t wanted;           /* traces that may still be given out */
     uint32_t given;
     struct fg_arena page_arena; /* the search's or list's keys */

@@ -149,7 +149,8 @@ int fg_search_run(struct fg_store *store, const struct fg_search *search, struct
                            .arg = &top};
     struct fg_search_result result = {.keys = top.keys};
     int r = fg_store_scan(store, &scan, &result.stats);
-    if (r == FG_ETIMEOUT || r == FG_ELIMIT)
+    bool is_spent = search->bytes_max && result.stats.bytes_read > search->bytes_max;
+    if (r == FG_ETIMEOUT || (r == FG_ELIMIT && is_spent))
         result.cut = r;
     if (r == ENOUGH || result.cut)
         r = 0;

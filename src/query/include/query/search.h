@@ -41,7 +41,8 @@ struct fg_search_result {
  * the trace's true one, since the store also finds older forms of a span, and may stand for one
  * that came on an earlier page, since a trace's older spans match too: fg_search_key() tells when
  * the trace has been read. A pass that ran past its deadline or its bytes gives what it found until
- * then. FG_ELIMIT (the arena), FG_ECANCELLED, FG_EIO, FG_ENOMEM. */
+ * then. FG_ELIMIT (the arena, or a
+ * pattern ran past its match limit), FG_ECANCELLED, FG_EIO, FG_ENOMEM. */
 FG_MUST_CHECK int fg_search_run(struct fg_store *store, const struct fg_search *search,
                                 struct fg_arena *arena, struct fg_search_result *ret_result);
 
