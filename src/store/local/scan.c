@@ -210,6 +210,8 @@ static int read_page(struct fg_blocks_scan *scan, struct source *source, bool is
     int r = open_reader(scan, source, is_probe ? &scan->probe_options : &scan->options, opened);
     if (r < 0)
         return r;
+    /* A source whose pages were freed is no longer among them.
+     * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     r = fg_segment_reader_page(opened->reader, source->pages[source->page_next].row_begin,
                                ret_batch, &row_begin);
     uint64_t bytes_read = fg_segment_reader_bytes_read(opened->reader);
