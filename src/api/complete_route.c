@@ -2,7 +2,6 @@
 #include "base/limits.h"
 #include "handlers.h"
 #include "query/complete.h"
-#include "query/query.h"
 #include "search_params.h"
 #include "state.h"
 #include "work.h"
@@ -99,28 +98,6 @@ static bool is_cancelled(void *arg)
     return fg_request_is_cancelled(arg);
 }
 
-/* The condition of q and service, in the request's arena. False after a 400. */
-static bool read_conditions(struct fg_exchange *exchange, struct fg_complete *complete)
-{
-    struct fg_arena *arena = exchange->request->arena;
-    struct fg_slice text = fg_exchange_param(exchange, "q");
-    struct fg_query_error error;
-    const struct fg_query *query;
-    const char *message = "it makes no sense";
-    bool is_whole;
-    if (text.size == 0)
-        return true;
-    if (fg_query_parse(text, arena, &query, &error) < 0) {
-        fg_answer_invalid(exchange, "q: at byte %zu: %s", error.offset + 1, error.message);
-        return false;
-    }
-    if (fg_query_plan(query, arena, &complete->predicate, &is_whole, &message) < 0) {
-        fg_answer_invalid(exchange, "q: %s", message);
-        return false;
-    }
-    return true;
-}
-
 static void start(struct fg_exchange *exchange, const struct completion *completion)
 {
     struct fg_work *work = fg_work_new(exchange, "read what may be typed", run, sizeof *completion);
@@ -132,13 +109,14 @@ static void start(struct fg_exchange *exchange, const struct completion *complet
 
 static bool read_common(struct fg_exchange *exchange, struct fg_complete *complete)
 {
+    bool is_whole; /* what is decided on whole traces narrows no list */
     *complete = (struct fg_complete){.prefix = fg_exchange_param(exchange, "prefix"),
                                      .spans_max = SPANS_MAX,
                                      .is_cancelled = is_cancelled,
                                      .arg = exchange->request};
     return fg_time_params(exchange, &complete->start_ns_min, &complete->start_ns_max) &&
            fg_limit_param(exchange, COUNT_DEFAULT, &complete->count_max) &&
-           read_conditions(exchange, complete);
+           fg_predicate_param(exchange, exchange->request->arena, &complete->predicate, &is_whole);
 }
 
 void fg_handle_keys(struct fg_exchange *exchange)

@@ -302,6 +302,16 @@ void fg_answer_error_message(struct fg_exchange *exchange, int error, const char
     fg_answer_failure(exchange, &failure);
 }
 
+struct fg_slice fg_trace_id_format(uint64_t high, uint64_t low,
+                                   char ret_text[FG_TRACE_ID_TEXT_SIZE])
+{
+    uint8_t bytes[FG_TRACE_ID_TEXT_SIZE / 2];
+    fg_store_be64(bytes, high);
+    fg_store_be64(bytes + 8, low);
+    fg_hex_encode(fg_slice(bytes, sizeof bytes), ret_text);
+    return fg_slice(ret_text, FG_TRACE_ID_TEXT_SIZE);
+}
+
 int fg_trace_id_parse(struct fg_slice text, uint64_t *ret_high, uint64_t *ret_low)
 {
     char digits[32];

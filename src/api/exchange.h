@@ -54,5 +54,10 @@ void fg_answer_pull(struct fg_exchange *exchange, const char *content_type,
 /* The first value of a query parameter, decoded; {NULL, 0} where it is absent. */
 struct fg_slice fg_exchange_param(struct fg_exchange *exchange, const char *name);
 
+/* A trace id's 32 hexadecimal digits, without a NUL. */
+#define FG_TRACE_ID_TEXT_SIZE 32
+struct fg_slice fg_trace_id_format(uint64_t high, uint64_t low,
+                                   char ret_text[FG_TRACE_ID_TEXT_SIZE]);
+
 /* A trace id: 16 or 32 hexadecimal digits, leading zeros may be cut, not all zero. FG_EINVALID. */
 FG_MUST_CHECK int fg_trace_id_parse(struct fg_slice text, uint64_t *ret_high, uint64_t *ret_low);

@@ -4,12 +4,6 @@
 #include "handlers.h"
 #include "jaeger_params.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-/* Spans rendered between two looks at how much text there is. */
-#define SPANS_A_STEP 64u
-
 struct missing {
     uint64_t trace_id_high, trace_id_low;
     struct missing *next;
@@ -41,21 +35,14 @@ static int loaded(struct fg_trace_stream *stream, bool *ret_render)
 {
     struct answer *answer = answer_of(stream);
     fg_jaeger_encoder_init(&answer->encoder, &answer->json, &stream->arena);
-    *ret_render = true;
-    return fg_batch_visit_begin(&stream->visit, &stream->batch, &stream->arena);
+    return fg_trace_stream_visit(stream, ret_render);
 }
 
 static int render(struct fg_trace_stream *stream, bool *ret_done)
 {
     struct fg_jaeger_encoder *encoder = &answer_of(stream)->encoder;
-    bool done = false;
-    int r = 0;
-    while (r == 0 && !done && stream->text.size < FG_PULL_SIZE)
-        r = fg_batch_visit_step(&stream->visit, SPANS_A_STEP, encoder->visitor, encoder, &done);
-    if (r == 0 && done)
-        r = fg_jaeger_encoder_finish(encoder);
-    *ret_done = done;
-    return r;
+    int r = fg_trace_stream_visit_some(stream, encoder->visitor, encoder, ret_done);
+    return r == 0 && *ret_done ? fg_jaeger_encoder_finish(encoder) : r;
 }
 
 static int missing(struct fg_trace_stream *stream)
@@ -73,14 +60,12 @@ static int missing(struct fg_trace_stream *stream)
 
 static void write_missing(struct fg_json_writer *json, const struct missing *missing)
 {
-    char id[33];
-    snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, missing->trace_id_high,
-             missing->trace_id_low);
+    char id[FG_TRACE_ID_TEXT_SIZE];
     fg_json_object_begin(json);
     FG_JSON_KEY(json, "msg");
     fg_json_string(json, FG_SLICE("trace not found"));
     FG_JSON_KEY(json, "traceID");
-    fg_json_string(json, fg_slice(id, 32));
+    fg_json_string(json, fg_trace_id_format(missing->trace_id_high, missing->trace_id_low, id));
     fg_json_object_end(json);
 }
 

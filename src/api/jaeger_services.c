@@ -6,6 +6,8 @@
 #include "jaeger_envelope.h"
 #include "jaeger_params.h"
 #include "service_totals.h"
+#include "span/batch.h"
+#include "span/names.h"
 #include "state.h"
 #include "work.h"
 
@@ -75,13 +77,11 @@ void fg_handle_jaeger_operation_names(struct fg_exchange *exchange)
  * -------------------------------------------------------------------
  */
 
-static const char *const kind_names[] = {"",       "internal", "server",
-                                         "client", "producer", "consumer"};
-#define KIND_COUNT (sizeof kind_names / sizeof *kind_names)
-
+/* A kind that says nothing has no name there. */
 static const char *kind_name(uint8_t kind)
 {
-    return kind < KIND_COUNT ? kind_names[kind] : "";
+    const char *name = kind == FG_SPAN_KIND_UNSPECIFIED ? NULL : fg_span_kind_name(kind);
+    return name ? name : "";
 }
 
 static int compare_operations(const void *a, const void *b)

@@ -5,6 +5,8 @@
 #include "handlers.h"
 #include "jaeger_v3_params.h"
 #include "service_totals.h"
+#include "span/batch.h"
+#include "span/names.h"
 #include "state.h"
 #include "wire/json_writer.h"
 #include "work.h"
@@ -59,9 +61,8 @@ void fg_handle_jaeger_v3_services(struct fg_exchange *exchange)
 /* A span whose kind is not known is an internal one there. */
 static struct fg_slice kind_name(uint8_t kind)
 {
-    static const char *const names[] = {"internal", "internal", "server",
-                                        "client",   "producer", "consumer"};
-    return fg_slice_from_string(kind < sizeof names / sizeof *names ? names[kind] : names[0]);
+    const char *name = kind == FG_SPAN_KIND_UNSPECIFIED ? NULL : fg_span_kind_name(kind);
+    return fg_slice_from_string(name ? name : fg_span_kind_name(FG_SPAN_KIND_INTERNAL));
 }
 
 static int compare_operations(const void *a, const void *b)

@@ -6,12 +6,6 @@
 #include "span/tree.h"
 #include "wire/otlp_encode.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-/* Spans rendered between two looks at how much text there is. */
-#define SPANS_A_STEP 64u
-
 /* -- Traces: one or several, in one TracesData */
 
 static int begin(struct fg_trace_stream *stream)
@@ -21,19 +15,10 @@ static int begin(struct fg_trace_stream *stream)
     return stream->text.error;
 }
 
-static int loaded(struct fg_trace_stream *stream, bool *ret_render)
-{
-    *ret_render = true;
-    return fg_batch_visit_begin(&stream->visit, &stream->batch, &stream->arena);
-}
-
 static int render(struct fg_trace_stream *stream, bool *ret_done)
 {
     struct fg_otlp_encoder *encoder = (struct fg_otlp_encoder *)stream->state;
-    int r = 0;
-    while (r == 0 && !*ret_done && stream->text.size < FG_PULL_SIZE)
-        r = fg_batch_visit_step(&stream->visit, SPANS_A_STEP, encoder->visitor, encoder, ret_done);
-    return r;
+    return fg_trace_stream_visit_some(stream, encoder->visitor, encoder, ret_done);
 }
 
 static int end(struct fg_trace_stream *stream)
@@ -49,7 +34,7 @@ static const struct fg_trace_stream_ops trace_ops = {
     .verb = "read the trace",
     .not_found = "No traces found",
     .begin = begin,
-    .loaded = loaded,
+    .loaded = fg_trace_stream_visit,
     .render = render,
     .end = end,
 };
@@ -58,7 +43,7 @@ static const struct fg_trace_stream_ops search_ops = {
     .verb = "search traces",
     .not_found = "No traces found",
     .begin = begin,
-    .loaded = loaded,
+    .loaded = fg_trace_stream_visit,
     .render = render,
     .end = end,
 };
@@ -149,15 +134,13 @@ static int summary_loaded(struct fg_trace_stream *stream, bool *ret_render)
     struct fg_json_writer *json = (struct fg_json_writer *)stream->state;
     const struct fg_trace_summary *summary = &stream->summary;
     uint32_t orphans;
-    char id[33];
+    char id[FG_TRACE_ID_TEXT_SIZE];
     int r = count_orphans(stream, &orphans);
     if (r < 0)
         return r;
-    snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, summary->trace_id_high,
-             summary->trace_id_low);
     fg_json_object_begin(json);
     FG_JSON_KEY(json, "traceId");
-    fg_json_string(json, fg_slice(id, 32));
+    fg_json_string(json, fg_trace_id_format(summary->trace_id_high, summary->trace_id_low, id));
     FG_JSON_KEY(json, "rootServiceName");
     fg_json_string(json, summary->root_service);
     FG_JSON_KEY(json, "rootOperationName");

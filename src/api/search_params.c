@@ -5,6 +5,8 @@
 #include "net/url.h"
 #include "state.h"
 
+#include <stdio.h>
+
 #define NAMES_SIZE_MAX ((size_t)400)
 
 static const char *const search_names[] = {"q",     "service", "name",    "start",  "end",
@@ -106,37 +108,53 @@ static bool add_equal(struct fg_trace_stream *stream, enum fg_field field, struc
     return stream->query != NULL;
 }
 
-static bool read_query(struct fg_trace_stream *stream)
+/* An arena that is full is the server's fault, anything else the writer's. */
+static bool answer_unread(struct fg_exchange *exchange, const struct fg_arena *arena,
+                          const char *verb, const char *where, const char *message)
 {
-    struct fg_exchange *exchange = stream->exchange;
-    struct fg_slice text = fg_exchange_param(exchange, "q");
-    struct fg_query_error error;
-    if (text.size == 0)
-        return true;
-    if (fg_query_parse(text, &stream->query_arena, &stream->query, &error) == 0)
-        return true;
-    if (stream->query_arena.overflow)
-        fg_answer_error(exchange, FG_ENOMEM, stream->ops->verb);
+    if (arena->overflow)
+        fg_answer_error(exchange, FG_ENOMEM, verb);
     else
-        fg_answer_invalid(exchange, "q: at byte %zu: %s", error.offset + 1, error.message);
+        fg_answer_invalid(exchange, "q: %s%s", where, message);
     return false;
 }
 
+/* The parameter q; *ret_query stays as it is where there is none. */
+static bool read_query(struct fg_exchange *exchange, struct fg_arena *arena, const char *verb,
+                       const struct fg_query **ret_query)
+{
+    struct fg_slice text = fg_exchange_param(exchange, "q");
+    struct fg_query_error error;
+    char where[40];
+    if (text.size == 0 || fg_query_parse(text, arena, ret_query, &error) == 0)
+        return true;
+    snprintf(where, sizeof where, "at byte %zu: ", error.offset + 1);
+    return answer_unread(exchange, arena, verb, where, error.message);
+}
+
 /* The conditions in force, and what of them the store looks for. */
-static bool plan(struct fg_trace_stream *stream)
+static bool plan(struct fg_exchange *exchange, struct fg_arena *arena, const char *verb,
+                 const struct fg_query *query, const struct fg_predicate **ret_predicate,
+                 bool *ret_whole)
 {
     const char *message = "the query makes no sense";
-    stream->is_whole = true;
-    if (!stream->query)
+    *ret_whole = true;
+    if (!query || fg_query_plan(query, arena, ret_predicate, ret_whole, &message) == 0)
         return true;
-    if (fg_query_plan(stream->query, &stream->query_arena, &stream->search.predicate,
-                      &stream->is_whole, &message) == 0)
-        return true;
-    if (stream->query_arena.overflow)
-        fg_answer_error(stream->exchange, FG_ENOMEM, stream->ops->verb);
-    else
-        fg_answer_invalid(stream->exchange, "q: %s", message);
-    return false;
+    return answer_unread(exchange, arena, verb, "", message);
+}
+
+bool fg_predicate_param(struct fg_exchange *exchange, struct fg_arena *arena,
+                        const struct fg_predicate **ret_predicate, bool *ret_whole)
+{
+    static const char verb[] = "read the query";
+    const struct fg_query *query = NULL;
+    const struct fg_predicate *predicate = NULL;
+    if (!read_query(exchange, arena, verb, &query) ||
+        !plan(exchange, arena, verb, query, &predicate, ret_whole))
+        return false;
+    *ret_predicate = predicate;
+    return true;
 }
 
 static bool bounds(struct fg_trace_stream *stream)
@@ -171,7 +189,7 @@ bool fg_search_params(struct fg_trace_stream *stream, uint32_t limit_default)
         return false;
     if (!fg_time_params(exchange, &search->start_ns_min, &search->start_ns_max) ||
         !fg_limit_param(exchange, limit_default, &stream->wanted) || !bounds(stream) ||
-        !read_query(stream))
+        !read_query(exchange, &stream->query_arena, stream->ops->verb, &stream->query))
         return false;
     struct fg_slice cursor = fg_exchange_param(exchange, "cursor");
     if (cursor.size && fg_trace_key_parse(cursor, &search->after) < 0) {
@@ -188,5 +206,6 @@ bool fg_search_params(struct fg_trace_stream *stream, uint32_t limit_default)
         return false;
     }
     stream->is_search = true;
-    return plan(stream);
+    return plan(exchange, &stream->query_arena, stream->ops->verb, stream->query,
+                &stream->search.predicate, &stream->is_whole);
 }

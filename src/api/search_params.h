@@ -13,6 +13,11 @@ FG_MUST_CHECK bool fg_search_params(struct fg_trace_stream *stream, uint32_t lim
 FG_MUST_CHECK bool fg_params_known(struct fg_exchange *exchange, const char *const *names,
                                    size_t name_count);
 
+/* What the store can look for of the parameter q, which is planned in arena; NULL where there is
+ * none. *ret_whole: that is all of it. False after a 400. */
+FG_MUST_CHECK bool fg_predicate_param(struct fg_exchange *exchange, struct fg_arena *arena,
+                                      const struct fg_predicate **ret_predicate, bool *ret_whole);
+
 /* start and end, as fg_time_parse() reads them; absent is all time. False after a 400. */
 FG_MUST_CHECK bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
                                   uint64_t *ret_start_ns_max);

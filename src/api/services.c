@@ -3,6 +3,8 @@
 #include "handlers.h"
 #include "search_params.h"
 #include "service_totals.h"
+#include "span/batch.h"
+#include "span/names.h"
 #include "state.h"
 #include "wire/json_writer.h"
 #include "work.h"
@@ -34,9 +36,8 @@ static void write_counts(struct fg_json_writer *json, uint64_t span_count, uint6
 
 static const char *kind_name(uint8_t kind)
 {
-    static const char *const names[] = {"unspecified", "internal", "server",
-                                        "client",      "producer", "consumer"};
-    return kind < sizeof names / sizeof *names ? names[kind] : "unspecified";
+    const char *name = fg_span_kind_name(kind);
+    return name ? name : fg_span_kind_name(FG_SPAN_KIND_UNSPECIFIED);
 }
 
 static int write_services(struct fg_work *work)

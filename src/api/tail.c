@@ -11,8 +11,8 @@
 #include "base/units.h"
 #include "handlers.h"
 #include "job_stream.h"
-#include "query/query.h"
 #include "search_params.h"
+#include "span/names.h"
 #include "state.h"
 #include "wire/otlp_encode.h"
 
@@ -74,23 +74,19 @@ static void write_attributes(struct fg_json_writer *json, const struct fg_batch 
 
 static void write_span(struct fg_buffer *line, const struct fg_batch *batch, uint32_t row)
 {
-    static const char *const kinds[] = {"unspecified", "internal", "server",
-                                        "client",      "producer", "consumer"};
-    static const char *const statuses[] = {"unset", "ok", "error"};
     struct fg_json_writer json = fg_json_writer(line);
     uint64_t start_ns = batch->start_ns[row], end_ns = batch->end_ns[row];
-    uint8_t kind = batch->kind[row] < 6 ? batch->kind[row] : 0;
-    uint8_t status = batch->status[row] < 3 ? batch->status[row] : 0;
+    const char *kind = fg_span_kind_name(batch->kind[row]);
+    const char *status = fg_status_code_name(batch->status[row]);
     char text[FG_UNITS_TEXT_SIZE];
     fg_json_object_begin(&json);
-    snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, batch->trace_id_high[row],
-             batch->trace_id_low[row]);
-    write_text(&json, "trace_id", fg_slice_from_string(text));
+    write_text(&json, "trace_id",
+               fg_trace_id_format(batch->trace_id_high[row], batch->trace_id_low[row], text));
     write_id(&json, "span_id", batch->span_id[row]);
     write_id(&json, "parent_span_id", batch->parent_span_id[row]);
     write_text(&json, "service", batch->strings[batch->resource_service[batch->resource[row]]]);
     write_text(&json, "name", batch->strings[batch->name[row]]);
-    write_text(&json, "kind", fg_slice_from_string(kinds[kind]));
+    write_text(&json, "kind", fg_slice_from_string(kind ? kind : fg_span_kind_name(0)));
     fg_time_format(start_ns, text);
     write_text(&json, "start", fg_slice_from_string(text));
     FG_JSON_KEY(&json, "start_ns");
@@ -99,7 +95,7 @@ static void write_span(struct fg_buffer *line, const struct fg_batch *batch, uin
     fg_json_uint_string(&json, end_ns > start_ns ? end_ns - start_ns : 0);
     FG_JSON_KEY(&json, "open");
     fg_json_bool(&json, end_ns == 0);
-    write_text(&json, "status", fg_slice_from_string(statuses[status]));
+    write_text(&json, "status", fg_slice_from_string(status ? status : fg_status_code_name(0)));
     write_text(&json, "status_message", batch->strings[fg_column_u32(batch->status_message, row)]);
     write_attributes(&json, batch, row);
     fg_json_object_end(&json);
@@ -194,21 +190,9 @@ static void release(struct fg_job_stream *stream)
 /* The filter; false after a 400. */
 static bool read_query(struct fg_exchange *exchange, struct tail *tail)
 {
-    struct fg_slice text = fg_exchange_param(exchange, "q");
-    struct fg_query_error error;
-    const struct fg_query *query;
-    const char *message = "it makes no sense";
     bool is_whole;
-    if (text.size == 0)
-        return true;
-    if (fg_query_parse(text, &tail->query_arena, &query, &error) < 0) {
-        fg_answer_invalid(exchange, "q: at byte %zu: %s", error.offset + 1, error.message);
+    if (!fg_predicate_param(exchange, &tail->query_arena, &tail->predicate, &is_whole))
         return false;
-    }
-    if (fg_query_plan(query, &tail->query_arena, &tail->predicate, &is_whole, &message) < 0) {
-        fg_answer_invalid(exchange, "q: %s", message);
-        return false;
-    }
     if (!is_whole)
         fg_answer_invalid(exchange, "q: a tail looks at one span at a time: it can't ask for "
                                     "trace.… and root.…");

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+/* Spans rendered between two looks at how much text there is. */
+#define SPANS_A_STEP      64u
 #define TEXT_SIZE_MAX     ((size_t)256 << 20)
 #define TRACE_ARENA_BYTES ((size_t)256 << 20)
 #define PAGE_ARENA_BYTES  ((size_t)4 << 20)
@@ -367,6 +369,24 @@ static void on_wake(struct fg_request *request)
     }
     stream->generator = (struct fg_generator){.pull = pull, .stop = stop};
     fg_answer_pull(exchange, "application/json", &stream->generator);
+}
+
+int fg_trace_stream_visit(struct fg_trace_stream *stream, bool *ret_render)
+{
+    *ret_render = true;
+    return fg_batch_visit_begin(&stream->visit, &stream->batch, &stream->arena);
+}
+
+int fg_trace_stream_visit_some(struct fg_trace_stream *stream,
+                               const struct fg_otlp_visitor *visitor, void *arg, bool *ret_done)
+{
+    bool done = false;
+    int r = 0;
+    while (r == 0 && !done && stream->text.size < FG_PULL_SIZE)
+        r = fg_batch_visit_step(&stream->visit, SPANS_A_STEP, visitor, arg, &done);
+    if (r == 0)
+        *ret_done = done;
+    return r;
 }
 
 struct fg_trace_stream *fg_trace_stream_new(struct fg_exchange *exchange,

@@ -91,5 +91,12 @@ struct fg_trace_stream *fg_trace_stream_new(struct fg_exchange *exchange,
                                             const struct fg_trace_stream_ops *ops,
                                             size_t state_size);
 
+/* For ops that render the trace by an encoder of OTLP's calls: loaded() as it stands, and a part of
+ * render(). *ret_done: the last span was visited. */
+FG_MUST_CHECK int fg_trace_stream_visit(struct fg_trace_stream *stream, bool *ret_render);
+FG_MUST_CHECK int fg_trace_stream_visit_some(struct fg_trace_stream *stream,
+                                             const struct fg_otlp_visitor *visitor, void *arg,
+                                             bool *ret_done);
+
 /* For a stream that was not started; the exchange was answered. */
 void fg_trace_stream_abandon(struct fg_trace_stream *stream);

@@ -126,16 +126,14 @@ static void write_head(struct view *view, const struct fg_batch *batch)
     struct fg_json_writer *json = &view->json;
     const struct fg_trace_summary *summary = &view->summary;
     uint32_t roots = 0, orphans = 0;
-    char id[33];
+    char id[FG_TRACE_ID_TEXT_SIZE];
     for (uint32_t row = 0; row < batch->span_count; row++) {
         roots += batch->parent_span_id[row] == 0;
         orphans += batch->parent_span_id[row] != 0 && view->tree.parent[row] == FG_TREE_NONE;
     }
-    snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, summary->trace_id_high,
-             summary->trace_id_low);
     fg_json_object_begin(json);
     FG_JSON_KEY(json, "trace_id");
-    fg_json_string(json, fg_slice(id, 32));
+    fg_json_string(json, fg_trace_id_format(summary->trace_id_high, summary->trace_id_low, id));
     FG_JSON_KEY(json, "start_ns");
     fg_json_uint_string(json, summary->start_ns);
     FG_JSON_KEY(json, "duration_ns");

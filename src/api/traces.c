@@ -6,12 +6,7 @@
 #include "search_params.h"
 #include "wire/otlp_encode.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #define LIMIT_DEFAULT 20u
-/* Spans rendered between two looks at how much text there is. */
-#define SPANS_A_STEP 64u
 /* A query of FG_QUERY_NODES_MAX conditions, printed. */
 #define PLAN_SIZE_MAX ((size_t)256 << 10)
 
@@ -25,19 +20,10 @@ static int trace_begin(struct fg_trace_stream *stream)
     return stream->text.error;
 }
 
-static int trace_loaded(struct fg_trace_stream *stream, bool *ret_render)
-{
-    *ret_render = true;
-    return fg_batch_visit_begin(&stream->visit, &stream->batch, &stream->arena);
-}
-
 static int trace_render(struct fg_trace_stream *stream, bool *ret_done)
 {
     struct fg_otlp_encoder *encoder = (struct fg_otlp_encoder *)stream->state;
-    int r = 0;
-    while (r == 0 && !*ret_done && stream->text.size < FG_PULL_SIZE)
-        r = fg_batch_visit_step(&stream->visit, SPANS_A_STEP, encoder->visitor, encoder, ret_done);
-    return r;
+    return fg_trace_stream_visit_some(stream, encoder->visitor, encoder, ret_done);
 }
 
 static int trace_end(struct fg_trace_stream *stream)
@@ -48,7 +34,7 @@ static int trace_end(struct fg_trace_stream *stream)
 static const struct fg_trace_stream_ops trace_ops = {
     .verb = "read the trace",
     .begin = trace_begin,
-    .loaded = trace_loaded,
+    .loaded = fg_trace_stream_visit,
     .render = trace_render,
     .end = trace_end,
 };
@@ -101,13 +87,11 @@ static void write_services(struct fg_json_writer *json, const struct fg_trace_su
 
 static void write_summary(struct fg_json_writer *json, const struct fg_trace_summary *summary)
 {
-    char id[33], start[FG_UNITS_TEXT_SIZE];
-    snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, summary->trace_id_high,
-             summary->trace_id_low);
+    char id[FG_TRACE_ID_TEXT_SIZE], start[FG_UNITS_TEXT_SIZE];
     fg_time_format(summary->start_ns, start);
     fg_json_object_begin(json);
     FG_JSON_KEY(json, "trace_id");
-    fg_json_string(json, fg_slice(id, 32));
+    fg_json_string(json, fg_trace_id_format(summary->trace_id_high, summary->trace_id_low, id));
     FG_JSON_KEY(json, "root_service");
     fg_json_string(json, summary->root_service);
     FG_JSON_KEY(json, "root_name");

@@ -13,8 +13,6 @@
 #define LOOKBACK_NS   FG_NS_PER_DAY
 #define TRACE_IDS_MAX 1000u
 #define NS_PER_US     UINT64_C(1000)
-/* Spans rendered between two looks at how much text there is. */
-#define SPANS_A_STEP 64u
 
 /* -- Answers: an array of spans, or an array of such arrays */
 
@@ -45,21 +43,14 @@ static int loaded(struct fg_trace_stream *stream, bool *ret_render)
 {
     struct answer *answer = answer_of(stream);
     fg_zipkin_encoder_init(&answer->encoder, &answer->json, &stream->arena);
-    *ret_render = true;
-    return fg_batch_visit_begin(&stream->visit, &stream->batch, &stream->arena);
+    return fg_trace_stream_visit(stream, ret_render);
 }
 
 static int render(struct fg_trace_stream *stream, bool *ret_done)
 {
     struct fg_zipkin_encoder *encoder = &answer_of(stream)->encoder;
-    bool done = false;
-    int r = 0;
-    while (r == 0 && !done && stream->text.size < FG_PULL_SIZE)
-        r = fg_batch_visit_step(&stream->visit, SPANS_A_STEP, encoder->visitor, encoder, &done);
-    if (r == 0 && done)
-        r = fg_zipkin_encoder_finish(encoder);
-    *ret_done = done;
-    return r;
+    int r = fg_trace_stream_visit_some(stream, encoder->visitor, encoder, ret_done);
+    return r == 0 && *ret_done ? fg_zipkin_encoder_finish(encoder) : r;
 }
 
 static int missing(struct fg_trace_stream *stream)

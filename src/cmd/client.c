@@ -216,3 +216,17 @@ enum fg_exit fg_client_get(struct fg_cli *cli, const struct fg_arguments *argume
     fg_client_free(client);
     return code;
 }
+
+const char *fg_answer_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+uint64_t fg_answer_number(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    if (json_is_string(value))
+        return strtoull(json_string_value(value), NULL, 10);
+    return json_integer_value(value) > 0 ? (uint64_t)json_integer_value(value) : 0;
+}

@@ -4,6 +4,8 @@
 #include "base/buffer.h"
 #include "command.h"
 
+#include <jansson.h>
+
 /* The option that each of those subcommands has. */
 #define FG_CLIENT_OPTION                                                                           \
     {                                                                                              \
@@ -53,3 +55,8 @@ void fg_client_escape(struct fg_buffer *url, const char *text);
 /* Says fg_client_message() for a request that failed or was refused; its exit code. */
 enum fg_exit fg_client_fail(struct fg_cli *cli, const struct fg_client *client, int result,
                             long status);
+
+/* Members of an answer's objects: "" where there is no such text, 0 where there is no such number
+ * or one below 0. A number of 64 bits may be written as text. */
+const char *fg_answer_text(const json_t *object, const char *name);
+uint64_t fg_answer_number(const json_t *object, const char *name);

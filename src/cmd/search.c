@@ -14,38 +14,25 @@
 #define NUMBER_COLUMNS  9
 #define ID_COLUMNS      32
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
-static uint64_t number_of(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    if (json_is_string(value))
-        return strtoull(json_string_value(value), NULL, 10);
-    return json_integer_value(value) > 0 ? (uint64_t)json_integer_value(value) : 0;
-}
-
 static void print_trace(struct fg_cli *cli, const json_t *trace, int name_columns)
 {
     char duration[FG_UNITS_TEXT_SIZE], name[1024];
-    uint64_t errors = number_of(trace, "error_count"), open = number_of(trace, "open_count");
-    fg_duration_format(number_of(trace, "duration_ns"), duration);
-    snprintf(name, sizeof name, "%s: %s%s", text_of(trace, "root_service"),
-             text_of(trace, "root_name"),
+    uint64_t errors = fg_answer_number(trace, "error_count"),
+             open = fg_answer_number(trace, "open_count");
+    fg_duration_format(fg_answer_number(trace, "duration_ns"), duration);
+    snprintf(name, sizeof name, "%s: %s%s", fg_answer_text(trace, "root_service"),
+             fg_answer_text(trace, "root_name"),
              json_is_true(json_object_get(trace, "has_root")) ? "" : " (root missing)");
-    fprintf(cli->out, "%-*s %*s%s %*llu ", START_COLUMNS, text_of(trace, "start"), NUMBER_COLUMNS,
-            duration, open ? ">" : " ", NUMBER_COLUMNS,
-            (unsigned long long)number_of(trace, "span_count"));
+    fprintf(cli->out, "%-*s %*s%s %*llu ", START_COLUMNS, fg_answer_text(trace, "start"),
+            NUMBER_COLUMNS, duration, open ? ">" : " ", NUMBER_COLUMNS,
+            (unsigned long long)fg_answer_number(trace, "span_count"));
     if (errors)
         fprintf(cli->out, "%s%*llu%s  ", fg_terminal_paint(cli, FG_RED), NUMBER_COLUMNS,
                 (unsigned long long)errors, fg_terminal_paint(cli, FG_PLAIN));
     else
         fprintf(cli->out, "%*s  ", NUMBER_COLUMNS, ".");
     fg_terminal_cell(cli->out, fg_slice_from_string(name), name_columns);
-    fprintf(cli->out, "  %s\n", text_of(trace, "trace_id"));
+    fprintf(cli->out, "  %s\n", fg_answer_text(trace, "trace_id"));
 }
 
 /* What was read and how the query was understood, for --explain. */
@@ -57,18 +44,18 @@ static void print_plan(struct fg_cli *cli, const json_t *root)
     if (!plan)
         return;
     fprintf(cli->out, "\n%sUnderstood%s  %s\n", fg_terminal_paint(cli, FG_BOLD),
-            fg_terminal_paint(cli, FG_PLAIN), text_of(plan, "query"));
+            fg_terminal_paint(cli, FG_PLAIN), fg_answer_text(plan, "query"));
     fprintf(cli->out, "%sStore%s       %s\n", fg_terminal_paint(cli, FG_BOLD),
-            fg_terminal_paint(cli, FG_PLAIN), text_of(plan, "store"));
+            fg_terminal_paint(cli, FG_PLAIN), fg_answer_text(plan, "store"));
     fprintf(cli->out, "%sDecided on%s  %s\n", fg_terminal_paint(cli, FG_BOLD),
-            fg_terminal_paint(cli, FG_PLAIN), text_of(plan, "decided_on"));
+            fg_terminal_paint(cli, FG_PLAIN), fg_answer_text(plan, "decided_on"));
     json_object_foreach(read, key, value)
         fprintf(cli->out, "  %-20s %lld\n", key, (long long)json_integer_value(value));
 }
 
 static void print_partial(struct fg_cli *cli, const json_t *root)
 {
-    const char *reason = text_of(root, "partial_reason");
+    const char *reason = fg_answer_text(root, "partial_reason");
     if (!json_is_true(json_object_get(root, "partial")))
         return;
     fprintf(cli->err, "filigree: the answer is partial: %s\n",
@@ -96,7 +83,7 @@ static enum fg_exit show(struct fg_cli *cli, const json_t *root)
         print_trace(cli, json_array_get(traces, i), name_columns);
     print_plan(cli, root);
     print_partial(cli, root);
-    const char *next = text_of(root, "next");
+    const char *next = fg_answer_text(root, "next");
     if (*next && cli->colour)
         fprintf(cli->out, "%smore: --cursor %s%s\n", fg_terminal_paint(cli, FG_FAINT), next,
                 fg_terminal_paint(cli, FG_PLAIN));

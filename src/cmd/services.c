@@ -17,18 +17,6 @@
 #define KIND_COLUMNS     12
 #define NAME_COLUMNS_MIN 16
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
-static uint64_t number_of(const json_t *object, const char *name)
-{
-    int64_t value = json_integer_value(json_object_get(object, name));
-    return value > 0 ? (uint64_t)value : 0;
-}
-
 static int name_columns(const struct fg_cli *cli, bool is_of_one)
 {
     int rest = 5 * NUMBER_COLUMNS + RATE_COLUMNS + 7 + (is_of_one ? KIND_COLUMNS : 0);
@@ -39,19 +27,20 @@ static int name_columns(const struct fg_cli *cli, bool is_of_one)
 static void print_row(struct fg_cli *cli, const json_t *item, bool is_of_one)
 {
     static const char *const quantiles[] = {"p50_ns", "p95_ns", "p99_ns"};
-    uint64_t spans = number_of(item, "span_count"), errors = number_of(item, "error_count");
-    const char *name = text_of(item, is_of_one ? "name" : "service");
+    uint64_t spans = fg_answer_number(item, "span_count"),
+             errors = fg_answer_number(item, "error_count");
+    const char *name = fg_answer_text(item, is_of_one ? "name" : "service");
     fg_terminal_cell(cli->out, fg_slice_from_string(*name ? name : "(no name)"),
                      name_columns(cli, is_of_one));
     if (is_of_one)
-        fprintf(cli->out, "  %-*s", KIND_COLUMNS - 2, text_of(item, "kind"));
+        fprintf(cli->out, "  %-*s", KIND_COLUMNS - 2, fg_answer_text(item, "kind"));
     fprintf(cli->out, " %*" PRIu64 " %s%*" PRIu64 " %*.2f%%%s", NUMBER_COLUMNS, spans,
             errors ? fg_terminal_paint(cli, FG_RED) : "", NUMBER_COLUMNS, errors, RATE_COLUMNS - 1,
             spans ? 100.0 * (double)errors / (double)spans : 0.0,
             errors ? fg_terminal_paint(cli, FG_PLAIN) : "");
     for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
         char duration[FG_UNITS_TEXT_SIZE];
-        fg_duration_format(number_of(item, quantiles[i]), duration);
+        fg_duration_format(fg_answer_number(item, quantiles[i]), duration);
         fprintf(cli->out, " %*s", NUMBER_COLUMNS, duration);
     }
     fputc('\n', cli->out);
@@ -74,9 +63,9 @@ static enum fg_exit show(struct fg_cli *cli, const json_t *root, bool is_of_one)
             NUMBER_COLUMNS, "p99", fg_terminal_paint(cli, FG_PLAIN));
     for (size_t i = 0; i < count; i++)
         print_row(cli, json_array_get(list, i), is_of_one);
-    if (number_of(root, "uncounted"))
+    if (fg_answer_number(root, "uncounted"))
         fprintf(cli->err, "filigree: %" PRIu64 " spans more found no place in the rollups\n",
-                number_of(root, "uncounted"));
+                fg_answer_number(root, "uncounted"));
     return FG_EXIT_OK;
 }
 

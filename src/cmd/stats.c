@@ -37,18 +37,6 @@ static const json_t *member(const json_t *object, const char *name)
     return json_object_get(object, name);
 }
 
-static uint64_t count_of(const json_t *object, const char *name)
-{
-    json_int_t value = json_integer_value(member(object, name));
-    return value > 0 ? (uint64_t)value : 0;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(member(object, name));
-    return text ? text : "";
-}
-
 static void size_of(const json_t *object, const char *name, char ret_text[FG_UNITS_TEXT_SIZE])
 {
     const json_t *value = member(object, name);
@@ -74,7 +62,7 @@ static void number_format(uint64_t value, char ret_text[FG_UNITS_TEXT_SIZE])
 
 static void count_text(const json_t *object, const char *name, char ret_text[FG_UNITS_TEXT_SIZE])
 {
-    number_format(count_of(object, name), ret_text);
+    number_format(fg_answer_number(object, name), ret_text);
 }
 
 /* -- Writing
@@ -90,7 +78,7 @@ static void print_store(const struct page *page)
     count_text(store, "segment_spans", b);
     count_text(store, "segment_count", c);
     fprintf(out, "%sStored%s     %s: %s spans in %s %s", bold(page), plain(page), a, b, c,
-            count_of(store, "segment_count") == 1 ? "segment" : "segments");
+            fg_answer_number(store, "segment_count") == 1 ? "segment" : "segments");
     if (json_is_number(member(store, "bytes_per_span")))
         fprintf(out, ", %.1f bytes a span", json_number_value(member(store, "bytes_per_span")));
     size_of(store, "head_bytes", a);
@@ -100,11 +88,13 @@ static void print_store(const struct page *page)
     size_of(disk, "free_bytes", a);
     size_of(disk, "total_bytes", b);
     fprintf(out, "%sDisk%s       %s free of %s\n", bold(page), plain(page), a, b);
-    if (strcmp(text_of(page->root, "state"), "ok") != 0)
-        fprintf(out, "%sState%s      %s\n", bold(page), plain(page), text_of(page->root, "state"));
-    if (count_of(store, "damaged_pages"))
+    if (strcmp(fg_answer_text(page->root, "state"), "ok") != 0)
+        fprintf(out, "%sState%s      %s\n", bold(page), plain(page),
+                fg_answer_text(page->root, "state"));
+    if (fg_answer_number(store, "damaged_pages"))
         fprintf(out, "%sDamage%s     %llu damaged pages were met; see `filigree verify --help`\n",
-                bold(page), plain(page), (unsigned long long)count_of(store, "damaged_pages"));
+                bold(page), plain(page),
+                (unsigned long long)fg_answer_number(store, "damaged_pages"));
 }
 
 static void print_forecast(const struct page *page)
@@ -128,7 +118,7 @@ static void print_forecast(const struct page *page)
     if (json_is_number(days_left))
         fprintf(out, "%sDays left%s  %.0f until %s\n", bold(page), plain(page),
                 json_number_value(days_left),
-                strcmp(text_of(forecast, "limited_by"), "disk") == 0
+                strcmp(fg_answer_text(forecast, "limited_by"), "disk") == 0
                     ? "the disk is full and new spans are refused"
                     : "retention-size is reached and the oldest days are deleted");
     else
@@ -154,8 +144,8 @@ static void print_days(const struct page *page)
         count_text(day, "spans", spans);
         count_text(day, "traces", traces);
         size_of(day, "bytes", size);
-        fprintf(out, "%-12s %16s %14s %10llu %12s\n", text_of(day, "day"), spans, traces,
-                (unsigned long long)count_of(day, "segments"), size);
+        fprintf(out, "%-12s %16s %14s %10llu %12s\n", fg_answer_text(day, "day"), spans, traces,
+                (unsigned long long)fg_answer_number(day, "segments"), size);
     }
 }
 
@@ -179,7 +169,7 @@ static void print_services(const struct page *page)
         count_text(service, "spans", spans);
         count_text(service, "errors", errors);
         size_of(service, "bytes_per_day", size);
-        print_name(out, text_of(service, "service"), "(none)");
+        print_name(out, fg_answer_text(service, "service"), "(none)");
         fprintf(out, "%16s %12s %12s %6.1f%%\n", spans, errors, size,
                 100 * json_number_value(member(service, "share")));
     }
@@ -199,8 +189,8 @@ static void print_keys(const struct page *page)
         count_text(key, "values", values);
         size_of(key, "bytes", size);
         size_of(key, "bytes_per_day", rate);
-        fprintf(out, "%-10s", text_of(key, "of"));
-        print_name(out, text_of(key, "key"), "(ids, times, names)");
+        fprintf(out, "%-10s", fg_answer_text(key, "of"));
+        print_name(out, fg_answer_text(key, "key"), "(ids, times, names)");
         fprintf(out, "%16s %12s %12s %6.1f%%\n", values, size, rate,
                 100 * json_number_value(member(key, "share")));
     }
@@ -209,7 +199,7 @@ static void print_keys(const struct page *page)
 static enum fg_exit show(struct page *page)
 {
     fprintf(page->cli->out, "%sFiligree%s   %s, running since %s\n", bold(page), plain(page),
-            text_of(page->root, "version"), text_of(page->root, "started"));
+            fg_answer_text(page->root, "version"), fg_answer_text(page->root, "started"));
     print_store(page);
     print_forecast(page);
     print_days(page);

@@ -23,12 +23,6 @@ struct tail {
     uint64_t shown;
 };
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 static void print_attributes(struct fg_cli *cli, json_t *attributes, int columns)
 {
     struct fg_buffer text;
@@ -51,20 +45,21 @@ static void print_attributes(struct fg_cli *cli, json_t *attributes, int columns
 static void print_span(struct fg_cli *cli, const json_t *span)
 {
     char duration[FG_UNITS_TEXT_SIZE];
-    const char *start = text_of(span, "start");
-    bool is_error = strcmp(text_of(span, "status"), "error") == 0;
+    const char *start = fg_answer_text(span, "start");
+    bool is_error = strcmp(fg_answer_text(span, "status"), "error") == 0;
     int columns = fg_terminal_columns(cli) - CLOCK_SIZE - SERVICE_COLUMNS - NAME_COLUMNS -
                   DURATION_COLUMNS - 8;
-    fg_duration_format(strtoull(text_of(span, "duration_ns"), NULL, 10), duration);
+    fg_duration_format(strtoull(fg_answer_text(span, "duration_ns"), NULL, 10), duration);
     if (json_is_true(json_object_get(span, "open")))
         strcpy(duration, "open");
     fprintf(cli->out, "%.*s  ", CLOCK_SIZE,
             strlen(start) > CLOCK_OFFSET ? start + CLOCK_OFFSET : start);
     fputs(fg_terminal_paint(cli, FG_CYAN), cli->out);
-    fg_terminal_cell(cli->out, fg_slice_from_string(text_of(span, "service")), SERVICE_COLUMNS);
+    fg_terminal_cell(cli->out, fg_slice_from_string(fg_answer_text(span, "service")),
+                     SERVICE_COLUMNS);
     fputs(fg_terminal_paint(cli, is_error ? FG_RED : FG_PLAIN), cli->out);
     fputc(' ', cli->out);
-    fg_terminal_cell(cli->out, fg_slice_from_string(text_of(span, "name")), NAME_COLUMNS);
+    fg_terminal_cell(cli->out, fg_slice_from_string(fg_answer_text(span, "name")), NAME_COLUMNS);
     fprintf(cli->out, " %*s%s  %s", DURATION_COLUMNS, duration, is_error ? "!" : " ",
             fg_terminal_paint(cli, FG_PLAIN));
     print_attributes(cli, json_object_get(span, "attributes"), columns < 20 ? 20 : columns);

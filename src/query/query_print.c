@@ -1,3 +1,4 @@
+#include "span/names.h"
 #include "words.h"
 
 #include <inttypes.h>
@@ -71,8 +72,8 @@ static void print_double(double number, struct fg_buffer *text)
 
 static void print_integer(enum fg_word_type type, int64_t value, struct fg_buffer *text)
 {
-    const char *word = type == FG_WORD_KIND     ? fg_kind_word(value)
-                       : type == FG_WORD_STATUS ? fg_status_word(value)
+    const char *word = type == FG_WORD_KIND     ? fg_span_kind_name(value)
+                       : type == FG_WORD_STATUS ? fg_status_code_name(value)
                                                 : NULL;
     if (word)
         fg_buffer_append_string(text, word);

@@ -1,5 +1,7 @@
 #include "words.h"
 
+#include "span/names.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* Where a field has several names the first is the one that is written. */
@@ -35,10 +37,6 @@ const struct fg_scope_word fg_scope_words[] = {
 };
 const size_t fg_scope_word_count = COUNT(fg_scope_words);
 
-static const char *const kinds[] = {"unspecified", "internal", "server",
-                                    "client",      "producer", "consumer"};
-static const char *const statuses[] = {"unset", "ok", "error"};
-
 const struct fg_word *fg_word_find(struct fg_slice name)
 {
     for (size_t i = 0; i < COUNT(words); i++)
@@ -55,32 +53,22 @@ const struct fg_word *fg_word_of(bool is_trace, int field)
     return NULL;
 }
 
-static int find(struct fg_slice word, const char *const *list, size_t count)
+static int find(struct fg_slice word, const char *(*name)(int64_t number))
 {
-    for (size_t i = 0; i < count; i++)
-        if (fg_slice_equal(word, fg_slice_from_string(list[i])))
-            return (int)i;
+    for (int i = 0; name(i); i++)
+        if (fg_slice_equal(word, fg_slice_from_string(name(i))))
+            return i;
     return -1;
 }
 
 int fg_kind_from_word(struct fg_slice word)
 {
-    return find(word, kinds, COUNT(kinds));
-}
-
-const char *fg_kind_word(int64_t kind)
-{
-    return kind >= 0 && kind < (int64_t)COUNT(kinds) ? kinds[kind] : NULL;
+    return find(word, fg_span_kind_name);
 }
 
 int fg_status_from_word(struct fg_slice word)
 {
-    return find(word, statuses, COUNT(statuses));
-}
-
-const char *fg_status_word(int64_t status)
-{
-    return status >= 0 && status < (int64_t)COUNT(statuses) ? statuses[status] : NULL;
+    return find(word, fg_status_code_name);
 }
 
 static bool is_blank(uint8_t c)

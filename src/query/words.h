@@ -35,11 +35,9 @@ struct fg_scope_word {
 extern const struct fg_scope_word fg_scope_words[];
 extern const size_t fg_scope_word_count;
 
-/* "server" ↔ FG_SPAN_KIND_SERVER; -1 and NULL where there is none. */
+/* The number of a name of span/names.h; -1 where it is none. */
 int fg_kind_from_word(struct fg_slice word);
-const char *fg_kind_word(int64_t kind);
 int fg_status_from_word(struct fg_slice word);
-const char *fg_status_word(int64_t status);
 
 /* Whether text may stand as a key or a value without quotes. */
 bool fg_word_is_bare_key(struct fg_slice text);
