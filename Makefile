@@ -37,7 +37,7 @@ test: setup-test build ## every test; the last line is `N passed, N failed`
 test-quick: setup-build build ## unit tests and fuzz corpora: under a minute
 	@tools/run-tests build --suite unit --suite fuzz
 
-check: setup-build build/build.ninja ## format, clang-tidy, cppcheck, includes, scripts
+check: build ## format, clang-tidy, cppcheck, includes, scripts
 	@tools/setup check
 	@tools/check
 
