@@ -18,6 +18,9 @@ void fg_handle_search(struct fg_exchange *exchange);
 /* trace_view.c */
 void fg_handle_trace_view(struct fg_exchange *exchange);
 
+/* trace_find.c */
+void fg_handle_trace_find(struct fg_exchange *exchange);
+
 /* span_route.c */
 void fg_handle_span(struct fg_exchange *exchange);
 

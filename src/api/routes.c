@@ -23,6 +23,8 @@ static const struct fg_route routes[] = {
      .needs_store = true, .handle = fg_handle_trace},
     {FG_ROUTE(GET, "/api/v1/traces/{id}/view", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_trace_view},
+    {FG_ROUTE(GET, "/api/v1/traces/{id}/find", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_trace_find},
     {FG_ROUTE(GET, "/api/v1/traces/{id}/spans/{span}", VIEW), .faces = FG_ON_API,
      .form = FG_FORM_NATIVE, .needs_store = true, .handle = fg_handle_span},
     {FG_ROUTE(GET, "/api/v1/traces", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,

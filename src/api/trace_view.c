@@ -1,15 +1,15 @@
-/* GET /api/v1/traces/{id}/view: a trace as a page draws it. Spans come in depth-first pre-order,
- * each as one short array of numbers; service and name are indexes into tables, the parent is the
- * index of an earlier span, times are relative to the trace's start. So that 100 000 spans are some
- * megabytes, which a browser parses in a blink, and what a page needs of the tree is worked out
- * once, here.
+/* GET /api/v1/traces/{id}/view: a trace as a page draws it. Spans come in depth-first pre-order, as
+ * columns: an array of numbers each, or one number where every span has the same. Service and name
+ * are indexes into tables, the parent is the index of an earlier span, times are relative to the
+ * trace's start. So that 100 000 spans are some megabytes of numbers, which a browser parses in a
+ * blink without an object a span, and what a page needs of the tree is worked out once, here.
  *
- *     {"trace_id": …, "start_ns": …, …, "columns": ["id", "parent", …], "spans": [[…], …],
- *      "names": […], "services": […], "critical_path": [[span, start, duration, is_queue], …],
- *      "truncated": false, "partial": false}
+ *     {"trace_id": …, "start_ns": …, …, "names": […], "services": […],
+ *      "spans": {"id": "00000000000000a100000000000000a2…", "parent": [-1, 0, …], …, "shift_ns":
+ * 0}, "critical_path": [[span, start, duration, is_queue], …], "truncated": false, "partial":
+ * false}
  *
- * The tables come after the spans, since an index is given out when a text is met first; all of it
- * is written as fast as it is read. */
+ * All of it is written as fast as it is read. */
 #include "base/limits.h"
 #include "handlers.h"
 #include "query/critical_path.h"
@@ -30,11 +30,9 @@ enum view_flag {
     VIEW_LINKS = 64,
 };
 
-static const char *const columns[] = {"id",     "parent",   "depth",       "service",
-                                      "name",   "start_ns", "duration_ns", "kind",
-                                      "status", "flags",    "marks",       "shift_ns"};
-
-enum stage { STAGE_SPANS, STAGE_NAMES, STAGE_SERVICES, STAGE_PATH, STAGE_OVER };
+/* What is written, in this order; STAGE_COLUMN and the COLUMN_COUNT - 1 after it are the columns.
+ */
+enum stage { STAGE_NAMES, STAGE_SERVICES, STAGE_ID, STAGE_COLUMN };
 
 /* Texts of one table, in the order in which they were met. */
 struct table {
@@ -50,12 +48,13 @@ struct view {
     struct fg_tree tree;
     struct fg_skew skew;
     struct fg_critical_path path;
-    uint32_t *place; /* by row: its index in the answer + 1 */
+    uint32_t span_count; /* that are written: the first of tree.order */
+    uint32_t *place;     /* by row: its index in the answer + 1; 0: left out */
     uint8_t *is_critical;
     struct table names, services;
-    enum stage stage;
-    uint32_t at;         /* in the stage */
-    uint32_t span_count; /* that are written */
+    unsigned uniform; /* bit i: every span has the same in column i */
+    unsigned stage;   /* enum stage */
+    uint32_t at;      /* in the stage */
 };
 
 static struct view *view_of(struct fg_trace_stream *stream)
@@ -79,6 +78,116 @@ static uint32_t table_index(struct table *table, uint32_t id)
         table->index_of[id] = table->count;
     }
     return table->index_of[id] - 1;
+}
+
+/* -- Columns: of the span of a row */
+
+static int64_t flags_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    bool has_parent = view->tree.parent[row] != FG_TREE_NONE;
+    int64_t flags = 0;
+    if (batch->parent_span_id[row] == 0)
+        flags |= VIEW_ROOT;
+    else if (!has_parent)
+        flags |= VIEW_ORPHAN;
+    if (batch->end_ns[row] == 0)
+        flags |= VIEW_OPEN;
+    if (view->is_critical[row])
+        flags |= VIEW_CRITICAL;
+    if (has_parent && fg_edge_is_async(batch, &view->tree, row))
+        flags |= VIEW_ASYNC;
+    if (batch->event_begin && batch->event_begin[row + 1] > batch->event_begin[row])
+        flags |= VIEW_EVENTS;
+    if (batch->link_begin && batch->link_begin[row + 1] > batch->link_begin[row])
+        flags |= VIEW_LINKS;
+    return flags;
+}
+
+static int64_t parent_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    (void)batch;
+    uint32_t parent = view->tree.parent[row];
+    return parent == FG_TREE_NONE ? -1 : (int64_t)view->place[parent] - 1;
+}
+
+static int64_t depth_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    (void)batch;
+    return view->tree.depth[row];
+}
+
+static int64_t service_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    return view->services.index_of[batch->resource_service[batch->resource[row]]] - 1;
+}
+
+static int64_t name_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    return view->names.index_of[batch->name[row]] - 1;
+}
+
+static int64_t start_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    return (int64_t)(batch->start_ns[row] - view->summary.start_ns);
+}
+
+static int64_t duration_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    (void)view;
+    uint64_t start_ns = batch->start_ns[row], end_ns = batch->end_ns[row];
+    return end_ns > start_ns ? (int64_t)(end_ns - start_ns) : 0;
+}
+
+static int64_t kind_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    (void)view;
+    return batch->kind[row];
+}
+
+static int64_t status_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    (void)view;
+    return batch->status[row];
+}
+
+static int64_t marks_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    (void)view;
+    return fg_column_u16(batch->marks, row);
+}
+
+static int64_t shift_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
+{
+    (void)batch;
+    return view->skew.shift_ns[row];
+}
+
+static const struct column {
+    const char *name;
+    int64_t (*of)(const struct view *view, const struct fg_batch *batch, uint32_t row);
+} columns[] = {
+    {"parent", parent_of}, {"depth", depth_of},    {"service", service_of},
+    {"name", name_of},     {"start_ns", start_of}, {"duration_ns", duration_of},
+    {"kind", kind_of},     {"status", status_of},  {"flags", flags_of},
+    {"marks", marks_of},   {"shift_ns", shift_of},
+};
+
+#define COLUMN_COUNT ((unsigned)(sizeof columns / sizeof *columns))
+/* The stages after the columns. */
+#define STAGE_PATH (STAGE_COLUMN + COLUMN_COUNT)
+#define STAGE_OVER (STAGE_PATH + 1)
+
+static void find_uniform(struct view *view, const struct fg_batch *batch)
+{
+    const uint32_t *rows = view->tree.order;
+    for (unsigned i = 0; i < COLUMN_COUNT; i++) {
+        uint32_t index = 1;
+        while (index < view->span_count &&
+               columns[i].of(view, batch, rows[index]) == columns[i].of(view, batch, rows[0]))
+            index++;
+        if (view->span_count > 0 && index >= view->span_count)
+            view->uniform |= 1u << i;
+    }
 }
 
 /* An open span is drawn up to the last moment that the trace knows of. */
@@ -112,6 +221,13 @@ static int work_out(struct view *view, const struct fg_batch *batch, struct fg_a
         return r < 0 ? r : FG_ELIMIT;
     for (uint32_t i = 0; i < view->path.count; i++)
         view->is_critical[view->path.pieces[i].row] = 1;
+    for (uint32_t index = 0; index < view->span_count; index++) {
+        uint32_t row = view->tree.order[index];
+        view->place[row] = index + 1;
+        table_index(&view->names, batch->name[row]);
+        table_index(&view->services, batch->resource_service[batch->resource[row]]);
+    }
+    find_uniform(view, batch);
     return 0;
 }
 
@@ -150,77 +266,6 @@ static void write_head(struct view *view, const struct fg_batch *batch)
     write_count(json, "error_count", summary->error_count);
     write_count(json, "open_count", summary->open_count);
     write_count(json, "adjusted_count", view->skew.adjusted_count);
-    FG_JSON_KEY(json, "columns");
-    fg_json_array_begin(json);
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        fg_json_string(json, fg_slice_from_string(columns[i]));
-    fg_json_array_end(json);
-    FG_JSON_KEY(json, "spans");
-    fg_json_array_begin(json);
-}
-
-static int loaded(struct fg_trace_stream *stream, bool *ret_render)
-{
-    struct view *view = view_of(stream);
-    view->json = fg_json_writer(&stream->text);
-    int r = work_out(view, &stream->batch, &stream->arena);
-    if (r < 0)
-        return r;
-    view->span_count = stream->batch.span_count;
-    if (view->span_count > view->span_count_max) {
-        view->span_count = view->span_count_max;
-        stream->truncated = true;
-    }
-    write_head(view, &stream->batch);
-    *ret_render = true;
-    return stream->text.error;
-}
-
-/* -- Writing it: the loop's thread */
-
-static unsigned flags_of(const struct view *view, const struct fg_batch *batch, uint32_t row)
-{
-    bool has_parent = view->tree.parent[row] != FG_TREE_NONE;
-    unsigned flags = 0;
-    if (batch->parent_span_id[row] == 0)
-        flags |= VIEW_ROOT;
-    else if (!has_parent)
-        flags |= VIEW_ORPHAN;
-    if (batch->end_ns[row] == 0)
-        flags |= VIEW_OPEN;
-    if (view->is_critical[row])
-        flags |= VIEW_CRITICAL;
-    if (has_parent && fg_edge_is_async(batch, &view->tree, row))
-        flags |= VIEW_ASYNC;
-    if (batch->event_begin && batch->event_begin[row + 1] > batch->event_begin[row])
-        flags |= VIEW_EVENTS;
-    if (batch->link_begin && batch->link_begin[row + 1] > batch->link_begin[row])
-        flags |= VIEW_LINKS;
-    return flags;
-}
-
-static void write_span(struct view *view, const struct fg_batch *batch, uint32_t index)
-{
-    struct fg_json_writer *json = &view->json;
-    uint32_t row = view->tree.order[index], parent = view->tree.parent[row];
-    uint64_t start_ns = batch->start_ns[row], end_ns = batch->end_ns[row];
-    char id[17];
-    view->place[row] = index + 1;
-    snprintf(id, sizeof id, "%016" PRIx64, batch->span_id[row]);
-    fg_json_array_begin(json);
-    fg_json_string(json, fg_slice(id, 16));
-    fg_json_int(json, parent == FG_TREE_NONE ? -1 : (int64_t)view->place[parent] - 1);
-    fg_json_uint(json, view->tree.depth[row]);
-    fg_json_uint(json, table_index(&view->services, batch->resource_service[batch->resource[row]]));
-    fg_json_uint(json, table_index(&view->names, batch->name[row]));
-    fg_json_uint(json, start_ns - view->summary.start_ns);
-    fg_json_uint(json, end_ns > start_ns ? end_ns - start_ns : 0);
-    fg_json_uint(json, batch->kind[row]);
-    fg_json_uint(json, batch->status[row]);
-    fg_json_uint(json, flags_of(view, batch, row));
-    fg_json_uint(json, fg_column_u16(batch->marks, row));
-    fg_json_int(json, view->skew.shift_ns[row]);
-    fg_json_array_end(json);
 }
 
 /* A piece of a span that was left out is left out too. */
@@ -238,46 +283,103 @@ static void write_piece(struct view *view, uint32_t index)
     fg_json_array_end(json);
 }
 
+static bool is_column(unsigned stage)
+{
+    return stage >= STAGE_COLUMN && stage < STAGE_PATH;
+}
+
+static bool is_uniform(const struct view *view)
+{
+    return is_column(view->stage) && (view->uniform >> (view->stage - STAGE_COLUMN) & 1) != 0;
+}
+
 static uint32_t stage_size(const struct view *view)
 {
     switch (view->stage) {
-    case STAGE_SPANS:
-        return view->span_count;
     case STAGE_NAMES:
         return view->names.count;
     case STAGE_SERVICES:
         return view->services.count;
-    case STAGE_PATH:
-        return view->path.count;
-    case STAGE_OVER:
+    default:
         break;
     }
-    return 0;
+    if (view->stage == STAGE_PATH)
+        return view->path.count;
+    return is_uniform(view) ? 1 : view->span_count;
+}
+
+/* All span ids are one string, 16 digits each: no text a span for the reader to make. */
+static void stage_begin(struct view *view)
+{
+    static const char *const keys[] = {"names", "services", "id"};
+    struct fg_json_writer *json = &view->json;
+    if (view->stage == STAGE_ID) {
+        FG_JSON_KEY(json, "spans");
+        fg_json_object_begin(json);
+    } else if (view->stage == STAGE_PATH) {
+        fg_json_object_end(json);
+    }
+    const char *key = view->stage < STAGE_COLUMN ? keys[view->stage]
+                      : is_column(view->stage)   ? columns[view->stage - STAGE_COLUMN].name
+                                                 : "critical_path";
+    fg_json_key(json, fg_slice_from_string(key));
+    if (view->stage == STAGE_ID)
+        fg_json_raw(json, FG_SLICE("\""));
+    else if (!is_uniform(view))
+        fg_json_array_begin(json);
+}
+
+static void stage_end(struct view *view)
+{
+    if (view->stage == STAGE_ID)
+        fg_buffer_append_byte(view->json.buffer, '"');
+    else if (!is_uniform(view))
+        fg_json_array_end(&view->json);
 }
 
 static void write_one(struct view *view, const struct fg_batch *batch)
 {
     uint32_t index = view->at++;
-    if (view->stage == STAGE_SPANS)
-        write_span(view, batch, index);
-    else if (view->stage == STAGE_NAMES)
+    if (view->stage == STAGE_NAMES) {
         fg_json_string(&view->json, batch->strings[view->names.ids[index]]);
-    else if (view->stage == STAGE_SERVICES)
+    } else if (view->stage == STAGE_SERVICES) {
         fg_json_string(&view->json, batch->strings[view->services.ids[index]]);
-    else
+    } else if (view->stage == STAGE_ID) {
+        fg_buffer_append_format(view->json.buffer, "%016" PRIx64,
+                                batch->span_id[view->tree.order[index]]);
+    } else if (is_column(view->stage)) {
+        const struct column *column = &columns[view->stage - STAGE_COLUMN];
+        fg_json_int(&view->json, column->of(view, batch, view->tree.order[index]));
+    } else {
         write_piece(view, index);
+    }
 }
 
 static void next_stage(struct view *view)
 {
-    static const char *const keys[] = {"", "names", "services", "critical_path"};
-    fg_json_array_end(&view->json);
+    stage_end(view);
     view->stage++;
     view->at = 0;
-    if (view->stage == STAGE_OVER)
-        return;
-    fg_json_key(&view->json, fg_slice_from_string(keys[view->stage]));
-    fg_json_array_begin(&view->json);
+    if (view->stage != STAGE_OVER)
+        stage_begin(view);
+}
+
+static int loaded(struct fg_trace_stream *stream, bool *ret_render)
+{
+    struct view *view = view_of(stream);
+    view->json = fg_json_writer(&stream->text);
+    view->span_count = stream->batch.span_count;
+    if (view->span_count > view->span_count_max) {
+        view->span_count = view->span_count_max;
+        stream->truncated = true;
+    }
+    int r = work_out(view, &stream->batch, &stream->arena);
+    if (r < 0)
+        return r;
+    write_head(view, &stream->batch);
+    stage_begin(view);
+    *ret_render = true;
+    return stream->text.error;
 }
 
 static int render(struct fg_trace_stream *stream, bool *ret_done)

@@ -13,8 +13,6 @@
 
 #include <cmocka.h>
 
-enum { ID, PARENT, DEPTH, SERVICE, NAME, START, DURATION, KIND, STATUS, FLAGS, MARKS, SHIFT };
-
 static struct fixture fixture;
 
 static int set_up(void **state)
@@ -39,15 +37,25 @@ static json_t *view(const char *id, const char *query)
     return fixture_json(&fixture);
 }
 
-static json_t *cell(json_t *root, size_t span, int column)
+static json_t *column(json_t *root, const char *name)
 {
-    return json_array_get(json_array_get(json_object_get(root, "spans"), span), (size_t)column);
+    return json_object_get(json_object_get(root, "spans"), name);
 }
 
-static int64_t number(json_t *root, size_t span, int column)
+/* Of a span in a column: its element, or what every span has. */
+static int64_t number(json_t *root, size_t span, const char *name)
 {
-    assert_true(json_is_integer(cell(root, span, column)));
-    return json_integer_value(cell(root, span, column));
+    json_t *values = column(root, name);
+    json_t *value = json_is_array(values) ? json_array_get(values, span) : values;
+    assert_true(json_is_integer(value));
+    return json_integer_value(value);
+}
+
+static size_t id_count(json_t *root)
+{
+    size_t size = strlen(json_string_value(column(root, "id")));
+    assert_int_equal(size % 16, 0);
+    return size / 16;
 }
 
 static int64_t count(json_t *root, const char *name)
@@ -72,15 +80,14 @@ static void an_order_whole(void **state)
         "\"duration_ns\":\"300000000\",\"root_service\":\"shop-api\",\"root_name\":\"POST "
         "/orders\","
         "\"has_root\":true,\"root_count\":1,\"orphan_count\":0,\"span_count\":3,\"error_count\":1,"
-        "\"open_count\":0,\"adjusted_count\":0,\"columns\":[\"id\",\"parent\",\"depth\","
-        "\"service\","
-        "\"name\",\"start_ns\",\"duration_ns\",\"kind\",\"status\",\"flags\",\"marks\",\"shift_"
-        "ns\"],"
-        "\"spans\":[[\"00000000000000a1\",-1,0,0,0,0,300000000,2,0,9,0,0],"
-        "[\"00000000000000a2\",0,1,0,1,20000000,250000000,3,0,8,0,0],"
-        "[\"00000000000000b1\",1,2,1,2,40000000,200000000,2,2,104,0,0]],"
+        "\"open_count\":0,\"adjusted_count\":0,"
         "\"names\":[\"POST /orders\",\"POST mes\",\"price.calculate\"],"
-        "\"services\":[\"shop-api\",\"mes-api\"],\"critical_path\":["
+        "\"services\":[\"shop-api\",\"mes-api\"],"
+        "\"spans\":{\"id\":\"00000000000000a100000000000000a200000000000000b1\","
+        "\"parent\":[-1,0,1],\"depth\":[0,1,2],\"service\":[0,0,1],\"name\":[0,1,2],"
+        "\"start_ns\":[0,20000000,40000000],\"duration_ns\":[300000000,250000000,200000000],"
+        "\"kind\":[2,3,2],\"status\":[0,0,2],\"flags\":[9,8,104],\"marks\":0,\"shift_ns\":0},"
+        "\"critical_path\":["
         "[0,0,20000000,0],[1,20000000,20000000,0],[2,40000000,200000000,0],[1,240000000,30000000,0]"
         ","
         "[0,270000000,30000000,0]],\"truncated\":false,\"partial\":false}");
@@ -127,31 +134,30 @@ static void what_is_odd_is_flagged(void **state)
     assert_int_equal(count(root, "orphan_count"), 1);
     assert_int_equal(count(root, "open_count"), 1);
     assert_int_equal(count(root, "adjusted_count"), 1);
-    assert_int_equal(json_array_size(json_object_get(root, "spans")), 6);
+    assert_int_equal(id_count(root), 6);
     for (size_t i = 0; i < 6; i++) {
-        const char *id = json_string_value(cell(root, i, ID));
-        int64_t flags = number(root, i, FLAGS);
-        switch (id[15]) {
+        int64_t flags = number(root, i, "flags");
+        switch (json_string_value(column(root, "id"))[16 * i + 15]) {
         case '1':
         case '2':
             assert_int_equal(flags & ~8, 1);
-            assert_int_equal(number(root, i, PARENT), -1);
+            assert_int_equal(number(root, i, "parent"), -1);
             break;
         case '3':
             assert_int_equal(flags, 2 | 4);
-            assert_int_equal(number(root, i, DURATION), 0);
+            assert_int_equal(number(root, i, "duration_ns"), 0);
             break;
         case '4':
-            assert_int_equal(number(root, i, DEPTH), 1);
+            assert_int_equal(number(root, i, "depth"), 1);
             break;
         case '5': /* it does not lie within its parent, and need not */
             assert_int_equal(flags & 16, 16);
-            assert_int_equal(number(root, i, SHIFT), 0);
-            assert_string_equal(in_table(root, "services", number(root, i, SERVICE)), "b");
+            assert_int_equal(number(root, i, "shift_ns"), 0);
+            assert_string_equal(in_table(root, "services", number(root, i, "service")), "b");
             break;
         default: /* moved into the middle of its parent: from 900 to (400 - 20) / 2 ms */
-            assert_int_equal(number(root, i, SHIFT), (190 - 900) * 1000000);
-            assert_int_equal(number(root, i, START), 900000000);
+            assert_int_equal(number(root, i, "shift_ns"), (190 - 900) * 1000000);
+            assert_int_equal(number(root, i, "start_ns"), 900000000);
         }
     }
     json_decref(root);
@@ -200,11 +206,11 @@ static void check_tree(json_t *root, size_t span_count)
 {
     size_t names = json_array_size(json_object_get(root, "names"));
     for (size_t i = 0; i < span_count; i++) {
-        int64_t parent = number(root, i, PARENT);
+        int64_t parent = number(root, i, "parent");
         assert_true(parent < (int64_t)i);
-        assert_int_equal(number(root, i, DEPTH),
-                         parent < 0 ? 0 : number(root, (size_t)parent, DEPTH) + 1);
-        assert_true(number(root, i, NAME) < (int64_t)names);
+        assert_int_equal(number(root, i, "depth"),
+                         parent < 0 ? 0 : number(root, (size_t)parent, "depth") + 1);
+        assert_true(number(root, i, "name") < (int64_t)names);
     }
 }
 
@@ -213,7 +219,7 @@ static void a_hundred_thousand_spans(void **state)
     (void)state;
     send_big(100000, 5000);
     json_t *root = view("bb", NULL);
-    assert_int_equal(json_array_size(json_object_get(root, "spans")), 100000);
+    assert_int_equal(id_count(root), 100000);
     assert_int_equal(json_array_size(json_object_get(root, "names")), 5000);
     assert_true(json_is_false(json_object_get(root, "truncated")));
     check_tree(root, 100000);
@@ -228,7 +234,7 @@ static void a_limit_cuts_and_says_so(void **state)
     (void)state;
     send_big(1000, 1000);
     json_t *root = view("bb", "limit=100");
-    assert_int_equal(json_array_size(json_object_get(root, "spans")), 100);
+    assert_int_equal(id_count(root), 100);
     assert_int_equal(json_array_size(json_object_get(root, "names")), 100);
     assert_true(json_is_true(json_object_get(root, "truncated")));
     assert_int_equal(count(root, "span_count"), 1000);
@@ -278,6 +284,57 @@ static void bad_requests(void **state)
     refused("/api/v1/traces/" FIXTURE_TRACE "/spans/a1", "x=1", 400, "there are none");
 }
 
+/* One more span, a root, of the fixture's trace. */
+static void send_named(const char *name)
+{
+    char body[600];
+    snprintf(body, sizeof body,
+             "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" FIXTURE_TRACE
+             "\",\"spanId\":\"00000000000000ff\",\"name\":\"%s\",\"startTimeUnixNano\":"
+             "\"1764071940000000001\",\"endTimeUnixNano\":\"1764071940000000002\"}]}]}]}",
+             name);
+    fixture_send(&fixture, body);
+}
+
+static void found(const char *text, const char *spans)
+{
+    char query[100];
+    snprintf(query, sizeof query, "text=%s", text);
+    assert_int_equal(fixture_get(&fixture, "/api/v1/traces/" FIXTURE_TRACE "/find", query), 200);
+    json_t *root = fixture_json(&fixture);
+    char *list = json_dumps(json_object_get(root, "spans"), JSON_COMPACT);
+    if (strcmp(list, spans) != 0)
+        fail_msg("%s: %s, not %s", text, list, spans);
+    free(list);
+    json_decref(root);
+}
+
+/* Names, services, ids, messages, keys, values and what events, links and resources have. */
+static void a_text_is_found(void **state)
+{
+    (void)state;
+    fixture_send_order(&fixture);
+    found("price.CALC", "[2]");
+    found("shop-API", "[0,1]");
+    found("00a2", "[1]");
+    found("no+such+text", "[]");
+    found("ord-4711", "[0]");     /* a value */
+    found("201", "[0]");          /* a number */
+    found("129.5", "[0]");        /* a fraction */
+    found("ORDER.TOTAL", "[0]");  /* a key */
+    found("web-1", "[0,1]");      /* of a resource */
+    found("No+Model", "[2]");     /* a message */
+    found("modelmissing", "[2]"); /* of an event */
+    send_named("КОЛЬЦО Ωμέγα");
+    found("кольцо+ω", "[3]");
+    found("Кольцо+ΩΜ", "[3]");
+    found("кольцa", "[]");
+    refused("/api/v1/traces/12/find", "text=x", 404, "trace not found");
+    refused("/api/v1/traces/xyz/find", "text=x", 400, "hexadecimal");
+    refused("/api/v1/traces/" FIXTURE_TRACE "/find", NULL, 400, "text is what to look for");
+    refused("/api/v1/traces/" FIXTURE_TRACE "/find", "q=x", 400, "there are text");
+}
+
 static void one_span(void **state)
 {
     (void)state;
@@ -307,6 +364,7 @@ int main(void)
         TEST(a_limit_cuts_and_says_so),
         TEST(a_store_that_cuts_or_is_damaged_is_told),
         TEST(bad_requests),
+        TEST(a_text_is_found),
         TEST(one_span),
     };
     return cmocka_run_group_tests_name("trace_view", tests, NULL, NULL);
