@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "settings.h"
+#include "outlet_settings.h"
 
 struct fg_outlet;
 

@@ -1,4 +1,4 @@
-#include "settings.h"
+#include "outlet_settings.h"
 
 #include <stdlib.h>
 

@@ -76,8 +76,11 @@ static int deliver(struct ring *ring, struct fg_slice request, struct fg_outlet_
 {
     struct fg_recovery *recovery = ring->recovery;
     for (unsigned tries = 1;; tries++) {
-        fg_outlet_send(recovery->outlet, request, FG_NS_PER_MINUTE, recovery->alive, recovery->arg,
-                       answer);
+        if (recovery->send)
+            recovery->send(recovery->arg, request, answer);
+        else
+            fg_outlet_send(recovery->outlet, request, FG_NS_PER_MINUTE, recovery->alive,
+                           recovery->arg, answer);
         if (answer->verdict != FG_OUTLET_RETRY)
             return 0;
         if (tries >= recovery->tries_max) {

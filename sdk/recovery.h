@@ -11,7 +11,10 @@
 
 struct fg_recovery {
     struct fg_env *env;
+    /* Where requests go: over the wire, or, where it is not NULL, to send, which waits for the
+     * answer as fg_outlet_send() does. */
     struct fg_outlet *outlet;
+    void (*send)(void *arg, struct fg_slice request, struct fg_outlet_answer *ret_answer);
     const char *service;      /* NULL: of all services */
     bool (*alive)(void *arg); /* false gives up; may be NULL */
     /* A line about a ring, for people; may be NULL. */

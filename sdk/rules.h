@@ -1,8 +1,8 @@
 /* A ring's settings, as who sends its spans needs them: the resource, and what may not be sent. */
 #pragma once
 
+#include "outlet_settings.h"
 #include "redact/redact.h"
-#include "settings.h"
 
 struct fg_rules {
     struct fg_slice settings; /* borrowed: the message */

@@ -6,10 +6,9 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "filigree.h"
+#include "outlet_settings.h"
 
 #include <stdbool.h>
-
-#define FG_SETTING_LIST_MAX 64u
 
 enum fg_sampling { FG_SAMPLING_ALL, FG_SAMPLING_NONE, FG_SAMPLING_RATIO };
 
@@ -23,20 +22,6 @@ struct fg_limits {
     uint32_t attributes, events, links;
     uint32_t event_attributes, link_attributes;
     uint32_t value_size; /* bytes */
-};
-
-/* A list of texts, in one allocation each. */
-struct fg_texts {
-    char *items[FG_SETTING_LIST_MAX];
-    uint32_t count;
-};
-
-struct fg_outlet_settings {
-    char *url; /* whole */
-    bool grpc, gzip;
-    struct fg_texts headers; /* "name: value" */
-    char *certificate, *client_certificate, *client_key;
-    uint32_t timeout_ms;
 };
 
 struct fg_settings {
@@ -61,7 +46,3 @@ void fg_settings_free(struct fg_settings *settings);
 
 /* The settings of the ring's header (ring.h). */
 void fg_settings_encode(const struct fg_settings *settings, struct fg_buffer *buffer);
-
-FG_MUST_CHECK int fg_texts_add(struct fg_texts *texts, struct fg_slice text);
-void fg_texts_free(struct fg_texts *texts);
-void fg_outlet_settings_free(struct fg_outlet_settings *outlet);

@@ -112,7 +112,7 @@ int fg_loop_refresh(struct fg_api *api, struct fg_loop *loop)
 
 int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
 {
-    size_t size = sizeof(struct fg_api) + options->loop_count * sizeof(struct fg_loop);
+    size_t size = sizeof(struct fg_api) + (options->loop_count + 1) * sizeof(struct fg_loop);
     struct fg_api *api = calloc(1, size);
     if (!api)
         return FG_ENOMEM;
@@ -122,8 +122,10 @@ int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
     api->allowed = options->allowed;
     api->allowed_arg = options->allowed_arg;
     api->started_ns = fg_env_wall_ns(options->env);
-    api->loop_count = options->loop_count;
+    api->loop_count = options->loop_count + 1;
     fg_mutex_init(&api->mutex, FG_RANK_API);
+    fg_mutex_init(&api->inject_mutex, FG_RANK_LEAF);
+    fg_cond_init(&api->inject_cond);
     int r = settings_new(&options->settings, &api->settings);
     if (r == 0)
         r = fg_workers_new("read", options->worker_count, READERS_QUEUE_MAX, &api->readers);
@@ -158,6 +160,8 @@ void fg_api_free(struct fg_api *api)
     }
     fg_settings_unref(api->settings);
     fg_mutex_destroy(&api->mutex);
+    fg_cond_destroy(&api->inject_cond);
+    fg_mutex_destroy(&api->inject_mutex);
     free(api);
 }
 

@@ -11,6 +11,7 @@ enum fg_ingest_protocol {
     FG_INGEST_OTLP_HTTP_PROTOBUF,
     FG_INGEST_OTLP_HTTP_JSON,
     FG_INGEST_ZIPKIN,
+    FG_INGEST_RECORDER, /* what a process that died had in its flight recorder */
     FG_INGEST_PROTOCOL_COUNT,
 };
 

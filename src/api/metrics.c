@@ -112,6 +112,7 @@ static void write_ingest(const struct fg_api *api, struct fg_buffer *buffer)
         [FG_INGEST_OTLP_HTTP_PROTOBUF] = "otlp_http_protobuf",
         [FG_INGEST_OTLP_HTTP_JSON] = "otlp_http_json",
         [FG_INGEST_ZIPKIN] = "zipkin",
+        [FG_INGEST_RECORDER] = "recorder",
     };
     static const char *const refusals[FG_INGEST_REFUSAL_COUNT] = {
         [FG_INGEST_MALFORMED] = "malformed",   [FG_INGEST_TOO_LARGE] = "too_large",

@@ -23,7 +23,7 @@ struct fg_settings {
 
 void fg_settings_unref(struct fg_settings *settings);
 
-/* What one loop thread has of its own. */
+/* What one thread that takes spans has of its own: a loop, or the caller of fg_api_inject(). */
 struct fg_loop {
     struct fg_settings *settings; /* a reference */
     unsigned settings_version;
@@ -52,6 +52,10 @@ struct fg_api {
     struct fg_workers *tails;     /* each as long as its client looks */
     _Atomic unsigned tail_count;
     _Atomic uint64_t read_bytes; /* of batches that answers hold, against FG_API_READ_BYTES_MAX */
+
+    /* For fg_api_inject(), whose thread has the last of the loops to itself. */
+    struct fg_mutex inject_mutex;
+    struct fg_cond inject_cond;
 
     unsigned loop_count;
     struct fg_loop loops[];

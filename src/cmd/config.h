@@ -38,6 +38,7 @@ struct fg_config {
     uint64_t value_size_max, attributes_max, events_max, links_max;
     struct fg_config_list redact_keys;
     struct fg_config_list cors_origins;
+    struct fg_config_list recorders;
     uint64_t retention_age_ns, retention_size_max, pinned_size_max;
     uint64_t head_size_max, head_age_ns_max;
     uint64_t cache_size_max, queue_size_max;

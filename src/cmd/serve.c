@@ -180,6 +180,17 @@ static enum fg_exit wait_for_store(struct fg_serve *serve)
     return FG_EXIT_FAILED;
 }
 
+static enum fg_exit attach(struct fg_serve *serve)
+{
+    fg_api_attach_store(serve->api, serve->store);
+    if (serve->config->recorders.count == 0)
+        return FG_EXIT_OK;
+    int r = fg_serve_recorders_start(serve, &serve->recorders);
+    if (r < 0)
+        return fg_cli_fail(serve->cli, FG_EXIT_FAILED, "can't start: %s", fg_error_name(r));
+    return FG_EXIT_OK;
+}
+
 static void announce(struct fg_serve *serve)
 {
     struct fg_store_counters counters;
@@ -215,9 +226,11 @@ static void serve_until_stop(struct fg_serve *serve)
     fg_mutex_unlock(&serve->mutex);
 }
 
-/* Loops wait for the store's acknowledgements, workers read it: they end before it is closed. */
+/* Loops and the recorders' watcher wait for the store's acknowledgements, workers read it: they end
+ * before it is closed. */
 static void stop(struct fg_serve *serve)
 {
+    fg_serve_recorders_stop(serve->recorders);
     if (serve->server && serve->store) {
         uint64_t drain_ns = fg_serve_settings(serve)->drain_ns_max;
         fg_log(FG_LOG_INFO, "stopping", "open_requests=%" PRIu64 " drain_ms=%" PRIu64,
@@ -243,8 +256,9 @@ static enum fg_exit serve_all(struct fg_serve *serve)
     enum fg_exit code = start(serve);
     if (code == FG_EXIT_OK)
         code = wait_for_store(serve);
+    if (code == FG_EXIT_OK)
+        code = attach(serve);
     if (code == FG_EXIT_OK) {
-        fg_api_attach_store(serve->api, serve->store);
         announce(serve);
         serve_until_stop(serve);
     }

@@ -8,6 +8,8 @@
 #include "os/thread.h"
 #include "store/store.h"
 
+struct fg_recorders;
+
 struct fg_serve {
     struct fg_cli *cli;
     const struct fg_arguments *arguments;
@@ -18,6 +20,7 @@ struct fg_serve {
     struct fg_store *store; /* NULL until it has recovered */
     struct fg_arena arena;  /* of the store's opening */
     struct fg_thread opener;
+    struct fg_recorders *recorders; /* NULL: no folder is watched */
     uint64_t begin_mono_ns;
 
     struct fg_mutex mutex; /* guards what follows; written by the opener and the signals' thread */
@@ -40,6 +43,12 @@ struct fg_retention fg_serve_retention(const struct fg_config *config);
 /* serve_reload.c: reads the configuration again, puts in force what can change, and logs what
  * changed and what needs a restart. A wrong configuration changes nothing. */
 void fg_serve_reload(struct fg_serve *serve);
+
+/* serve_recorders.c: watches the folders of flight recorders on a thread of its own, from when the
+ * store is attached until before the api ends. NULL is accepted by the stop. */
+FG_MUST_CHECK int fg_serve_recorders_start(struct fg_serve *serve,
+                                           struct fg_recorders **ret_recorders);
+void fg_serve_recorders_stop(struct fg_recorders *recorders);
 
 /* serve_greeting.c: a few lines for somebody at a terminal: where the server is, how to use it. */
 void fg_serve_greet(const struct fg_serve *serve, FILE *out);

@@ -33,6 +33,9 @@ static void warn_of_unknown_variables(struct fg_buffer *messages)
         struct fg_suggestion suggestion = fg_suggestion(name);
         fg_suggestion_offer(&suggestion, "FILIGREE_CONFIG");
         fg_suggestion_offer(&suggestion, "FILIGREE_SERVER");
+        /* Of libfiligree, and too like one of ours. */
+        fg_suggestion_offer(&suggestion, "FILIGREE_RECORDER");
+        fg_suggestion_offer(&suggestion, "FILIGREE_RECORDER_DIR");
         for (size_t i = 0; i < count; i++) {
             fg_config_environment_name(settings[i].name, known, sizeof known);
             fg_suggestion_offer(&suggestion, known);

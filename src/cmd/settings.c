@@ -129,6 +129,13 @@ static const struct fg_setting settings[] = {
      .reloads = true,
      .help = "origins whose pages may send spans from a browser, like https://shop.example; * for "
              "all"},
+    {.name = "recorders",
+     .argument = "LIST",
+     .type = FG_SETTING_LIST,
+     FIELD(recorders),
+     .fallback = "",
+     .help = "folders of flight recorders on this host: spans that a process with libfiligree had "
+             "when it died are taken from there"},
     {.name = "retention-age",
      .argument = "TIME",
      .type = FG_SETTING_DURATION,

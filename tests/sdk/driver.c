@@ -2,10 +2,11 @@
  *
  *     driver spans N          N traces of a parent and a child; flushes, and prints the counters
  *     driver open             a span that stays open until standard input ends
+ *     driver nest             an ended span under two open ones, until it is killed
  *     driver fork             a span over a fork, whose child makes one of its own
  *     driver threads N        spans from N threads until standard input ends
- *     driver crash FILE HOW   nested spans, written down in FILE, until it is killed or HOW kills
- * it driver idle             nothing, until standard input ends */
+ *     driver crash FILE HOW   nested spans, written down in FILE, until it dies, by HOW or a kill
+ *     driver idle             nothing, until standard input ends */
 #include <filigree.h>
 
 #include <fcntl.h>
@@ -71,6 +72,23 @@ static void spans(int count)
     }
     printf("flush %d\n", fg_tracing_flush(20000));
     print_stats();
+}
+
+static void nest(void)
+{
+    fg_span outer = fg_span_start("outer", NULL);
+    fg_scope scope = fg_span_enter(outer);
+    fg_span inner = fg_span_start("inner", NULL);
+    fg_scope inner_scope = fg_span_enter(inner);
+    fg_span work = fg_span_start("work", NULL);
+    fg_span_set_int(work, "number", 1);
+    fg_span_set_string(work, "note", "from a@example.org");
+    fg_span_set_string(work, "password", "hunter2");
+    fg_span_end(work);
+    print_span("trace", outer);
+    wait_for_end();
+    fg_scope_leave(&inner_scope);
+    fg_scope_leave(&scope);
 }
 
 static int over_fork(void)
@@ -207,6 +225,8 @@ int main(int argc, char **argv)
         fg_span span = fg_span_start("stays.open", NULL);
         print_span("trace", span);
         wait_for_end();
+    } else if (strcmp(mode, "nest") == 0) {
+        nest();
     } else if (strcmp(mode, "fork") == 0) {
         return over_fork();
     } else if (strcmp(mode, "threads") == 0) {

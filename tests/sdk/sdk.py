@@ -4,7 +4,6 @@
 KILLS=200 is how many processes the crash case kills.
 """
 import collections
-import http.server
 import json
 import os
 import random
@@ -14,110 +13,13 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import harness  # noqa: E402
+from common import (CASES, DRIVER, EXAMPLE, LIBRARY, OK, UNLOAD, Sink, attributes, environment, harness, http_endpoint, names, numbers, recover,
+                    run, sent_spans, trace_id)
 
-DRIVER, EXAMPLE, UNLOAD, LIBRARY = sys.argv[2:6]
 KILLS = int(os.environ.get("KILLS", "200"))
 SEED = int(os.environ.get("SEED", str(random.randrange(1 << 30))))
-
-
-def environment(endpoint, folder=None, **more):
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "FILIGREE_"))}
-    env.update(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_SERVICE_NAME="sdk-test", OTEL_BSP_SCHEDULE_DELAY="20")
-    env["FILIGREE_RECORDER_DIR" if folder else "FILIGREE_RECORDER"] = folder or "off"
-    return {**env, **more}
-
-
-def run(mode, *words, env, seconds=60):
-    done = subprocess.run([DRIVER, mode, *map(str, words)], env=env, capture_output=True, text=True, timeout=seconds,
-                          stdin=subprocess.DEVNULL, check=False)
-    assert done.returncode == 0, f"{mode}: {done.returncode}: {done.stdout} {done.stderr}"
-    return done.stdout, done.stderr
-
-
-def numbers(text):
-    words = text.splitlines()[-1].split()
-    return {words[i]: int(words[i + 1]) for i in range(0, len(words), 2)}
-
-
-def trace_id(text):
-    return text.split("00-")[1][:32]
-
-
-def names(server, wanted):
-    return [span["name"] for span in server.spans(wanted)]
-
-
-def attributes(span):
-    return {item["key"]: next(iter(item["value"].values()), None) for item in span.get("attributes", [])}
-
-
-def http_endpoint(server):
-    return f"http://127.0.0.1:{server.http}"
-
-
-def sent_spans(body):
-    """The Span messages of a request, as dicts of fields."""
-    for _, resource in harness.fields(body):
-        for number, scope in harness.fields(resource):
-            if number == 2:
-                yield from (content for which, content in harness.fields(scope) if which == 2)
-
-
-class Sink:
-    """An HTTP server that answers as it is told: a list of (status, headers, body, seconds); the last one stays."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.bodies = []
-        self.times = []
-        sink = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, headers, answer, seconds = sink.answers[0] if len(sink.answers) == 1 else sink.answers.pop(0)
-                if callable(status):
-                    status = status(body)
-                sink.times.append(time.monotonic())
-                if status == 200:
-                    sink.bodies.append(body)
-                time.sleep(seconds)
-                try:
-                    self.send_response(status)
-                    for key, value in headers.items():
-                        self.send_header(key, value)
-                    self.send_header("Content-Length", str(len(answer)))
-                    self.end_headers()
-                    self.wfile.write(answer)
-                except OSError:
-                    pass
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def span_count(self):
-        return sum(len(list(sent_spans(body))) for body in self.bodies)
-
-
-OK = (200, {}, b"", 0)
 
 
 def case_traces_arrive_whole_by_http_and_grpc():
@@ -307,12 +209,6 @@ def case_no_room_for_the_recorder():
         assert numbers(done.stdout)["exported"] == 10, done.stdout
 
 
-def recover(server_endpoint, folder, *more):
-    done = subprocess.run([harness.BINARY, "recover", folder, "--server", server_endpoint, "--json", *more], capture_output=True,
-                          text=True, timeout=120, check=False)
-    return done.returncode, (json.loads(done.stdout) if done.stdout else None), done.stderr
-
-
 def kill_one(endpoint, folder, ledger, chance):
     """Runs a program that ends badly at a random moment. Returns how it ended."""
     how = chance.choice(["kill", "kill", "segv", "abort", "term"])
@@ -422,4 +318,4 @@ def case_recover_is_careful():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.main(globals(), sys.argv[6:]))
+    sys.exit(harness.main(globals(), CASES))

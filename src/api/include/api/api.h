@@ -6,6 +6,7 @@
  * on the api's own worker threads. */
 #pragma once
 
+#include "base/slice.h"
 #include "net/server.h"
 #include "os/env.h"
 
@@ -65,6 +66,14 @@ void fg_api_on_refusal(void *api, struct fg_request *request, const struct fg_re
  * for its counters. Once; any thread. */
 void fg_api_attach_server(struct fg_api *api, struct fg_server *server);
 void fg_api_attach_store(struct fg_api *api, struct fg_store *store);
+
+/* Takes an OTLP request (protobuf) that did not come by the network, by the same rules and limits;
+ * its spans are durable and found when it returns 0. It waits for that, so that no loop's thread
+ * may call it; one thread at a time. *ret_rejected_spans were left out (partial success).
+ * FG_EAGAIN, FG_ENOSPACE, FG_ENOMEM: the same may go through later; FG_EIO: not before a restart;
+ * FG_ELIMIT: less of it may; FG_EINVALID: it never will. The store must be attached. */
+FG_MUST_CHECK int fg_api_inject(struct fg_api *api, struct fg_slice request,
+                                uint64_t *ret_rejected_spans);
 
 /* From then on /readyz says no. */
 void fg_api_drain(struct fg_api *api);
