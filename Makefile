@@ -31,7 +31,7 @@ build: setup-build build/build.ninja ## set up and build; the binary is build/fi
 	@$(call NINJA,build,)
 
 test: setup-test build ## every test; the last line is `N passed, N failed`
-	@tools/setup 'sdk?'
+	@tools/setup 'sdk?' 'servers?'
 	@tools/run-tests build
 
 test-quick: setup-build build ## unit tests and fuzz corpora: under a minute

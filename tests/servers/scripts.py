@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""scripts.py FILIGREE: the scripts of tools/servers start real servers, and stop exactly those."""
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import harness  # noqa: E402
+from servers import RealServer  # noqa: E402
+
+
+def is_alive(process):
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def processes_of(server):
+    return [server.process_id(name) for name in os.listdir(os.path.join(server.folder, "run"))
+            if server.kind != "rabbitmq" or name != "node"]
+
+
+def check_end(server):
+    """Its processes end when the script's input ends, and its folder goes with it."""
+    processes = processes_of(server)
+    assert processes and all(map(is_alive, processes)), processes
+    server.stop()
+    assert not any(map(is_alive, processes)), processes
+
+
+def case_postgres():
+    """PostgreSQL speaks Russian, has a streaming standby, survives a crash, and is gone after the stop"""
+    with RealServer("postgres", "--messages", "ru_RU.UTF-8", "--set", "max_connections=15") as primary:
+        assert primary.call("sql", "show lc_messages") == "ru_RU.UTF-8"
+        assert primary.call("sql", "show max_connections") == "15"
+        with RealServer("postgres", "--replica-of", primary.folder) as standby:
+            primary.call("sql", "create table t (a int); insert into t values (7)")
+            harness.wait_until(lambda: standby.call("sql", "select count(*) from pg_tables where tablename = 't'") == "1", "the table is there")
+            assert standby.call("sql", "select pg_is_in_recovery()") == "t"
+            check_end(standby)
+        primary.crash("QUIT")
+        primary.start()
+        assert primary.call("sql", "select a from t") == "7"
+        check_end(primary)
+
+
+def case_rabbitmq():
+    """RabbitMQ starts with its management's API, keeps its node over a crash, and is gone after the stop"""
+    with RealServer("rabbitmq", "--management", "0") as broker:
+        url = f"http://127.0.0.1:{broker.words['management']}/api/overview"
+        try:
+            urllib.request.urlopen(url, timeout=10)
+            raise AssertionError("no password was wanted")
+        except urllib.error.HTTPError as answer:
+            assert answer.code == 401, answer
+        assert "guest" in broker.call("ctl", "list_users")
+        node = broker.call("ctl", "eval", "node().")
+        os.kill(broker.process_id(), signal.SIGKILL)
+        broker.stop()
+        broker.start()
+        assert broker.call("ctl", "eval", "node().") == node
+        check_end(broker)
+
+
+def case_swift():
+    """the object store answers S3 with S3's errors, and is gone after the stop"""
+    with RealServer("swift") as store:
+        for _ in range(2):
+            try:
+                urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{store.port}/models", headers={
+                    "Authorization": "AWS test:tester:nonsense", "Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())}), timeout=20)
+                raise AssertionError("a wrong signature was taken")
+            except urllib.error.HTTPError as answer:
+                body = answer.read()
+                assert answer.code == 403 and b"<Code>SignatureDoesNotMatch</Code>" in body, (answer.code, body)
+            check_end(store)
+            store.start()
+
+
+def case_stop_is_exact():
+    """a process that has got the id of one that ended is left alone"""
+    with RealServer("postgres") as server:
+        server.stop()
+        run = os.path.join(server.folder, "run")
+        with open(os.path.join(run, "postgres"), "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()} 1\n")
+        server.call("stop")
+        assert os.listdir(run) == []
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(globals(), sys.argv[2:]))

@@ -1,0 +1,130 @@
+# What the scripts beside this one share: processes that are started, remembered in DIR/run, and ended again, and no others.
+# shellcheck shell=bash
+#
+# DIR/run/NAME holds a process's id and the time of its start (field 22 of /proc/ID/stat), so that an id that the system has given
+# to another process since is never signalled. DIR/log/NAME has the process's words. DIR/port is the port.
+
+die() {
+  echo "${0##*/}: $*" >&2
+  exit 1
+}
+
+# Status 77 tells a test that it can't be run here.
+missing() {
+  echo "${0##*/}: not installed: $*; \`tools/setup servers\` installs it" >&2
+  exit 77
+}
+
+need_number() {
+  [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -le 65535 ] || die "$1 is no port: $2"
+}
+
+# A port of the loopback that nobody listens on now.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# PORT, or a free one for 0. Fails where somebody listens there already.
+take_port() {
+  need_number PORT "$1"
+  if [ "$1" = 0 ]; then
+    free_port
+  elif is_open "$1"; then
+    die "somebody listens on port $1 already"
+  else
+    echo "$1"
+  fi
+}
+
+is_open() {
+  (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+start_time_of() {
+  local stat
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  stat=${stat##*) } # the name in parentheses may hold blanks
+  # shellcheck disable=SC2086
+  set -- $stat
+  [ "$1" != Z ] && echo "${20}"
+}
+
+# launch NAME COMMAND...: in a session of its own, with its words in DIR/log/NAME.
+launch() {
+  local name=$1
+  shift
+  mkdir -p "$dir/run" "$dir/log"
+  setsid "$@" </dev/null >>"$dir/log/$name" 2>&1 &
+  remember "$name" $!
+}
+
+remember() {
+  local begun
+  begun=$(start_time_of "$2") || return 0
+  echo "$2 $begun" >"$dir/run/$1"
+}
+
+# The id of a process that runs.
+id_of() {
+  local id begun
+  read -r id begun 2>/dev/null <"$dir/run/$1" || return 1
+  [ "$(start_time_of "$id")" = "$begun" ] && echo "$id"
+}
+
+# end NAME SIGNAL SECONDS: SIGKILL after that time.
+end() {
+  local id tries=$(($3 * 20))
+  if id=$(id_of "$1"); then
+    kill -"$2" "$id" 2>/dev/null || true
+    kill -CONT "$id" 2>/dev/null || true # one that was stopped hears no other signal
+    while id_of "$1" >/dev/null && [ $((tries--)) -gt 0 ]; do sleep 0.05; done
+    id_of "$1" >/dev/null && kill -KILL "$id" 2>/dev/null
+    while id_of "$1" >/dev/null; do sleep 0.05; done
+  fi
+  rm -f "$dir/run/$1"
+}
+
+# await NAME SECONDS COMMAND...: until the command succeeds; fails with the process's last words where it ends first.
+await() {
+  local name=$1 tries=$(($2 * 10))
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    if ! id_of "$name" >/dev/null || [ $((tries--)) -le 0 ]; then
+      tail -n 15 "$dir/log/$name" >&2
+      stop
+      die "$name did not start"
+    fi
+    sleep 0.1
+  done
+}
+
+# For what root may not run: puts into the array `as` what makes a command another user's; nothing where this is not root.
+# shellcheck disable=SC2034 # the caller uses it
+choose_user() {
+  as=()
+  if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid="$1" --regid="$1" --clear-groups); fi
+}
+
+# dispatch ARGUMENTS...: start, run and stop are functions of the script that calls this; others are tried as its own.
+dispatch() {
+  local verb=${1:-} usage="usage: ${0##*/} start|run DIR PORT [OPTION...], or stop DIR"
+  [ $# -ge 2 ] || die "$usage"
+  mkdir -p "$2"
+  dir=$(cd "$2" && pwd)
+  shift 2
+  case $verb in
+    start) [ $# -ge 1 ] || die "$usage"; start "$@"; echo "port $(cat "$dir/port")" ;;
+    run)
+      [ $# -ge 1 ] || die "$usage"
+      trap 'stop; exit 0' TERM INT HUP
+      start "$@"
+      echo "port $(cat "$dir/port")"
+      exec 3<&0
+      cat <&3 >/dev/null & # in the background, so that a signal is heard at once
+      wait $! || true
+      stop
+      ;;
+    stop) stop "$@" ;;
+    *) declare -F "verb_$verb" >/dev/null || die "$usage"; "verb_$verb" "$@" ;;
+  esac
+}
