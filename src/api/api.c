@@ -7,6 +7,7 @@
 #include "net/counters.h"
 #include "net/url.h"
 #include "redact/redact.h"
+#include "slots.h"
 #include "state.h"
 
 #include <stdlib.h>
@@ -128,6 +129,8 @@ int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
     fg_cond_init(&api->inject_cond);
     int r = settings_new(&options->settings, &api->settings);
     if (r == 0)
+        r = fg_slots_new(&api->slots);
+    if (r == 0)
         r = fg_workers_new("read", options->worker_count, READERS_QUEUE_MAX, &api->readers);
     if (r == 0)
         r = fg_workers_new("job", LONG_JOBS_MAX, LONG_JOBS_MAX, &api->long_jobs);
@@ -158,6 +161,7 @@ void fg_api_free(struct fg_api *api)
         fg_builder_free(api->loops[i].builder);
         fg_settings_unref(api->loops[i].settings);
     }
+    fg_slots_free(api->slots);
     fg_settings_unref(api->settings);
     fg_mutex_destroy(&api->mutex);
     fg_cond_destroy(&api->inject_cond);

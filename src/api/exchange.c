@@ -120,13 +120,18 @@ static const char *code_name(enum fg_rpc_code code)
     }
 }
 
-static void write_native(struct fg_json_writer *json, const struct fg_failure *failure)
+static void write_native(struct fg_json_writer *json, const struct fg_failure *failure,
+                         size_t error_at)
 {
     fg_json_object_begin(json);
     FG_JSON_KEY(json, "error");
     fg_json_string(json, fg_slice_from_string(failure->message));
     FG_JSON_KEY(json, "code");
     fg_json_string(json, fg_slice_from_string(code_name(failure->code)));
+    if (error_at) {
+        FG_JSON_KEY(json, "at");
+        fg_json_uint(json, error_at);
+    }
     fg_json_object_end(json);
 }
 
@@ -199,7 +204,7 @@ void fg_answer_failure(struct fg_exchange *exchange, const struct fg_failure *fa
     bool as_json = is_json(exchange->request);
     switch (form_of(exchange)) {
     case FG_FORM_NATIVE:
-        write_native(&json, failure);
+        write_native(&json, failure, exchange->error_at);
         break;
     case FG_FORM_JAEGER:
         write_jaeger(&json, failure);

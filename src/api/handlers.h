@@ -32,6 +32,12 @@ void fg_handle_jaeger_search(struct fg_exchange *exchange);
 void fg_handle_services(struct fg_exchange *exchange);
 void fg_handle_operations(struct fg_exchange *exchange);
 
+/* slots.c */
+void fg_handle_slots(struct fg_exchange *exchange);
+
+/* heatmap_route.c */
+void fg_handle_heatmap(struct fg_exchange *exchange);
+
 /* jaeger_services.c */
 void fg_handle_jaeger_services(struct fg_exchange *exchange);
 void fg_handle_jaeger_operations(struct fg_exchange *exchange);

@@ -128,6 +128,7 @@ static bool read_query(struct fg_exchange *exchange, struct fg_arena *arena, con
     char where[40];
     if (text.size == 0 || fg_query_parse(text, arena, ret_query, &error) == 0)
         return true;
+    exchange->error_at = error.offset + 1;
     snprintf(where, sizeof where, "at byte %zu: ", error.offset + 1);
     return answer_unread(exchange, arena, verb, where, error.message);
 }

@@ -8,6 +8,7 @@
 #include "workers.h"
 
 struct fg_redact;
+struct fg_slots;
 
 /* Settings in force, immutable, counted by reference. */
 struct fg_settings {
@@ -46,6 +47,7 @@ struct fg_api {
     struct fg_settings *settings; /* a reference */
     _Atomic unsigned settings_version;
 
+    struct fg_slots *slots;       /* the order of services; guards itself */
     struct fg_workers *readers;   /* look-ups and searches */
     struct fg_workers *long_jobs; /* exports, as fast as their readers read */
     struct fg_workers *admin;     /* seals, merges, backups, erasures */

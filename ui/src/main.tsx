@@ -1,10 +1,12 @@
 // The frame of all pages, and which of them an address means.
 import { render } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Address, followLinks, go, useAddress } from './address';
+import { Help } from './help';
 import { isTyping, useKeys } from './parts';
 import { SearchPage } from './search';
 import { ServicesPage } from './services';
+import { onSlots } from './slots';
 import { TracePage } from './trace';
 import { chooseLanguage, language, words } from './words';
 
@@ -19,6 +21,9 @@ function Page({ address }: { address: Address }) {
 function App() {
   const address = useAddress();
   const afterG = useRef(false);
+  const [isHelping, setHelping] = useState(false);
+  const [, setSlots] = useState(0);
+  useEffect(() => onSlots(() => setSlots((old) => old + 1)), []);
   useEffect(() => { document.documentElement.lang = language; }, []);
   useKeys((event) => {
     if (isTyping(event)) return;
@@ -29,7 +34,8 @@ function App() {
       const line = document.getElementById('query');
       if (line) line.focus();
       else { go('/search'); requestAnimationFrame(() => document.getElementById('query')?.focus()); }
-    } else if (wasG && event.key === 's') go('/services');
+    } else if (event.key === '?') setHelping(true);
+    else if (wasG && event.key === 's') go('/services');
     else if (wasG && event.key === 'n') go('/search');
   });
   const at = address.path === '/services' ? 'services' : 'search';
@@ -43,9 +49,11 @@ function App() {
         <a href="/services" aria-current={at === 'services' ? 'page' : undefined}>{words.services}</a>
       </nav>
       <span class="languages small">{(['en', 'ru'] as const).map((one) =>
-        <button class="as-link" key={one} lang={one} aria-pressed={one === language} onClick={() => chooseLanguage(one)}>{one === 'en' ? 'English' : 'Русский'}</button>)}</span>
+        <button class="as-link" key={one} lang={one} aria-pressed={one === language} onClick={() => chooseLanguage(one)}>{one === 'en' ? 'English' : 'Русский'}</button>)}
+        <button class="btn as-key" aria-label={words.showKeys} aria-haspopup="dialog" onClick={() => setHelping(true)}>?</button></span>
     </header>
     <main id="main" class={address.path.startsWith('/trace/') ? 'full' : ''}><Page address={address} /></main>
+    {isHelping && <Help onClose={() => setHelping(false)} />}
   </div>;
 }
 

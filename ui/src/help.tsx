@@ -1,0 +1,33 @@
+// The keys of all pages, on `?`. A page adds its own to SECTIONS.
+import { useEffect, useRef } from 'preact/hooks';
+import { words } from './words';
+
+interface Section { title: string; keys: [key: string, what: string][] }
+
+const SECTIONS: Section[] = [
+  { title: words.keysEverywhere, keys: [['/', words.keySearch], ['?', words.keyHelp], ['g n', words.search], ['g s', words.services], ['Esc', words.keyBack]] },
+  { title: words.search, keys: [['j k', words.keyRow], ['Enter', words.keyOpen], ['b', words.keyBuilder], ['h', words.keyChart], ['l', words.keyLive],
+    ['↑ ↓', words.keyChoices], ['Tab', words.keyTake]] },
+  { title: words.keysChart, keys: [['← → ↑ ↓', words.keyMove], ['Shift ← →', words.keySelect], ['Enter', words.keyChartEnter], ['Esc', words.keyUnselect]] },
+  { title: words.trace, keys: [['j k', words.keyRow], ['← →', words.keyFold], ['e', words.keyError], ['Esc', words.close]] },
+];
+
+export function Help({ onClose }: { onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    dialog.current?.showModal();
+    return () => before?.focus?.();
+  }, []);
+  return <dialog ref={dialog} class="help" aria-labelledby="help-title" onClose={onClose}
+    onClick={(event) => { if (event.target === dialog.current) dialog.current?.close(); }}
+    onKeyDown={(event) => { if (event.key === '?') { event.preventDefault(); dialog.current?.close(); } event.stopPropagation(); }}>
+    <div class="help-in">
+      <h2 id="help-title">{words.keys}<button class="as-link close" onClick={() => dialog.current?.close()}>{words.close}</button></h2>
+      <div class="help-sections">{SECTIONS.map(({ title, keys }) => <section key={title}>
+        <h3>{title}</h3>
+        <dl>{keys.map(([key, what]) => <div key={key}><dt>{key.split(' ').map((one) => <kbd key={one}>{one}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
+      </section>)}</div>
+    </div>
+  </dialog>;
+}
