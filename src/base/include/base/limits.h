@@ -126,6 +126,11 @@
 #define FG_ROLLUP_NUMBERS_MAX    3145728u
 /* Bytes of an encoded rollup, before compression: what the limits above can come to. */
 #define FG_ROLLUP_SIZE_MAX ((size_t)64 << 20)
+/* The keyed state, in bytes that its file grows to (conf): a million open journeys with ease. Of
+ * one batch of changes; of all batches that wait. */
+#define FG_STATE_SIZE_MAX       ((uint64_t)4 << 30)
+#define FG_STATE_BATCH_SIZE_MAX ((size_t)64 << 20)
+#define FG_STATE_QUEUE_SIZE_MAX ((size_t)256 << 20)
 /* Spans that one trace may give back in one answer. */
 #define FG_TRACE_SPANS_MAX 1000000u
 

@@ -1,0 +1,91 @@
+/* The keyed state's own, for state*.c. */
+#pragma once
+
+#include "base/buffer.h"
+#include "os/thread.h"
+#include "store/state.h"
+
+#include <lmdb.h>
+#include <stdatomic.h>
+
+#define FG_STATE_PATH_SIZE_MAX 4096u
+/* Holds a copy that takes the file's place once it is whole; removed at the start. */
+#define FG_STATE_UNFINISHED "compacting"
+
+/* In front of each value: XXH3 of the value, seeded with its key's. */
+#define FG_STATE_CHECKSUM_SIZE ((size_t)8)
+
+/* A batch on its way to the writer. */
+struct fg_state_commit {
+    struct fg_state_commit *next;
+    struct fg_state_batch *batch;
+    void (*done)(void *arg, int result);
+    void *arg;
+    int result;
+    bool is_refused; /* result stands, and it is no part of the transaction */
+};
+
+struct fg_state {
+    struct fg_state_options options;
+    char *path; /* FOLDER/state */
+    MDB_env *lmdb;
+
+    /* Which LMDB environment there is, and who looks at it: fg_state_compact() replaces it while
+     * nobody does. */
+    struct fg_mutex lock;
+    struct fg_cond changed;
+    size_t user_count; /* views, and the writer's transactions */
+    bool is_replacing;
+    char names[FG_STATE_TABLES_MAX][FG_STATE_NAME_SIZE_MAX + 1];
+    MDB_dbi tables[FG_STATE_TABLES_MAX];
+    uint32_t table_count;
+
+    struct fg_mutex queue_lock;
+    struct fg_cond queue_changed;
+    struct fg_state_commit *first, *last;
+    size_t queue_bytes;
+    bool is_closing;
+    struct fg_thread writer;
+    bool has_writer;
+
+    atomic_bool is_failed; /* a sync failed: nothing is written any more */
+    atomic_uint_fast64_t commits, syncs, changes, refused;
+};
+
+/* Table 0: where consumers are. */
+#define FG_STATE_POSITIONS 0u
+
+int fg_state_error(int lmdb_result);
+uint64_t fg_state_checksum(struct fg_slice key, struct fg_slice value);
+/* The value within its stored form. FG_ECORRUPT. */
+FG_MUST_CHECK int fg_state_value(struct fg_slice key, MDB_val stored, struct fg_slice *ret_value);
+
+/* Nobody replaces the environment between these two. The writer passes those who wait to replace
+ * it while somebody else is within, since that one may wait for a commit. FG_EIO: there is none any
+ * more. */
+FG_MUST_CHECK int fg_state_enter(struct fg_state *state, bool is_writer);
+void fg_state_leave(struct fg_state *state);
+/* All who are within have left, and others wait, until fg_state_resume(). */
+void fg_state_suspend(struct fg_state *state);
+void fg_state_resume(struct fg_state *state);
+
+/* Opens the files, and the tables that are known. FG_E*. */
+FG_MUST_CHECK int fg_state_environment(struct fg_state *state, MDB_env **ret_lmdb);
+/* Bytes of pages that hold something. */
+FG_MUST_CHECK int fg_state_used(MDB_env *lmdb, MDB_txn *txn, uint64_t *ret_bytes);
+
+/* Removes FOLDER/state/compacting/ where it is. FG_EIO, FG_EDENIED. */
+FG_MUST_CHECK int fg_state_remove_unfinished(const char *path);
+
+/* What a batch holds: changes one behind the other, as state_batch.c writes them. */
+struct fg_state_batch {
+    struct fg_state *state;
+    struct fg_buffer changes;
+    uint64_t change_count;
+    bool has_puts;
+    int error;
+};
+/* All changes of the batch. */
+FG_MUST_CHECK int fg_state_apply(const struct fg_state_batch *batch, MDB_txn *txn);
+
+void fg_state_writer_run(void *state);
