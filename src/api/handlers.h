@@ -38,6 +38,11 @@ void fg_handle_slots(struct fg_exchange *exchange);
 /* heatmap_route.c */
 void fg_handle_heatmap(struct fg_exchange *exchange);
 
+/* series.c, durations.c, map_route.c */
+void fg_handle_series(struct fg_exchange *exchange);
+void fg_handle_durations(struct fg_exchange *exchange);
+void fg_handle_map(struct fg_exchange *exchange);
+
 /* jaeger_services.c */
 void fg_handle_jaeger_services(struct fg_exchange *exchange);
 void fg_handle_jaeger_operations(struct fg_exchange *exchange);

@@ -6,6 +6,7 @@
 #include "os/process.h"
 #include "state.h"
 #include "store/store.h"
+#include "totals.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -18,20 +19,6 @@ static uint64_t load(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
-
-/* The sum over all loops of the counter that lies at offset in struct fg_counters. */
-static uint64_t total(const struct fg_api *api, size_t offset)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < api->loop_count; i++)
-        sum += load((const _Atomic uint64_t *)((const char *)&api->loops[i].counters + offset));
-    return sum;
-}
-
-#define TOTAL(api, member) total((api), offsetof(struct fg_counters, member))
-/* Of element index of an array, of one dimension or two. */
-#define TOTAL_OF(api, member, index)                                                               \
-    total((api), offsetof(struct fg_counters, member) + (index) * sizeof(_Atomic uint64_t))
 
 static void write_requests(const struct fg_api *api, struct fg_buffer *buffer)
 {
@@ -47,7 +34,7 @@ static void write_requests(const struct fg_api *api, struct fg_buffer *buffer)
         if (route >= count && !is_none)
             continue;
         for (size_t slot = 0; slot < FG_STATUS_SLOTS; slot++) {
-            uint64_t value = TOTAL_OF(api, requests, route * FG_STATUS_SLOTS + slot);
+            uint64_t value = FG_TOTAL_OF(api, requests, route * FG_STATUS_SLOTS + slot);
             char status[16];
             if (value == 0)
                 continue;
@@ -66,7 +53,7 @@ static void write_requests(const struct fg_api *api, struct fg_buffer *buffer)
         fg_metric_begin(&seconds, "");
         fg_metric_label(&seconds, "route", routes[route].path);
         fg_metric_label(&seconds, "method", methods[routes[route].method]);
-        fg_metric_seconds(&seconds, TOTAL_OF(api, request_ns, route));
+        fg_metric_seconds(&seconds, FG_TOTAL_OF(api, request_ns, route));
     }
 }
 
@@ -79,7 +66,7 @@ static void write_named(const struct fg_api *api, struct fg_buffer *buffer, cons
     for (size_t i = 0; i < count; i++) {
         fg_metric_begin(&metric, "");
         fg_metric_label(&metric, label, names[i]);
-        fg_metric_uint(&metric, total(api, offset + i * sizeof(_Atomic uint64_t)));
+        fg_metric_uint(&metric, fg_total(api, offset + i * sizeof(_Atomic uint64_t)));
     }
 }
 
@@ -92,7 +79,7 @@ static void write_histogram(const struct fg_api *api, struct fg_buffer *buffer)
     uint64_t sum = 0;
     for (size_t i = 0; i < FG_BUCKETS; i++) {
         char bound[24] = "+Inf";
-        sum += TOTAL_OF(api, ingest_seconds.buckets, i);
+        sum += FG_TOTAL_OF(api, ingest_seconds.buckets, i);
         if (i < FG_BUCKETS - 1)
             snprintf(bound, sizeof bound, "%g", (double)fg_bucket_ms[i] / 1e3);
         fg_metric_begin(&metric, "_bucket");
@@ -100,26 +87,19 @@ static void write_histogram(const struct fg_api *api, struct fg_buffer *buffer)
         fg_metric_uint(&metric, sum);
     }
     fg_metric_begin(&metric, "_sum");
-    fg_metric_seconds(&metric, TOTAL(api, ingest_seconds.sum_ns));
+    fg_metric_seconds(&metric, FG_TOTAL(api, ingest_seconds.sum_ns));
     fg_metric_begin(&metric, "_count");
     fg_metric_uint(&metric, sum);
 }
 
 static void write_ingest(const struct fg_api *api, struct fg_buffer *buffer)
 {
-    static const char *const protocols[FG_INGEST_PROTOCOL_COUNT] = {
-        [FG_INGEST_OTLP_GRPC] = "otlp_grpc",
-        [FG_INGEST_OTLP_HTTP_PROTOBUF] = "otlp_http_protobuf",
-        [FG_INGEST_OTLP_HTTP_JSON] = "otlp_http_json",
-        [FG_INGEST_ZIPKIN] = "zipkin",
-        [FG_INGEST_RECORDER] = "recorder",
-    };
-    static const char *const refusals[FG_INGEST_REFUSAL_COUNT] = {
-        [FG_INGEST_MALFORMED] = "malformed",   [FG_INGEST_TOO_LARGE] = "too_large",
-        [FG_INGEST_OVERLOADED] = "overloaded", [FG_INGEST_NO_SPACE] = "no_space",
-        [FG_INGEST_FAILED] = "failed",         [FG_INGEST_STARTING] = "starting",
-    };
+    const char *protocols[FG_INGEST_PROTOCOL_COUNT], *refusals[FG_INGEST_REFUSAL_COUNT];
     const char *rejects[FG_REJECT_COUNT];
+    for (size_t i = 0; i < FG_INGEST_PROTOCOL_COUNT; i++)
+        protocols[i] = fg_ingest_protocol_name((enum fg_ingest_protocol)i);
+    for (size_t i = 0; i < FG_INGEST_REFUSAL_COUNT; i++)
+        refusals[i] = fg_ingest_refusal_name((enum fg_ingest_refusal)i);
     for (size_t i = 0; i < FG_REJECT_COUNT; i++)
         rejects[i] = fg_reject_name((enum fg_reject)i);
     write_named(api, buffer, "filigree_ingest_requests_total",
@@ -371,7 +351,7 @@ void fg_metrics_write(struct fg_api *api, struct fg_buffer *buffer)
                      atomic_load(&api->read_bytes));
     write_ingest(api, buffer);
     for (EACH(api_singles, i))
-        write_single(buffer, &api_singles[i], total(api, api_singles[i].offset));
+        write_single(buffer, &api_singles[i], fg_total(api, api_singles[i].offset));
     write_requests(api, buffer);
     if (server)
         write_net(fg_server_counters(server), buffer);

@@ -10,6 +10,7 @@
 #include "handlers.h"
 #include "service_totals.h"
 #include "state.h"
+#include "totals.h"
 #include "wire/json_writer.h"
 #include "work.h"
 
@@ -201,7 +202,8 @@ static void put_number(struct fg_json_writer *json, const char *name, double val
         fg_json_double(json, value);
 }
 
-static void put_bytes_per_day(struct fg_json_writer *json, const char *name, double value)
+/* Bytes, null where they are negative. */
+static void put_bytes(struct fg_json_writer *json, const char *name, double value)
 {
     fg_json_key(json, fg_slice_from_string(name));
     if (value < 0)
@@ -232,7 +234,47 @@ static void write_store(struct fg_json_writer *json, const struct fg_store_count
     put_uint(json, "erased_spans", counters->erased_spans);
     put_uint(json, "retried_requests", counters->retried_requests);
     put_uint(json, "damaged_pages", counters->damaged_pages);
+    put_uint(json, "damaged_records", counters->damaged_records);
+    put_uint(json, "seals", counters->seals);
+    put_uint(json, "seal_bytes", counters->seal_bytes_written);
+    put_uint(json, "merges", counters->merges);
+    put_uint(json, "merge_bytes", counters->merge_bytes_written);
+    put_uint(json, "wal_written_bytes", counters->wal_bytes_written);
+    put_uint(json, "commits", counters->commit_groups);
+    put_uint(json, "commit_ns", counters->commit_ns_total);
+    put_uint(json, "commit_ns_max", counters->commit_ns_max);
     fg_json_object_end(json);
+}
+
+/* null: no bound of this kind. */
+static void write_retention(struct fg_json_writer *json, const struct fg_settings *settings)
+{
+    FG_JSON_KEY(json, "retention");
+    fg_json_object_begin(json);
+    put_number(json, "age_days",
+               settings->retention_age_ns
+                   ? (double)settings->retention_age_ns / (double)FG_NS_PER_DAY
+                   : -1);
+    put_bytes(json, "size_bytes",
+              settings->retention_size_max ? (double)settings->retention_size_max : -1);
+    fg_json_object_end(json);
+}
+
+static const char *readiness_name(enum fg_readiness readiness)
+{
+    switch (readiness) {
+    case FG_READY_YES:
+        return "yes";
+    case FG_READY_STARTING:
+        return "starting";
+    case FG_READY_DRAINING:
+        return "draining";
+    case FG_READY_NO_SPACE:
+        return "no_space";
+    case FG_READY_STORE_FAILED:
+        break;
+    }
+    return "failed";
 }
 
 /* What the growth comes to: how many days are left until the disk or retention-size is full, or
@@ -259,12 +301,12 @@ static void write_forecast(struct fg_json_writer *json, const struct stats *stat
     fg_json_object_begin(json);
     put_time(json, "window_start", stats->window_start_ns);
     put_number(json, "window_days", stats->window_days);
-    put_bytes_per_day(json, "bytes_per_day", rate);
+    put_bytes(json, "bytes_per_day", rate);
     FG_JSON_KEY(json, "limited_by");
     fg_json_string(json, by_size ? FG_SLICE("retention-size") : FG_SLICE("disk"));
     put_uint(json, "room_bytes", (uint64_t)room);
     put_number(json, "days_left", days_left);
-    put_bytes_per_day(json, "full_bytes", full);
+    put_bytes(json, "full_bytes", full);
     put_number(json, "price_per_gb_month", settings->price_per_gb_month);
     put_number(json, "cost_per_month", stored / GB * settings->price_per_gb_month);
     put_number(json, "full_cost_per_month",
@@ -310,8 +352,8 @@ static void write_services(struct fg_json_writer *json, const struct stats *stat
         put_uint(json, "spans", count);
         put_uint(json, "errors", service->error_count);
         put_number(json, "share", share);
-        put_bytes_per_day(json, "bytes_per_day",
-                          stats->bytes_per_day < 0 ? -1 : stats->bytes_per_day * share);
+        put_bytes(json, "bytes_per_day",
+                  stats->bytes_per_day < 0 ? -1 : stats->bytes_per_day * share);
         fg_json_object_end(json);
     }
     fg_json_array_end(json);
@@ -350,8 +392,8 @@ static void write_keys(struct fg_json_writer *json, const struct stats *stats)
         put_uint(json, "values", key->value_count);
         put_uint(json, "bytes", key->size_bytes);
         put_number(json, "share", share);
-        put_bytes_per_day(json, "bytes_per_day",
-                          stats->bytes_per_day < 0 ? -1 : stats->bytes_per_day * share);
+        put_bytes(json, "bytes_per_day",
+                  stats->bytes_per_day < 0 ? -1 : stats->bytes_per_day * share);
         fg_json_object_end(json);
     }
     fg_json_array_end(json);
@@ -370,6 +412,11 @@ static void write_all(struct fg_work *work, const struct stats *stats,
     put_time(&json, "time", stats->now_ns);
     FG_JSON_KEY(&json, "state");
     fg_json_string(&json, fg_slice_from_string(states[stats->counters.state]));
+    FG_JSON_KEY(&json, "ready");
+    fg_json_string(&json,
+                   fg_slice_from_string(readiness_name(fg_api_readiness(work->exchange->api))));
+    fg_ingest_totals_write(&json, work->exchange->api);
+    write_retention(&json, settings);
     write_store(&json, &stats->counters);
     FG_JSON_KEY(&json, "disk");
     fg_json_object_begin(&json);

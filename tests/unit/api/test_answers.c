@@ -326,6 +326,36 @@ static void test_stats(void **state)
     fixture_end(&fixture);
 }
 
+/* What was refused stands there with its reason, and how long spans are kept. */
+static void test_stats_of_ingest(void **state)
+{
+    (void)state;
+    fixture_begin(&fixture);
+    fixture_send_order(&fixture);
+    fixture_post(&fixture, "/v1/traces", "application/json", FG_SLICE("{\"resourceSpans\":"),
+                 FG_FACE_API);
+    fixture_post(&fixture, "/v1/traces", "application/json",
+                 FG_SLICE("{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":"
+                          "\"00000000000000000000000000000000\",\"spanId\":\"01\"}]}]}]}"),
+                 FG_FACE_API);
+    json_t *root = get("/api/v1/stats", NULL, 200);
+    const json_t *ingest = json_object_get(root, "ingest");
+    assert_int_equal(count_at(json_object_get(ingest, "spans"), "otlp_http_json"), 3);
+    assert_int_equal(count_at(json_object_get(ingest, "refused_requests"), "malformed"), 1);
+    json_int_t rejected = 0;
+    const char *reason;
+    json_t *count;
+    json_object_foreach(json_object_get(ingest, "rejected_spans"), reason, count) rejected +=
+        json_integer_value(count);
+    assert_int_equal(rejected, 1);
+    assert_int_equal(count_at(ingest, "redacted_attributes"), 0);
+    assert_string_equal(text_at(root, "ready"), "yes");
+    assert_non_null(json_object_get(json_object_get(root, "retention"), "age_days"));
+    assert_non_null(json_object_get(json_object_get(root, "store"), "merges"));
+    json_decref(root);
+    fixture_end(&fixture);
+}
+
 /* -- Export
  * --------------------------------------------------------------------------------------
  */
@@ -501,13 +531,21 @@ static void test_clients_that_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trace),           cmocka_unit_test(test_large_trace),
-        cmocka_unit_test(test_pages),           cmocka_unit_test(test_list_conditions),
-        cmocka_unit_test(test_refused_lists),   cmocka_unit_test(test_partial_list),
-        cmocka_unit_test(test_services),        cmocka_unit_test(test_forecast),
-        cmocka_unit_test(test_stats),           cmocka_unit_test(test_export),
-        cmocka_unit_test(test_seal_and_merge),  cmocka_unit_test(test_backup),
-        cmocka_unit_test(test_erase),           cmocka_unit_test(test_refused_erasures),
+        cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_large_trace),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_list_conditions),
+        cmocka_unit_test(test_refused_lists),
+        cmocka_unit_test(test_partial_list),
+        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_forecast),
+        cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_stats_of_ingest),
+        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_seal_and_merge),
+        cmocka_unit_test(test_backup),
+        cmocka_unit_test(test_erase),
+        cmocka_unit_test(test_refused_erasures),
         cmocka_unit_test(test_clients_that_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
