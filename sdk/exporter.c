@@ -277,13 +277,26 @@ static int pass_until_done(struct fg_exporter *exporter, const struct fg_fate *f
     return r;
 }
 
-/* A request without spans: the process is there, and has nothing to tell. */
-static void send_heartbeat(struct fg_exporter *exporter)
+/* A request without spans: the process is there, or has come to its end, and has no more to tell.
+ */
+static void send_sign(struct fg_exporter *exporter, const struct fg_fate *fate)
 {
-    struct fg_fate fate = {.is_over = false};
     bool again;
     fg_parcel_reset(exporter->parcel, &exporter->view, &exporter->rules);
-    (void)send_parcel(exporter, &fate, &again);
+    (void)send_parcel(exporter, fate, &again);
+}
+
+/* The last pass, once the program wants no more. Who was heard before says that this is the end, so
+ * that silence means something else. */
+static void finish(struct fg_exporter *exporter)
+{
+    struct fg_ring_header *header = exporter->active->header;
+    uint64_t heard = atomic_load(&header->sequence), now_ns = fg_env_wall_ns(exporter->active->env);
+    struct fg_fate fate = {.is_over = true, .last_ns = now_ns, .cause = FINAL_CAUSE};
+    atomic_store_explicit(&header->ended_ns, now_ns, memory_order_release);
+    exporter->is_finished = may_go_on(exporter) && pass_until_done(exporter, &fate) == 0;
+    if (exporter->is_finished && heard && atomic_load(&header->sequence) == heard)
+        send_sign(exporter, &fate);
 }
 
 /* -- What was left behind -------------------------------------------------------------------------
@@ -350,7 +363,7 @@ static void work(struct fg_exporter *exporter)
                      atomic_load(&active->pool.taken) + exporter->settings.batch_size);
         if (exporter->settings.heartbeat_ns &&
             now_ns(exporter) - exporter->last_export_ns >= exporter->settings.heartbeat_ns)
-            send_heartbeat(exporter);
+            send_sign(exporter, &fate);
     }
     if (r == 0 && exporter->recovery_at_ns && at_ns >= exporter->recovery_at_ns)
         recover(exporter);
@@ -378,9 +391,7 @@ static void run(void *arg)
         if (!atomic_load(&exporter->is_stopping))
             work(exporter);
     }
-    struct fg_fate fate = {
-        .is_over = true, .last_ns = fg_env_wall_ns(exporter->active->env), .cause = FINAL_CAUSE};
-    exporter->is_finished = may_go_on(exporter) && pass_until_done(exporter, &fate) == 0;
+    finish(exporter);
 }
 
 /* -- From outside

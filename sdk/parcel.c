@@ -451,8 +451,11 @@ static void put_export_scope(struct fg_parcel *parcel, const struct fg_fate *fat
             atomic_load(&header->dropped_refused));
     put_int(parcel, visitor->scope_attribute, FG_PARCEL_ALIVE,
             fate->is_over ? fate->last_ns : atomic_load(&header->alive_ns));
+    put_int(parcel, visitor->scope_attribute, FG_PARCEL_STARTED, header->started_ns);
+    put_int(parcel, visitor->scope_attribute, FG_PARCEL_HEARTBEAT, header->heartbeat_ns);
     if (fate->is_over)
-        put_text(parcel, visitor->scope_attribute, FG_PARCEL_RECOVERED, fate->cause);
+        put_text(parcel, visitor->scope_attribute,
+                 fate->is_recovered ? FG_PARCEL_RECOVERED : FG_PARCEL_ENDED, fate->cause);
     (void)visitor->scope_end(&parcel->encoder);
 }
 

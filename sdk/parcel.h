@@ -14,7 +14,10 @@
 #define FG_PARCEL_DROPPED_FULL    "filigree.export.dropped_full"
 #define FG_PARCEL_DROPPED_REFUSED "filigree.export.dropped_refused"
 #define FG_PARCEL_ALIVE           "filigree.export.alive_ns"
-#define FG_PARCEL_RECOVERED       "filigree.export.recovered"
+#define FG_PARCEL_STARTED         "filigree.export.started_ns"
+#define FG_PARCEL_HEARTBEAT       "filigree.export.heartbeat_ns"
+#define FG_PARCEL_ENDED           "filigree.export.ended"     /* by the process itself */
+#define FG_PARCEL_RECOVERED       "filigree.export.recovered" /* by who found its ring */
 
 /* On spans that were open when their process ended. The first is what Filigree reads back as a mark
  * (api/batch_visit.h). */
@@ -28,6 +31,7 @@ struct fg_fate {
     bool is_over;     /* as interrupted, ended when the process was last alive; else as open */
     uint64_t last_ns; /* when that was */
     const char *cause;
+    bool is_recovered; /* sent by another process */
 };
 
 struct fg_parcel_counts {

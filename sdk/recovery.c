@@ -43,14 +43,18 @@ static void find_fate(struct ring *ring)
     fg_guest_boot_id(boot);
     uint32_t signal_number = atomic_load_explicit(&header->death_signal, memory_order_acquire);
     const char *name = signal_number < 65 ? sigabbrev_np((int)signal_number) : NULL;
-    if (signal_number && name)
+    if (atomic_load_explicit(&header->ended_ns, memory_order_acquire))
+        snprintf(ring->cause, sizeof ring->cause, "the program ended");
+    else if (signal_number && name)
         snprintf(ring->cause, sizeof ring->cause, "killed by SIG%s", name);
     else if (memcmp(boot, header->boot_id, sizeof boot) != 0)
         snprintf(ring->cause, sizeof ring->cause, "the machine restarted");
     else
         snprintf(ring->cause, sizeof ring->cause, "killed, or ended without a word");
-    ring->fate = (struct fg_fate){
-        .is_over = true, .last_ns = fg_ring_last_alive_ns(&ring->view), .cause = ring->cause};
+    ring->fate = (struct fg_fate){.is_over = true,
+                                  .last_ns = fg_ring_last_alive_ns(&ring->view),
+                                  .cause = ring->cause,
+                                  .is_recovered = true};
 }
 
 static bool is_alive(const struct fg_recovery *recovery)

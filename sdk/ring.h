@@ -71,7 +71,9 @@ struct fg_ring_header {
     _Atomic uint64_t sequence; /* of exports */
     _Atomic uint64_t dropped_full;
     _Atomic uint64_t dropped_refused;
-    uint8_t reserved[4096 - 160];
+    uint64_t heartbeat_ns;     /* an idle process exports at least so often; 0: no promise */
+    _Atomic uint64_t ended_ns; /* when the program stopped tracing in good order; 0: it did not */
+    uint8_t reserved[4096 - 176];
 };
 static_assert(sizeof(struct fg_ring_header) == FG_RING_SCOPES_OFFSET, "no padding");
 

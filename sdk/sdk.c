@@ -225,6 +225,8 @@ static int fill_header(const struct fg_settings *settings, uint8_t *ring)
     header->pid = fg_guest_pid();
     header->started_ns = fg_env_wall_ns(fg_env_real());
     fg_guest_boot_id(header->boot_id);
+    header->heartbeat_ns = settings->heartbeat_ns;
+    atomic_store(&header->ended_ns, 0);
     memcpy(header->instance_id, settings->instance_id, sizeof header->instance_id);
     atomic_store(&header->alive_ns, header->started_ns);
     fg_tracers_attach(header);

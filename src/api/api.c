@@ -131,6 +131,8 @@ int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
     if (r == 0)
         r = fg_slots_new(&api->slots);
     if (r == 0)
+        r = fg_instances_new(FG_INSTANCES_MAX, &api->instances);
+    if (r == 0)
         r = fg_workers_new("read", options->worker_count, READERS_QUEUE_MAX, &api->readers);
     if (r == 0)
         r = fg_workers_new("job", LONG_JOBS_MAX, LONG_JOBS_MAX, &api->long_jobs);
@@ -156,6 +158,7 @@ void fg_api_free(struct fg_api *api)
     fg_workers_free(api->long_jobs);
     fg_workers_free(api->admin);
     fg_workers_free(api->tails);
+    fg_instances_free(api->instances);
     for (unsigned i = 0; i < api->loop_count; i++) {
         fg_intake_free(&api->loops[i].intake);
         fg_builder_free(api->loops[i].builder);

@@ -93,6 +93,9 @@ void fg_handle_export(struct fg_exchange *exchange);
 /* tail.c */
 void fg_handle_tail(struct fg_exchange *exchange);
 
+/* instances_route.c */
+void fg_handle_instances(struct fg_exchange *exchange);
+
 /* operate.c */
 void fg_handle_health(struct fg_exchange *exchange);
 void fg_handle_ready(struct fg_exchange *exchange);

@@ -24,6 +24,7 @@ struct ingest {
     uint64_t rejected_spans; /* partial success */
     bool has_stored;         /* other spans were taken */
     struct fg_slice message; /* why */
+    struct fg_intake_notes notes;
 };
 
 typedef int (*decode_fn)(struct fg_slice body, const struct fg_otlp_visitor *visitor, void *arg,
@@ -101,6 +102,7 @@ static void answer_success(struct ingest *ingest)
 {
     struct fg_exchange *exchange = ingest->exchange;
     uint64_t now_ns = fg_env_mono_ns(exchange->api->env);
+    fg_intake_notes_apply(&ingest->notes, exchange->api->instances, exchange->request->received_ns);
     fg_latency_add(&exchange->loop->counters.ingest_seconds, now_ns - exchange->begin_mono_ns);
     if (ingest->protocol == FG_INGEST_OTLP_GRPC) {
         answer_grpc(ingest);
@@ -194,13 +196,15 @@ static void take_spans(struct fg_exchange *exchange, enum fg_ingest_protocol pro
 {
     struct fg_loop *loop = exchange->loop;
     struct fg_wire_error error = {""};
-    const struct fg_intake_rules rules = {.redact = loop->settings->redact,
-                                          .retention_age_ns = loop->settings->retention_age_ns};
     struct ingest *ingest = fg_arena_calloc(exchange->request->arena, 1, sizeof *ingest);
     if (!ingest) {
         refuse_error(exchange, FG_ENOMEM);
         return;
     }
+    ingest->notes.arena = exchange->request->arena;
+    const struct fg_intake_rules rules = {.redact = loop->settings->redact,
+                                          .retention_age_ns = loop->settings->retention_age_ns,
+                                          .notes = &ingest->notes};
     ingest->exchange = exchange;
     ingest->protocol = protocol;
     fg_intake_begin(&loop->intake, &rules, exchange->request->received_ns);

@@ -5,6 +5,8 @@
 #include "state.h"
 #include "store/store.h"
 
+#define NOTES_BYTES_MAX ((size_t)64 << 10)
+
 struct injection {
     struct fg_append append;
     struct fg_api *api;
@@ -49,16 +51,23 @@ int fg_api_inject(struct fg_api *api, struct fg_slice request, uint64_t *ret_rej
     int r = fg_loop_refresh(api, loop);
     if (r < 0)
         return r;
+    uint64_t now_ns = fg_env_wall_ns(api->env);
+    struct fg_arena arena;
+    struct fg_intake_notes notes = {.arena = &arena};
     const struct fg_intake_rules rules = {.redact = loop->settings->redact,
-                                          .retention_age_ns = loop->settings->retention_age_ns};
-    fg_intake_begin(&loop->intake, &rules, fg_env_wall_ns(api->env));
+                                          .retention_age_ns = loop->settings->retention_age_ns,
+                                          .notes = &notes};
+    fg_arena_init(&arena, NOTES_BYTES_MAX);
+    fg_intake_begin(&loop->intake, &rules, now_ns);
     r = fg_otlp_decode_traces(request, &fg_intake_visitor, &loop->intake, &error);
     if (r == 0 && loop->intake.counts.accepted_spans)
         r = store_and_wait(api, loop, request);
-    if (r < 0)
-        return r;
     /* Counted once it is there, since a request that is refused comes again. */
-    fg_count_intake(&loop->counters, FG_INGEST_RECORDER, &loop->intake.counts);
-    *ret_rejected_spans = fg_intake_rejected(&loop->intake.counts);
-    return 0;
+    if (r == 0) {
+        fg_intake_notes_apply(&notes, api->instances, now_ns);
+        fg_count_intake(&loop->counters, FG_INGEST_RECORDER, &loop->intake.counts);
+        *ret_rejected_spans = fg_intake_rejected(&loop->intake.counts);
+    }
+    fg_arena_free(&arena);
+    return r;
 }

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/units.h"
 #include "base/utf8.h"
+#include "export_scope.h"
 #include "redact/redact.h"
 #include "value_clean.h"
 
@@ -125,21 +126,21 @@ static struct fg_value typed(const struct fg_otlp_value *value)
     return (struct fg_value){.type = FG_VALUE_EMPTY};
 }
 
-typedef int (*append_fn)(struct fg_builder *builder, struct fg_slice key,
-                         const struct fg_value *value);
+#define DENIED 1
 
-/* The way of every attribute: denied keys end here, texts are cleaned, the rest is appended. */
-static int attribute(struct fg_intake *intake, append_fn append, uint16_t *marks,
-                     struct fg_slice key, const struct fg_otlp_value *value)
+/* The way of every attribute: denied keys end here, texts are cleaned. Returns 0 with what is to be
+ * appended, DENIED, or an error. */
+static int prepare(struct fg_intake *intake, uint16_t *marks, const struct fg_otlp_value *value,
+                   struct fg_slice *key, struct fg_value *ret_value)
 {
-    if (fg_redact_denies(intake->rules.redact, key)) {
+    if (fg_redact_denies(intake->rules.redact, *key)) {
         intake->counts.redacted_attributes++;
         *marks |= FG_MARK_REDACTED;
-        return 0;
+        return DENIED;
     }
     struct fg_otlp_value cleaned = *value;
     struct fg_value_changes changes = {0};
-    int r = clean(intake, key, marks, &key);
+    int r = clean(intake, *key, marks, key);
     if (r == 0 && fg_value_type_is_bytes((uint8_t)typed(value).type))
         r = fg_value_clean(intake->rules.redact, value, &intake->scratch, &changes, &cleaned);
     if (r < 0)
@@ -148,8 +149,19 @@ static int attribute(struct fg_intake *intake, append_fn append, uint16_t *marks
     intake->counts.replaced_texts += changes.text;
     *marks |= (uint16_t)((changes.denied_count ? FG_MARK_REDACTED : 0) |
                          (changes.text ? FG_MARK_INVALID_TEXT : 0));
-    struct fg_value stored = typed(&cleaned);
-    return append(intake->builder, key, &stored);
+    *ret_value = typed(&cleaned);
+    return 0;
+}
+
+typedef int (*append_fn)(struct fg_builder *builder, struct fg_slice key,
+                         const struct fg_value *value);
+
+static int attribute(struct fg_intake *intake, append_fn append, uint16_t *marks,
+                     struct fg_slice key, const struct fg_otlp_value *value)
+{
+    struct fg_value stored;
+    int r = prepare(intake, marks, value, &key, &stored);
+    return r == 0 ? append(intake->builder, key, &stored) : r == DENIED ? 0 : r;
 }
 
 static int resource_begin(void *arg, const struct fg_otlp_resource *resource)
@@ -157,13 +169,19 @@ static int resource_begin(void *arg, const struct fg_otlp_resource *resource)
     struct fg_intake *intake = arg;
     intake->resource = *resource;
     intake->resource_marks = 0;
+    intake->sender = (struct fg_instance_note){.pid = 0};
     return fg_builder_resource_begin(intake->builder);
 }
 
 static int resource_attribute(void *arg, struct fg_slice key, const struct fg_otlp_value *value)
 {
     struct fg_intake *intake = arg;
-    return attribute(intake, fg_builder_resource_attr, &intake->resource_marks, key, value);
+    struct fg_value stored;
+    int r = prepare(intake, &intake->resource_marks, value, &key, &stored);
+    if (r != 0)
+        return r == DENIED ? 0 : r;
+    fg_export_scope_resource(intake, key, &stored);
+    return fg_builder_resource_attr(intake->builder, key, &stored);
 }
 
 static int resource_end(void *arg)
@@ -184,19 +202,27 @@ static int scope_begin(void *arg, const struct fg_otlp_scope *scope)
     struct fg_intake *intake = arg;
     intake->scope = *scope;
     intake->scope_marks = 0;
+    fg_export_scope_begin(intake, scope->name);
     return fg_builder_scope_begin(intake->builder);
 }
 
 static int scope_attribute(void *arg, struct fg_slice key, const struct fg_otlp_value *value)
 {
     struct fg_intake *intake = arg;
-    return attribute(intake, fg_builder_scope_attr, &intake->scope_marks, key, value);
+    struct fg_value stored;
+    int r = prepare(intake, &intake->scope_marks, value, &key, &stored);
+    if (r != 0)
+        return r == DENIED ? 0 : r;
+    if (fg_export_scope_take(intake, key, &stored))
+        return 0;
+    return fg_builder_scope_attr(intake->builder, key, &stored);
 }
 
 static int scope_end(void *arg)
 {
     struct fg_intake *intake = arg;
     struct fg_slice name, version, schema_url;
+    fg_export_scope_end(intake);
     int r = clean(intake, intake->scope.name, &intake->scope_marks, &name);
     if (r == 0)
         r = clean(intake, intake->scope.version, &intake->scope_marks, &version);

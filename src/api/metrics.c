@@ -116,6 +116,44 @@ static void write_ingest(const struct fg_api *api, struct fg_buffer *buffer)
     write_histogram(api, buffer);
 }
 
+static bool count_state(void *arg, const struct fg_instance *instance, enum fg_instance_state state)
+{
+    uint64_t *counts = arg;
+    (void)instance;
+    counts[state]++;
+    return true;
+}
+
+/* What senders tell of themselves. */
+static void write_instances(struct fg_api *api, struct fg_buffer *buffer)
+{
+    static const struct fg_instance_filter all = {.to_ns = UINT64_MAX};
+    uint64_t counts[FG_INSTANCE_STATE_COUNT] = {0};
+    struct fg_instance_totals totals;
+    fg_instances_list(api->instances, &all, fg_env_wall_ns(api->env), count_state, counts);
+    fg_instances_totals(api->instances, &totals);
+    struct fg_metric states =
+        fg_metric_family(buffer, "filigree_instances", FG_METRIC_GAUGE,
+                         "Processes with libfiligree that were heard since the start, by state.");
+    for (int i = 0; i < FG_INSTANCE_STATE_COUNT; i++) {
+        fg_metric_begin(&states, "");
+        fg_metric_label(&states, "state", fg_instance_state_name((enum fg_instance_state)i));
+        fg_metric_uint(&states, counts[i]);
+    }
+    struct fg_metric lost = fg_metric_family(
+        buffer, "filigree_instance_lost_total", FG_METRIC_COUNTER,
+        "What processes sent in vain: exports that never came here, spans that had no room in the "
+        "process, spans that a server refused.");
+    for (int i = 0; i < FG_LOSS_KIND_COUNT; i++) {
+        fg_metric_begin(&lost, "");
+        fg_metric_label(&lost, "kind", fg_loss_kind_name((enum fg_loss_kind)i));
+        fg_metric_uint(&lost, totals.lost[i]);
+    }
+    fg_metric_single(buffer, "filigree_instances_forgotten_total", FG_METRIC_COUNTER,
+                     "Processes that are known no more, since others were heard later.",
+                     totals.forgotten);
+}
+
 /* -- Numbers that stand alone
  * ----------------------------------------------------------------------
  */
@@ -352,6 +390,7 @@ void fg_metrics_write(struct fg_api *api, struct fg_buffer *buffer)
     write_ingest(api, buffer);
     for (EACH(api_singles, i))
         write_single(buffer, &api_singles[i], fg_total(api, api_singles[i].offset));
+    write_instances(api, buffer);
     write_requests(api, buffer);
     if (server)
         write_net(fg_server_counters(server), buffer);

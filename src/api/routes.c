@@ -47,6 +47,8 @@ static const struct fg_route routes[] = {
      .needs_store = true, .handle = fg_handle_keys},
     {FG_ROUTE(GET, "/api/v1/values", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_values},
+    {FG_ROUTE(GET, "/api/v1/instances", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .handle = fg_handle_instances},
     {FG_ROUTE(GET, "/api/v1/tail", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_tail},
     {FG_ROUTE(GET, "/api/v1/export", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,

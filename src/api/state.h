@@ -47,7 +47,9 @@ struct fg_api {
     struct fg_settings *settings; /* a reference */
     _Atomic unsigned settings_version;
 
-    struct fg_slots *slots;       /* the order of services; guards itself */
+    struct fg_slots *slots;         /* the order of services; guards itself */
+    struct fg_instances *instances; /* what senders tell of themselves */
+
     struct fg_workers *readers;   /* look-ups and searches */
     struct fg_workers *long_jobs; /* exports, as fast as their readers read */
     struct fg_workers *admin;     /* seals, merges, backups, erasures */

@@ -19,7 +19,7 @@ static void read_whole(const uint8_t *ring, size_t size)
         return;
     if (fg_parcel_new(&parcel) < 0)
         abort();
-    struct fg_fate fate = {true, fg_ring_last_alive_ns(&view), "fuzz"};
+    struct fg_fate fate = {true, fg_ring_last_alive_ns(&view), "fuzz", true};
     fg_parcel_reset(parcel, &view, &rules);
     for (uint32_t name = 1; name <= view.slot_count; name++) {
         enum fg_slot_phase phase = fg_ring_phase(&view, name);

@@ -287,9 +287,10 @@ def case_next_start_recovers():
         other = environment(http_endpoint(server), folder, OTEL_SERVICE_NAME="another")
         run("spans", 1, env=other)
         assert server.spans(wanted) == [] and len(os.listdir(folder)) == 1
-        said, _ = run("spans", 1, env=environment(http_endpoint(server), folder))
+        said, trouble = run("spans", 1, env=environment(http_endpoint(server), folder))
+        assert numbers(said)["recovered"] == 1, (said, trouble, os.listdir(folder))
         (span,) = server.spans(wanted)
-        assert "interrupted" in json.dumps(attributes(span)["filigree.marks"]) and numbers(said)["recovered"] == 1, (span, said)
+        assert "interrupted" in json.dumps(attributes(span)["filigree.marks"]), span
         assert os.listdir(folder) == []
 
 

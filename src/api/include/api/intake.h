@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "span/builder.h"
+#include "store/instances.h"
 #include "wire/otlp.h"
 
 struct fg_redact;
@@ -41,9 +42,26 @@ struct fg_intake_counts {
     uint64_t open_spans;
 };
 
+/* What exporters told of themselves in one request, in the order in which it came. */
+#define FG_INTAKE_NOTES_MAX 512u
+struct fg_intake_note {
+    struct fg_instance_note note;
+    struct fg_intake_note *next;
+};
+struct fg_intake_notes {
+    struct fg_arena *arena; /* borrowed: of the request */
+    struct fg_intake_note *first, *last;
+    uint32_t count;
+    uint32_t dropped; /* had no room */
+};
+/* Once the request is durable: before that it may come again. */
+void fg_intake_notes_apply(const struct fg_intake_notes *notes, struct fg_instances *instances,
+                           uint64_t now_ns);
+
 struct fg_intake_rules {
     const struct fg_redact *redact; /* borrowed; may be NULL */
     uint64_t retention_age_ns;      /* 0: for ever */
+    struct fg_intake_notes *notes;  /* borrowed; NULL: nobody wants them */
 };
 
 struct fg_intake {
@@ -63,6 +81,9 @@ struct fg_intake {
     struct fg_span span;
     uint32_t resource_id, scope_id;
     uint16_t resource_marks, scope_marks; /* for the spans below them */
+    struct fg_instance_note sender;       /* what the resource says of who sends */
+    struct fg_instance_note note;         /* what the scope `filigree.export` adds to it */
+    bool is_export_scope;
 };
 
 /* The arg of its calls is a struct fg_intake. They return FG_ENOMEM, FG_ELIMIT (the builder is
