@@ -43,6 +43,7 @@ struct fg_config {
     uint64_t head_size_max, head_age_ns_max;
     uint64_t cache_size_max, queue_size_max;
     uint64_t merge_rate_bytes, reserve_bytes;
+    uint64_t state_size_max, wal_hold_bytes_max;
     double price_per_gb_month;
     uint64_t log_level;  /* enum fg_log_level */
     uint64_t log_format; /* 0 text, 1 json */

@@ -73,6 +73,8 @@ static void open_store(void *arg)
     options.append_queue_bytes_max = config->queue_size_max;
     options.merge_rate_bytes = config->merge_rate_bytes;
     options.reserve_bytes = config->reserve_bytes;
+    options.state_size_max = config->state_size_max;
+    options.wal_hold_bytes_max = config->wal_hold_bytes_max;
     options.retention = fg_serve_retention(config);
     options.on_event = on_event;
     struct fg_store *store = NULL;

@@ -26,6 +26,7 @@ struct fg_blocks_put {
     const struct fg_blocks_rows *rows; /* in the order in which they came */
     size_t count;
     uint64_t sequence_begin, sequence_end; /* of the WAL */
+    uint64_t hold; /* epochs of records from here on are remembered; 0: from sequence_end on */
 };
 
 /* Rows that belong to the answer: batch's rows [row_begin, row_end). Valid during the call, or
@@ -45,9 +46,11 @@ struct fg_blocks_log {
 
 struct fg_blocks_ops {
     void (*log)(struct fg_blocks *blocks, struct fg_blocks_log *ret_log);
-    /* Makes durable that records from first_sequence on carry a new epoch. FG_ELIMIT: there are too
-     * many since the checkpoint; put() what there is first. */
-    int (*epoch_raise)(struct fg_blocks *blocks, uint64_t first_sequence, uint64_t *ret_epoch);
+    /* Makes durable that records from first_sequence on carry a new epoch. Those of records from
+     * hold on stay; 0: from the checkpoint on. FG_ELIMIT: there are too many since; put() what
+     * there is first, or hold less. */
+    int (*epoch_raise)(struct fg_blocks *blocks, uint64_t first_sequence, uint64_t hold,
+                       uint64_t *ret_epoch);
 
     /* Makes the rows durable and moves the checkpoint to sequence_end in the same step; views that
      * are taken after it have both. FG_ENOSPACE and FG_ENOMEM: nothing happened, try again later.

@@ -1,4 +1,5 @@
 /* Looking after a store: settling, erasing, copying, what fills the disk. */
+#include "consume.h"
 #include "store_internal.h"
 
 #include "base/limits.h"
@@ -32,7 +33,8 @@ static int seal_up_to(struct fg_store *store, uint64_t sequence)
             return r;
         store->blocks->ops->log(store->blocks, &log);
         if (log.checkpoint >= sequence) {
-            fg_wal_recycle(store->wal, log.checkpoint);
+            fg_consumers_wait(store, log.checkpoint);
+            fg_consumers_recycle(store, log.checkpoint);
             return 0;
         }
         fg_mutex_lock(&store->lock);

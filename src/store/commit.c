@@ -12,6 +12,7 @@
  * that senders are slowed before they have to be refused (slow_down()). When it is full, memory is
  * what lacks, and the commit waits for the seal: kinder than to send its senders away for a second.
  * They are told to come back when it takes longer, or when the queue is full too. */
+#include "consume.h"
 #include "store_internal.h"
 
 #include "base/limits.h"
@@ -191,6 +192,7 @@ static void publish(struct fg_store *store, const struct commit *commit)
     atomic_store(&store->active_bytes, fg_head_info(store->active).size_bytes);
     atomic_fetch_add(&store->counters.appended_spans, spans);
     atomic_fetch_add(&store->counters.appended_requests, i);
+    fg_consumers_wake(store);
 }
 
 /* What was not written was not acknowledged: a sender that tries again is no retry. */

@@ -1,5 +1,6 @@
 /* Maintenance: room on the disk, and the upkeep of the blocks. Its thread is not the sealer's, so
  * that a merge of minutes never holds up a seal. */
+#include "consume.h"
 #include "store_internal.h"
 
 #include "base/limits.h"
@@ -28,6 +29,7 @@ void fg_store_refuse_for_space(struct fg_store *store)
                    "the disk of %s is full: new spans are refused until there is room again; free "
                    "space, or shorten retention-age or retention-size",
                    store->options.path);
+    fg_consumers_let_go(store, atomic_load(&store->sealed_sequence));
 }
 
 /* Between taking and refusing, as the disk's room says. Where there is no reserve the test is

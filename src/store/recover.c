@@ -13,6 +13,7 @@
  * better served by a store that runs, says what it lost and keeps the damaged file (as
  * NNNNNNNN.wal.damaged, once its readable records are sealed) than by one that stands still; what
  * is lost is lost either way. */
+#include "consume.h"
 #include "store_internal.h"
 
 #include <stdio.h>
@@ -93,6 +94,7 @@ static int replay(struct fg_store *store, struct recovery *recovery, struct fg_w
                                    .folder = store->options.path,
                                    .store_id = log.store_id,
                                    .checkpoint = log.checkpoint,
+                                   .hold = fg_consumers_floor(store, log.checkpoint),
                                    .epochs = log.epochs,
                                    .epoch_count = log.epoch_count,
                                    .record = on_record,
@@ -114,18 +116,21 @@ static int new_head(struct fg_store *store, uint64_t sequence)
     return 0;
 }
 
-/* Where there is no room for one more epoch, what was recovered is sealed here and now: then the
- * older ones can be forgotten. */
+/* Where there is no room for one more epoch, what was recovered is sealed here and now, and the log
+ * is let go for consumers that are behind: then the older ones can be forgotten. */
 static int raise_epoch(struct fg_store *store, uint64_t sequence, uint64_t *ret_epoch)
 {
     struct fg_blocks *blocks = store->blocks;
-    int r = blocks->ops->epoch_raise(blocks, sequence, ret_epoch);
+    uint64_t hold = fg_consumers_floor(store, sequence);
+    int r = blocks->ops->epoch_raise(blocks, sequence, hold, ret_epoch);
     if (r != FG_ELIMIT)
         return r;
+    uint64_t sealed = fg_head_info(store->active).sequence_end;
+    fg_consumers_let_go(store, sealed);
     r = fg_seal_head(store, store->active);
     if (r == 0)
-        r = new_head(store, fg_head_info(store->active).sequence_end);
-    return r < 0 ? r : blocks->ops->epoch_raise(blocks, sequence, ret_epoch);
+        r = new_head(store, sealed);
+    return r < 0 ? r : blocks->ops->epoch_raise(blocks, sequence, 0, ret_epoch);
 }
 
 static int open_log(struct fg_store *store, const struct fg_wal_end *end)
@@ -152,11 +157,17 @@ int fg_recover(struct fg_store *store, struct fg_arena *arena, const char **ret_
     store->blocks->ops->log(store->blocks, &log);
     int r = new_head(store, log.checkpoint);
     if (r == 0)
+        r = fg_consumers_open(store);
+    if (r == 0)
         r = replay(store, &recovery, end);
     if (r == 0 && !store->options.read_only)
         r = open_log(store, end);
-    if (r == 0)
+    if (r == 0) {
+        uint64_t begin = fg_head_info(store->active).sequence_begin;
+        atomic_store(&store->sealed_sequence, begin);
+        fg_consumers_start(store, begin, end->next_sequence);
         atomic_store(&store->active_bytes, fg_head_info(store->active).size_bytes);
+    }
     if (r == 0 && end->cut_bytes)
         fg_store_event(&store->options, FG_LOG_INFO,
                        "the log's last %llu bytes had not been acknowledged and were cut",

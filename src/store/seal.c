@@ -10,6 +10,7 @@
  * A disk that is full, or memory that lacks, leaves the head where it is: it is tried again every
  * second, and when the active head is full as well appends wait. Any other failure is final, since
  * what the manifest on disk says is not known; rows stay readable from the head. */
+#include "consume.h"
 #include "store_internal.h"
 
 #include "base/limits.h"
@@ -32,7 +33,8 @@ int fg_seal_head(struct fg_store *store, struct fg_head *head)
     struct fg_blocks_put put = {.rows = rows,
                                 .count = info.entry_count,
                                 .sequence_begin = info.sequence_begin,
-                                .sequence_end = info.sequence_end};
+                                .sequence_end = info.sequence_end,
+                                .hold = fg_consumers_floor(store, info.sequence_end)};
     int r = store->blocks->ops->put(store->blocks, &put);
     if (r == FG_ENOSPACE && fg_space_release(&store->space))
         r = store->blocks->ops->put(store->blocks, &put);
@@ -51,7 +53,9 @@ static void retire_head(struct fg_store *store)
     fg_mutex_unlock(&store->lock);
     fg_head_unref(head);
     atomic_store(&store->is_sealing, false);
-    fg_wal_recycle(store->wal, sequence_end);
+    atomic_store(&store->sealed_sequence, sequence_end);
+    fg_consumers_look(store, sequence_end);
+    fg_consumers_recycle(store, sequence_end);
     atomic_fetch_add(&store->counters.seals, 1);
 }
 

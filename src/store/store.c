@@ -1,5 +1,6 @@
 /* Opening, closing, counters, and the steps of a manual store. */
 #include "base/limits.h"
+#include "consume.h"
 #include "local/local.h"
 #include "store_internal.h"
 
@@ -18,6 +19,7 @@ struct fg_store_options fg_store_options_default(struct fg_env *env, const char 
         .append_queue_bytes_max = FG_APPEND_QUEUE_BYTES_MAX,
         .merge_rate_bytes = FG_MERGE_RATE_BYTES,
         .reserve_bytes = FG_RESERVE_BYTES,
+        .wal_hold_bytes_max = FG_WAL_HOLD_BYTES_MAX,
         .retention = {.age_ns = 0, .bytes_max = 0, .pinned_bytes_max = FG_PINNED_BYTES_MAX},
     };
 }
@@ -167,7 +169,9 @@ static struct fg_store *store_new(const struct fg_store_options *options)
     fg_mutex_init(&store->job_lock, FG_RANK_STORE_JOB);
     fg_mutex_init(&store->lock, FG_RANK_STORE);
     fg_mutex_init(&store->queue_lock, FG_RANK_WAL);
+    fg_mutex_init(&store->consume_lock, FG_RANK_CONSUME);
     fg_mutex_init(&store->wake_lock, FG_RANK_LEAF);
+    fg_cond_init(&store->consume_changed);
     fg_cond_init(&store->changed);
     fg_cond_init(&store->queue_changed);
     fg_cond_init(&store->wake);
@@ -183,18 +187,34 @@ static void store_free(struct fg_store *store)
         store->blocks->ops->close(store->blocks);
     fg_wal_codec_free(store->codec);
     fg_retries_free(store->retries);
+    fg_state_close(store->keyed_state);
+    fg_consumers_free(store);
     fg_space_free(&store->space);
     fg_file_close(store->folder_lock);
     fg_mutex_destroy(&store->job_lock);
     fg_mutex_destroy(&store->lock);
     fg_mutex_destroy(&store->queue_lock);
+    fg_mutex_destroy(&store->consume_lock);
     fg_mutex_destroy(&store->wake_lock);
+    fg_cond_destroy(&store->consume_changed);
     fg_cond_destroy(&store->changed);
     fg_cond_destroy(&store->queue_changed);
     fg_cond_destroy(&store->wake);
     free(store->commit_slices);
     free((char *)(uintptr_t)store->options.path);
     free(store);
+}
+
+/* A tool that only reads a folder does without what is not there. */
+static int open_state(struct fg_store *store, struct fg_arena *arena, const char **ret_message)
+{
+    const struct fg_state_options options = {.folder = store->options.path,
+                                             .size_max = store->options.state_size_max,
+                                             .read_only = store->options.read_only};
+    if (!options.size_max)
+        return 0;
+    int r = fg_state_open(&options, arena, ret_message, &store->keyed_state);
+    return r == FG_ENOTFOUND && options.read_only ? 0 : r;
 }
 
 static int open_store(struct fg_store *store, struct fg_arena *arena, const char **ret_message)
@@ -218,6 +238,9 @@ static int open_store(struct fg_store *store, struct fg_arena *arena, const char
     if (r < 0)
         return r;
     store->blocks = &local->blocks;
+    r = open_state(store, arena, ret_message);
+    if (r < 0)
+        return r;
     r = fg_recover(store, arena, ret_message);
     if (r < 0)
         return r;

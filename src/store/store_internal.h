@@ -5,8 +5,9 @@
  * maintenance (maintain.c) runs the blocks' upkeep, so that a long merge never holds up a seal. A
  * manual store has none of them and fg_store_step() does a piece of the same work.
  *
- * Locks, in the order in which they may nest: job_lock (FG_RANK_STORE_JOB), the blocks' own, lock
- * (FG_RANK_STORE), queue_lock (FG_RANK_WAL), wake_lock (FG_RANK_LEAF). */
+ * Locks, in the order in which they may nest: job_lock (FG_RANK_STORE_JOB), the blocks' own,
+ * consume_lock (FG_RANK_CONSUME), lock (FG_RANK_STORE), queue_lock (FG_RANK_WAL), wake_lock
+ * (FG_RANK_LEAF). */
 #pragma once
 
 #include "blocks.h"
@@ -18,6 +19,9 @@
 #include "wal.h"
 
 #include <stdatomic.h>
+
+struct fg_consumer;
+struct fg_state;
 
 struct fg_store {
     struct fg_store_options options; /* path is the store's own copy */
@@ -55,6 +59,16 @@ struct fg_store {
     struct fg_slice *commit_slices; /* the committer's */
     size_t commit_slice_capacity;
     uint64_t blocked_mono_ns; /* the committer's: since when both heads are full; 0: they are not */
+
+    /* The keyed state, and who makes it of the log (consume.h). */
+    struct fg_state *keyed_state; /* NULL: none */
+    struct fg_consumer *consumers;
+    size_t consumer_count;
+    struct fg_mutex consume_lock;
+    struct fg_cond consume_changed;
+    atomic_uint consume_waiters;
+    atomic_bool is_consume_ending;
+    atomic_uint_fast64_t sealed_sequence; /* records below it are in the blocks */
 
     struct fg_mutex wake_lock; /* the sealer and maintenance sleep on it */
     struct fg_cond wake;

@@ -50,6 +50,9 @@ struct fg_wal_replay {
     const char *folder; /* the store's */
     uint64_t store_id;
     uint64_t checkpoint;
+    uint64_t hold;  /* files with records from here on are not free, though they are not replayed;
+                       0: from the checkpoint on */
+    bool is_in_use; /* by the server that reads: files may come and go meanwhile */
     const struct fg_wal_epoch *epochs;
     uint32_t epoch_count;
     /* Each record from the checkpoint on, in sequence. Non-zero ends it and is the result. */
@@ -69,7 +72,8 @@ struct fg_wal_end {
     uint32_t file_count;
     struct fg_wal_file_state {
         uint64_t number, size;
-        uint64_t sequence_end; /* of its records to replay, exclusive; 0: none, it can be reused */
+        uint64_t sequence_end; /* of its records to replay or to hold, exclusive; 0: none, it can be
+                                  reused */
         bool is_damaged;
     } files[FG_WAL_FILES_MAX];
 };
@@ -109,6 +113,9 @@ FG_MUST_CHECK int fg_wal_prepare(struct fg_wal *wal, bool *ret_did);
 /* Files whose records all lie below checkpoint can be reused. A damaged one is kept as
  * NNNNNNNN.wal.damaged instead. */
 void fg_wal_recycle(struct fg_wal *wal, uint64_t checkpoint);
+
+/* Bytes of files whose records all lie below checkpoint, and that are not free. */
+uint64_t fg_wal_held_bytes(struct fg_wal *wal, uint64_t checkpoint);
 
 /* The next group begins in another file. From now on until fg_wal_wipe() files are removed once
  * their records are sealed, not reused, and the next file is full of zeros: so that no old byte

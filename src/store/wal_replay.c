@@ -134,10 +134,15 @@ static uint64_t epoch_of(const struct fg_wal_replay *replay, uint64_t sequence)
     return epoch;
 }
 
+static uint64_t hold_of(const struct fg_wal_replay *replay)
+{
+    return replay->hold && replay->hold < replay->checkpoint ? replay->hold : replay->checkpoint;
+}
+
 static bool is_live(const struct fg_wal_replay *replay, const struct fg_wal_group *group)
 {
     return group->store_id == replay->store_id &&
-           group->first_sequence + group->record_count > replay->checkpoint &&
+           group->first_sequence + group->record_count > hold_of(replay) &&
            group->epoch == epoch_of(replay, group->first_sequence);
 }
 
@@ -166,6 +171,8 @@ static uint64_t round_up(uint64_t size)
 static int find_groups(struct replayer *replayer, uint32_t index)
 {
     int r = open_file(replayer, index);
+    if (r == FG_ENOTFOUND && replayer->replay->is_in_use)
+        return 0;
     uint64_t size = replayer->end->files[index].size;
     uint64_t offset = 0;
     while (r == 0 && size >= FG_WAL_GROUP_HEADER_SIZE &&
@@ -275,8 +282,12 @@ static int take_group(struct replayer *replayer, const struct found *found, bool
     const struct fg_wal_group *group = &found->group;
     uint64_t first = group->first_sequence, after = first + group->record_count;
     bool is_synced = first < replayer->synced_sequence;
-    if (after <= end->next_sequence)
-        return 0; /* twice: a copied file */
+    if (after <= end->next_sequence) { /* held, or there twice: a copied file */
+        struct fg_wal_file_state *file = &end->files[found->file];
+        if (file->sequence_end < after)
+            file->sequence_end = after;
+        return 0;
+    }
     if (first > end->next_sequence && end->next_sequence >= replayer->synced_sequence) {
         *ret_is_end = true;
         return 0;

@@ -499,6 +499,17 @@ int fg_wal_wipe(struct fg_wal *wal)
     return r == 0 ? remove_damaged(wal) : r;
 }
 
+uint64_t fg_wal_held_bytes(struct fg_wal *wal, uint64_t checkpoint)
+{
+    uint64_t bytes = 0;
+    fg_mutex_lock(&wal->lock);
+    for (size_t i = 0; i < wal->file_count; i++)
+        if (wal->files[i].sequence_end && wal->files[i].sequence_end <= checkpoint)
+            bytes += wal->files[i].size;
+    fg_mutex_unlock(&wal->lock);
+    return bytes;
+}
+
 void fg_wal_counters(struct fg_wal *wal, struct fg_wal_counters *ret_counters)
 {
     fg_mutex_lock(&wal->lock);

@@ -133,14 +133,17 @@ static int check_ids(const struct fg_manifest *manifest)
     return r;
 }
 
-/* Epochs whose records all lie below the checkpoint are forgotten. */
+/* Epochs whose records nobody needs any more are forgotten. An edit that is of segments alone does
+ * not know. */
 static int apply_epochs(const struct fg_manifest *old, const struct fg_manifest_edit *edit,
                         struct fg_manifest *new)
 {
+    bool is_of_log = edit->checkpoint || edit->epoch.epoch;
+    uint64_t passed = edit->hold && edit->hold < new->checkpoint ? edit->hold : new->checkpoint;
     for (uint32_t i = 0; i < old->epoch_count; i++) {
-        bool is_passed = i + 1 < old->epoch_count
-                             ? old->epochs[i + 1].first_sequence <= new->checkpoint
-                             : edit->epoch.epoch && edit->epoch.first_sequence <= new->checkpoint;
+        bool is_last = i + 1 == old->epoch_count;
+        bool is_passed = is_last ? edit->epoch.epoch && edit->epoch.first_sequence <= passed
+                                 : is_of_log && old->epochs[i + 1].first_sequence <= passed;
         if (!is_passed)
             new->epochs[new->epoch_count++] = old->epochs[i];
     }

@@ -34,7 +34,7 @@ struct fg_manifest {
     uint64_t checkpoint;  /* the WAL's records below it are in segments */
     uint64_t next_id;     /* of segments and rollups */
     uint32_t epoch_count;
-    struct fg_wal_epoch epochs[FG_WAL_EPOCHS_MAX]; /* rising; the first covers checkpoint */
+    struct fg_wal_epoch epochs[FG_WAL_EPOCHS_MAX]; /* rising; the first is at or below checkpoint */
     struct fg_manifest_segment *segments;          /* by tenant, day, id */
     size_t segment_count;
     struct fg_manifest_rollup *rollups;
@@ -53,8 +53,10 @@ struct fg_manifest_edit {
     size_t remove_rollup_count;
     uint64_t checkpoint; /* 0: as it is; never goes back */
     uint64_t next_id;    /* at least this */
-    /* A new epoch from here on; {0, 0}: none. Epochs that the checkpoint has passed are dropped. */
+    /* A new epoch from here on; {0, 0}: none. Epochs that the checkpoint, and hold where it is not
+     * 0, have passed are dropped. */
     struct fg_wal_epoch epoch;
+    uint64_t hold;
 };
 
 /* Empty, with an id of its own and epoch 1 from sequence 1. */

@@ -13,13 +13,15 @@ static void get_log(struct fg_blocks *blocks, struct fg_blocks_log *ret_log)
     fg_mutex_unlock(&local->edit_lock);
 }
 
-static int raise_epoch(struct fg_blocks *blocks, uint64_t first_sequence, uint64_t *ret_epoch)
+static int raise_epoch(struct fg_blocks *blocks, uint64_t first_sequence, uint64_t hold,
+                       uint64_t *ret_epoch)
 {
     struct fg_local *local = (struct fg_local *)blocks;
     struct fg_blocks_log log;
     get_log(blocks, &log);
     uint64_t epoch = log.epochs[log.epoch_count - 1].epoch + 1;
-    struct fg_manifest_edit edit = {.epoch = {.epoch = epoch, .first_sequence = first_sequence}};
+    struct fg_manifest_edit edit = {.epoch = {.epoch = epoch, .first_sequence = first_sequence},
+                                    .hold = hold};
     int r = fg_local_edit(local, &edit);
     if (r == 0)
         *ret_epoch = epoch;

@@ -218,7 +218,8 @@ static int seal_all(struct sealing *sealing)
         r = seal_partition(sealing, &sealing->partitions[i]);
     struct fg_manifest_edit edit = {.add = sealing->entries,
                                     .add_count = sealing->entry_count,
-                                    .checkpoint = sealing->put->sequence_end};
+                                    .checkpoint = sealing->put->sequence_end,
+                                    .hold = sealing->put->hold};
     if (r == 0)
         r = fg_local_edit(local, &edit);
     for (size_t i = 0; r < 0 && r != FG_EIO && i < sealing->entry_count; i++)

@@ -70,6 +70,10 @@
 #define FG_PINNED_BYTES_MAX ((uint64_t)1 << 30)
 /* Bytes of a WAL segment file; a record lies in one. */
 #define FG_WAL_SEGMENT_SIZE ((uint64_t)64 << 20)
+/* Bytes of WAL files that are kept for a consumer that is behind (conf): some minutes of full load.
+ * How long an erase or a backup waits for one to commit. */
+#define FG_WAL_HOLD_BYTES_MAX   ((uint64_t)1 << 30)
+#define FG_CONSUMER_WAIT_NS_MAX (10 * FG_NS_PER_SECOND)
 /* A WAL frame's payload is compressed from here up. */
 #define FG_WAL_COMPRESS_SIZE_MIN 4096u
 /* Bytes of a WAL record before compression: a frozen builder of 256 MiB with its tables. */

@@ -13,6 +13,7 @@ enum fg_mutex_rank {
     FG_RANK_QUEUE = 20,     /* net's thread queues */
     FG_RANK_STORE_JOB = 30, /* store: one maintenance job at a time */
     FG_RANK_MANIFEST = 35,  /* store: one edit of the manifest at a time, its syncs included */
+    FG_RANK_CONSUME = 38,   /* store: consumers of the log who wait, and who waits for them */
     FG_RANK_STORE = 40,     /* store: head list, snapshots, counters */
     FG_RANK_VERSION = 45,   /* store: which segments are current */
     FG_RANK_WAL = 50,       /* store: commit queue; what is written of the WAL */

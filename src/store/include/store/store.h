@@ -14,6 +14,7 @@
 #include "store/predicate.h"
 
 struct fg_block;
+struct fg_consumer_options; /* consumer.h */
 struct fg_builder;
 struct fg_rollup;
 struct fg_store;
@@ -44,6 +45,13 @@ struct fg_store_options {
      * Maintenance thread. */
     bool (*is_pinned)(void *arg, uint32_t tenant, uint64_t trace_id_high, uint64_t trace_id_low);
     void *is_pinned_arg;
+    /* The keyed state beside the spans (state.h), in bytes that it may grow to; 0: none. */
+    uint64_t state_size_max;
+    /* Who must see each record of the log once (consumer.h), and how much of the log is kept for
+     * them at most. */
+    const struct fg_consumer_options *consumers;
+    size_t consumer_count;
+    uint64_t wal_hold_bytes_max;
     /* Told of what nobody waits for: a seal that failed, a damaged file. Any thread; message is a
      * sentence. */
     void (*on_event)(void *arg, int severity /* enum fg_log_level */, const char *message);
