@@ -2,9 +2,12 @@
 
 Their scripts are called as SCRIPT FILIGREE DRIVER EXAMPLE UNLOAD LIBRARY [CASE...].
 """
+import base64
 import http.server
 import json
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -63,7 +66,7 @@ def sent_spans(body):
 class Sink:
     """An HTTP server that answers as it is told: a list of (status, headers, body, seconds); the last one stays."""
 
-    def __init__(self, *answers):
+    def __init__(self, *answers, tls=None, port=0):
         self.answers = list(answers)
         self.bodies = []
         self.times = []
@@ -94,8 +97,20 @@ class Sink:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):  # a client that hangs up in a handshake
+                pass
+
+            def finish_request(self, connection, address):
+                """The handshake is the connection's own thread's."""
+                wrapped = tls.wrap_socket(connection, server_side=True) if tls else connection
+                if tls and tls.verify_mode != ssl.CERT_NONE:
+                    sink.peers.append(dict(part[0] for part in wrapped.getpeercert()["subject"])["commonName"])
+                super().finish_request(wrapped, address)
+
+        self.peers = []
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.endpoint = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __enter__(self):
@@ -110,6 +125,48 @@ class Sink:
 
 
 OK = (200, {}, b"", 0)
+
+
+class GrpcSink:
+    """A gRPC server that answers as grpc_sink.js is told; with TLS where it gets files (key, certificate[, client authority])."""
+
+    def __init__(self, *answers, files=()):
+        if not shutil.which("node"):
+            raise harness.Skip("node is not installed")
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "grpc_sink.js")
+        self.process = subprocess.Popen(["node", script, json.dumps(answers or [{}]), *files], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+        port = json.loads(self.process.stdout.readline())["port"]
+        self.endpoint = f"http{'s' if files else ''}://127.0.0.1:{port}"
+        self.requests = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.requests.append(json.loads(line))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+    @property
+    def bodies(self):
+        """Those that were accepted."""
+        return [base64.b64decode(request["content"]) for request in self.requests if request["status"] == 0]
+
+    @property
+    def times(self):
+        return [request["at"] / 1000 for request in self.requests]
+
+    @property
+    def peers(self):
+        return [request["peer"] for request in self.requests]
+
+    def span_count(self):
+        return sum(len(list(sent_spans(body))) for body in self.bodies)
 
 
 def recover(server_endpoint, folder, *more):

@@ -1,6 +1,6 @@
 /* A program that is traced, in the ways that tests/sdk/sdk.py needs; settings come from OTEL_*.
  *
- *     driver spans N          N traces of a parent and a child; flushes, and prints the counters
+ *     driver spans N [MS]     N traces of a parent and a child; flushes, and prints the counters
  *     driver open             a span that stays open until standard input ends
  *     driver nest             an ended span under two open ones, until it is killed
  *     driver fork             a span over a fork, whose child makes one of its own
@@ -55,7 +55,7 @@ static void wait_for_end(void)
         ;
 }
 
-static void spans(int count)
+static void spans(int count, unsigned flush_ms)
 {
     for (int i = 0; i < count; i++) {
         fg_span parent = fg_span_start("parent", NULL);
@@ -70,7 +70,7 @@ static void spans(int count)
         if (i == 0)
             print_span("trace", parent);
     }
-    printf("flush %d\n", fg_tracing_flush(20000));
+    printf("flush %d\n", fg_tracing_flush(flush_ms));
     print_stats();
 }
 
@@ -220,7 +220,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (strcmp(mode, "spans") == 0) {
-        spans(atoi(argv[2]));
+        spans(atoi(argv[2]), argc > 3 ? (unsigned)atoi(argv[3]) : 20000);
     } else if (strcmp(mode, "open") == 0) {
         fg_span span = fg_span_start("stays.open", NULL);
         print_span("trace", span);
