@@ -66,6 +66,15 @@ static int real_sync(struct fg_file *file)
     return fdatasync(fd_of(file)) < 0 ? FG_EIO : 0;
 }
 
+/* A file system that can't (ENOSYS, ESPIPE, EINVAL) has it done by the sync. */
+static int real_write_out(struct fg_file *file, uint64_t offset, uint64_t size)
+{
+    const unsigned all =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    int r = sync_file_range(fd_of(file), (off_t)offset, (off_t)size, all);
+    return r < 0 && (errno == EIO || errno == ENOSPC) ? last_error() : 0;
+}
+
 static int real_allocate(struct fg_file *file, uint64_t size)
 {
     int r = posix_fallocate(fd_of(file), 0, (off_t)size);
@@ -96,6 +105,7 @@ static const struct fg_file_ops real_file_ops = {
     .pread = real_pread,
     .pwrite = real_pwrite,
     .sync = real_sync,
+    .write_out = real_write_out,
     .allocate = real_allocate,
     .truncate = real_truncate,
     .size = real_size,

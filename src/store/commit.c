@@ -8,10 +8,11 @@
  * replaces the active head, so that a head is a range of sequences without a lock around the
  * commit.
  *
- * Where the active head fills faster than the one before it is sealed, commits wait a little, so
- * that senders are slowed before they have to be refused (slow_down()). When it is full, memory is
- * what lacks, and the commit waits for the seal: kinder than to send its senders away for a second.
- * They are told to come back when it takes longer, or when the queue is full too. */
+ * Where the active head would be full before the one before it is sealed, commits wait a little
+ * each, so that senders are slowed evenly and before they have to be refused (slow_down()). When it
+ * is full, memory is what lacks, and the commit waits for the seal: kinder than to send its senders
+ * away for a second. They are told to come back when it takes longer, or when the queue is full
+ * too. */
 #include "consume.h"
 #include "store_internal.h"
 
@@ -102,6 +103,8 @@ static bool rotate_if_due(struct fg_store *store)
     store->sealing = store->active;
     store->active = next;
     fg_mutex_unlock(&store->lock);
+    store->seal_begin_mono_ns = fg_env_mono_ns(store->env);
+    store->sealing_bytes = info.size_bytes;
     atomic_store(&store->active_bytes, 0);
     atomic_store(&store->is_sealing, true);
     fg_mutex_lock(&store->queue_lock);
@@ -249,10 +252,13 @@ static void commit_queue(struct fg_store *store, int result)
 {
     struct commit commit = {.first = take_queue(store), .result = result};
     uint64_t begin_ns = fg_env_mono_ns(store->env);
+    uint64_t active_bytes = atomic_load(&store->active_bytes);
     find_retries(store, &commit);
     if (commit.count > 0) {
         write(store, &commit);
         publish(store, &commit);
+        store->commit_begin_mono_ns = begin_ns;
+        store->commit_bytes = atomic_load(&store->active_bytes) - active_bytes;
         forget(store, &commit);
         count_time(store, fg_env_mono_ns(store->env) - begin_ns);
     }
@@ -288,22 +294,34 @@ void fg_commit_refuse(struct fg_store *store)
         commit_queue(store, FG_EAGAIN);
 }
 
-uint64_t fg_commit_delay_ns(uint64_t active_bytes, uint64_t head_size_max)
+uint64_t fg_commit_delay_ns(uint64_t commit_bytes, uint64_t room_bytes, uint64_t seal_ns,
+                            uint64_t elapsed_ns)
 {
-    uint64_t half = head_size_max / 2;
-    if (active_bytes <= half)
-        return 0;
-    uint64_t over = active_bytes - half < half ? active_bytes - half : half;
-    return (uint64_t)((double)FG_COMMIT_DELAY_NS_MAX * (double)over / (double)half);
+    /* One that is late is expected to take as long again as a fourth of it: so the room never ends,
+     * the pace only falls. */
+    uint64_t least_ns = seal_ns / 4;
+    uint64_t left_ns = elapsed_ns + least_ns < seal_ns ? seal_ns - elapsed_ns : least_ns;
+    double delay_ns = (double)left_ns * (double)commit_bytes / (double)(room_bytes + 1);
+    return delay_ns < (double)FG_COMMIT_DELAY_NS_MAX ? (uint64_t)delay_ns : FG_COMMIT_DELAY_NS_MAX;
+}
+
+static uint64_t due_in_ns(struct fg_store *store)
+{
+    uint64_t size_max = store->options.head_size_max, now_ns = fg_env_mono_ns(store->env);
+    uint64_t active_bytes = atomic_load(&store->active_bytes);
+    uint64_t room_bytes = active_bytes < size_max ? size_max - active_bytes : 0;
+    uint64_t seal_ns =
+        (uint64_t)((double)store->sealing_bytes * (double)atomic_load(&store->seal_byte_ps) / 1000);
+    uint64_t due_ns =
+        store->commit_begin_mono_ns + fg_commit_delay_ns(store->commit_bytes, room_bytes, seal_ns,
+                                                         now_ns - store->seal_begin_mono_ns);
+    return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
 /* Lets the sealer catch up; the end of its seal cuts it short. */
 static void slow_down(struct fg_store *store)
 {
-    if (!atomic_load(&store->is_sealing))
-        return;
-    uint64_t delay_ns =
-        fg_commit_delay_ns(atomic_load(&store->active_bytes), store->options.head_size_max);
+    uint64_t delay_ns = atomic_load(&store->is_sealing) ? due_in_ns(store) : 0;
     fg_mutex_lock(&store->queue_lock);
     if (delay_ns && store->queue_first && !store->is_nudged && !store->is_closing)
         fg_cond_wait_for(&store->queue_changed, &store->queue_lock, delay_ns);
@@ -314,6 +332,7 @@ void fg_committer_run(void *arg)
 {
     struct fg_store *store = arg;
     bool is_over = false, did;
+    fg_thread_behave(FG_THREAD_PROMPT);
     while (!is_over) {
         slow_down(store);
         fg_commit_step(store, &did);

@@ -73,6 +73,7 @@ void fg_maintainer_run(void *arg)
 {
     struct fg_store *store = arg;
     bool is_stopping = false;
+    fg_thread_behave(FG_THREAD_BACKGROUND);
     while (!is_stopping) {
         bool did;
         int r = fg_maintain_step(store, &did);

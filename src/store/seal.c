@@ -59,6 +59,16 @@ static void retire_head(struct fg_store *store)
     atomic_fetch_add(&store->counters.seals, 1);
 }
 
+/* How fast heads are sealed, for whoever fills the next one. A small head tells little: its seal is
+ * files and syncs. */
+static void note_pace(struct fg_store *store, uint64_t seal_ns)
+{
+    uint64_t bytes = fg_head_info(store->sealing).size_bytes;
+    if (bytes >= store->options.head_size_max / 2)
+        atomic_store(&store->seal_byte_ps,
+                     (uint64_t)((double)seal_ns * 1000 / ((double)bytes + 1)));
+}
+
 static void end_try(struct fg_store *store, int result)
 {
     fg_mutex_lock(&store->lock);
@@ -73,7 +83,10 @@ int fg_seal_step(struct fg_store *store, bool *ret_did)
     *ret_did = false;
     if (!atomic_load(&store->is_sealing) || atomic_load(&store->state) == FG_STORE_FAILED)
         return 0;
+    uint64_t begin_ns = fg_env_mono_ns(store->env);
     int r = fg_seal_head(store, store->sealing); /* replaced by this thread alone */
+    if (r == 0)
+        note_pace(store, fg_env_mono_ns(store->env) - begin_ns);
     if (r == 0)
         retire_head(store);
     else if (r == FG_ENOSPACE)
@@ -86,8 +99,7 @@ int fg_seal_step(struct fg_store *store, bool *ret_did)
     return r;
 }
 
-/* A file for the log before it is needed, unless the disk is full. */
-static void prepare_log(struct fg_store *store)
+void fg_seal_prepare_log(struct fg_store *store)
 {
     bool did;
     if (atomic_load(&store->state) != FG_STORE_OK || !fg_space_is_enough(&store->space))
@@ -120,10 +132,11 @@ void fg_sealer_run(void *arg)
     struct fg_store *store = arg;
     bool did;
     int r = 0;
+    fg_thread_behave(FG_THREAD_PATIENT);
     do {
         fg_commit_nudge(store, false); /* a head grows old also where nothing comes */
         r = fg_seal_step(store, &did);
-        prepare_log(store);
+        fg_seal_prepare_log(store);
     } while (sleep_until_due(store, r));
 }
 

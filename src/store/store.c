@@ -166,6 +166,7 @@ static struct fg_store *store_new(const struct fg_store_options *options)
     store->options = *options;
     store->options.path = path;
     store->env = options->env;
+    atomic_init(&store->seal_byte_ps, FG_SEAL_BYTE_NS * 1000);
     fg_mutex_init(&store->job_lock, FG_RANK_STORE_JOB);
     fg_mutex_init(&store->lock, FG_RANK_STORE);
     fg_mutex_init(&store->queue_lock, FG_RANK_WAL);
@@ -246,8 +247,10 @@ static int open_store(struct fg_store *store, struct fg_arena *arena, const char
         return r;
     if (!store->options.read_only && !fg_space_is_enough(&store->space))
         fg_store_refuse_for_space(store);
-    if (!store->options.manual && !store->options.read_only)
-        r = start_threads(store);
+    if (store->options.manual || store->options.read_only)
+        return 0;
+    fg_seal_prepare_log(store); /* the first commit would wait for it */
+    r = start_threads(store);
     return r < 0 ? explain(r, arena, ret_message, path, "can't start a thread") : 0;
 }
 

@@ -59,6 +59,9 @@ struct fg_store {
     struct fg_slice *commit_slices; /* the committer's */
     size_t commit_slice_capacity;
     uint64_t blocked_mono_ns; /* the committer's: since when both heads are full; 0: they are not */
+    uint64_t commit_begin_mono_ns, commit_bytes; /* the committer's: of the last commit */
+    uint64_t seal_begin_mono_ns, sealing_bytes;  /* the committer's: of the head that is sealed */
+    atomic_uint_fast64_t seal_byte_ps; /* picoseconds that a byte of the last sealed head took */
 
     /* The keyed state, and who makes it of the log (consume.h). */
     struct fg_state *keyed_state; /* NULL: none */
@@ -114,13 +117,19 @@ void fg_commit_refuse(struct fg_store *store);
 /* Has the committer look whether the active head must be replaced; with rotate it must, as soon as
  * there is no sealing head. */
 void fg_commit_nudge(struct fg_store *store, bool rotate);
-/* How long a commit waits while the other head is sealed: nothing up to half of a head, then more
- * and more, up to FG_COMMIT_DELAY_NS_MAX. */
-uint64_t fg_commit_delay_ns(uint64_t active_bytes, uint64_t head_size_max);
+/* How long after a commit of so many bytes the next one begins at the earliest, while the other
+ * head is sealed: so that the room that is left in the active head lasts for what is left of the
+ * seal, which began elapsed_ns ago and is expected to take seal_ns. At most FG_COMMIT_DELAY_NS_MAX.
+ */
+uint64_t fg_commit_delay_ns(uint64_t commit_bytes, uint64_t room_bytes, uint64_t seal_ns,
+                            uint64_t elapsed_ns);
 
 void fg_sealer_run(void *store);
 /* Puts a head's rows into the blocks; on a full disk a second time, with the reserve's room. */
 FG_MUST_CHECK int fg_seal_head(struct fg_store *store, struct fg_head *head);
+/* A file for the log before it is needed, unless the disk is full: making one takes half a second.
+ */
+void fg_seal_prepare_log(struct fg_store *store);
 /* Seals the sealing head where there is one. */
 FG_MUST_CHECK int fg_seal_step(struct fg_store *store, bool *ret_did);
 

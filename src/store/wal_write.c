@@ -96,12 +96,12 @@ static int write_zeros(struct fg_wal *wal, struct fg_file *file, uint64_t size)
     for (uint64_t offset = 0; r == 0 && offset < size;) {
         uint64_t step = size - offset < ZEROS_SIZE ? size - offset : ZEROS_SIZE;
         r = fg_file_pwrite(file, offset, wal->zeros, (size_t)step);
-        /* Step by step: one sync of 64 MiB would hold up those of the commits beside it. */
+        /* One sync of 64 MiB would hold up those of the commits beside it. */
         if (r == 0)
-            r = fg_file_sync(file);
+            r = fg_file_write_out(file, offset, step);
         offset += step;
     }
-    return r;
+    return r == 0 ? fg_file_sync(file) : r;
 }
 
 /* A new free file. On failure nothing is left of it, or what the next start finds to be free. */

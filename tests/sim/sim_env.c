@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define PATH_SIZE_MAX 4096
-#define OP_COUNT      14
+#define OP_COUNT      15
 
 struct fg_sim {
     struct fg_env env;
@@ -199,6 +199,18 @@ static int sim_sync(struct fg_file *handle)
     if (fate.happens)
         sim_node_sync(file->node);
     else if (!is_dead)
+        sim_node_lose(file->node, &file->sim->chance);
+    return end(file->sim, fate, 0);
+}
+
+/* It promises nothing, so it does nothing; only its failure tells of bytes that were lost. */
+static int sim_write_out(struct fg_file *handle, uint64_t offset, uint64_t size)
+{
+    (void)offset, (void)size;
+    struct sim_file *file = file_of(handle);
+    struct fate fate = begin_file(file, FG_SIM_WRITE_OUT);
+    bool is_dead = file->generation != file->sim->generation || file->sim->is_cut;
+    if (!fate.happens && !is_dead)
         sim_node_lose(file->node, &file->sim->chance);
     return end(file->sim, fate, 0);
 }
@@ -546,6 +558,7 @@ static const struct fg_file_ops sim_file_ops = {
     .pread = sim_pread,
     .pwrite = sim_pwrite,
     .sync = sim_sync,
+    .write_out = sim_write_out,
     .allocate = sim_allocate,
     .truncate = sim_truncate,
     .size = sim_size,

@@ -37,11 +37,12 @@ enum fg_sim_op {
     FG_SIM_SYNC_DIR = 2048,
     FG_SIM_LINK = 4096,
     FG_SIM_LOCK = 8192,
+    FG_SIM_WRITE_OUT = 16384,
     FG_SIM_SYNCS = FG_SIM_SYNC | FG_SIM_SYNC_DIR,
     FG_SIM_CHANGES = FG_SIM_WRITE | FG_SIM_SYNC | FG_SIM_ALLOCATE | FG_SIM_TRUNCATE |
                      FG_SIM_RENAME | FG_SIM_UNLINK | FG_SIM_MKDIR | FG_SIM_RMDIR | FG_SIM_SYNC_DIR |
                      FG_SIM_LINK,
-    FG_SIM_ANY = 16383,
+    FG_SIM_ANY = 32767,
 };
 
 FG_MUST_CHECK int fg_sim_new(uint64_t seed, struct fg_sim **ret_sim);

@@ -317,8 +317,8 @@ static int open_all(struct state *state, const char *path)
     r = fg_builder_new(&limits, &state->joined);
     if (r < 0 || state->part_count == 0)
         return r;
-    const struct fg_segment_writer_options options = {
-        .sync_steps = true, .pace = rewrite->pace, .pace_arg = rewrite->arg};
+    const struct fg_segment_writer_options options = {.pace = rewrite->pace,
+                                                      .pace_arg = rewrite->arg};
     return fg_pour_open(rewrite->local->env, path, &options, rewrite->with_rollup, &state->pour);
 }
 

@@ -33,9 +33,8 @@ struct fg_segment_info {
  * ------------------------------------------------------------------------------------------- */
 
 /* Makes path (which must not exist). Writes are paced by pace(arg, bytes) when given, called before
- * each written step of at most 1 MiB; each step is synced when sync_steps. */
+ * each written step of at most 1 MiB; each step is written out before the next. */
 struct fg_segment_writer_options {
-    bool sync_steps;
     void (*pace)(void *arg, size_t bytes);
     void *pace_arg;
 };

@@ -18,9 +18,7 @@ static int write_step(struct fg_segment_writer *writer, size_t at, size_t size)
         writer->options.pace(writer->options.pace_arg, size);
     uint64_t offset = writer->offset - writer->pending.size + at;
     int r = fg_file_pwrite(writer->file, offset, writer->pending.data + at, size);
-    if (r == 0 && writer->options.sync_steps)
-        r = fg_file_sync(writer->file);
-    return r;
+    return r == 0 ? fg_file_write_out(writer->file, offset, size) : r;
 }
 
 /* Writes whole steps, and with everything what is left as well. */

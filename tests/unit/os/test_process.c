@@ -4,6 +4,7 @@
 #include "os/thread.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -88,11 +90,49 @@ static void test_signals(void **state)
     fg_mutex_destroy(&heard.mutex);
 }
 
+struct manner {
+    enum fg_thread_manner manner;
+    int nice, policy;
+};
+
+static void behave(void *arg)
+{
+    struct manner *manner = arg;
+    fg_thread_behave(manner->manner);
+    manner->nice = getpriority(PRIO_PROCESS, 0);
+    manner->policy = sched_getscheduler(0);
+}
+
+static struct manner manner_of(enum fg_thread_manner manner)
+{
+    struct manner seen = {.manner = manner};
+    struct fg_thread thread;
+    assert_int_equal(fg_thread_start(&thread, "manner", behave, &seen), 0);
+    fg_thread_join(&thread);
+    return seen;
+}
+
+static void test_manners(void **state)
+{
+    (void)state;
+    int own = getpriority(PRIO_PROCESS, 0);
+    struct manner prompt = manner_of(FG_THREAD_PROMPT), patient = manner_of(FG_THREAD_PATIENT),
+                  background = manner_of(FG_THREAD_BACKGROUND);
+    assert_int_equal(prompt.nice, own);
+    assert_int_equal(prompt.policy, SCHED_OTHER);
+    assert_int_equal(patient.policy, SCHED_BATCH);
+    assert_int_equal(background.policy, SCHED_BATCH);
+    assert_true(patient.nice > own || own == 19);
+    assert_true(background.nice > patient.nice || patient.nice == 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), own); /* nobody else's */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_manners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

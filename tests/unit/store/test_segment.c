@@ -320,7 +320,7 @@ static void count_bytes(void *arg, size_t bytes)
     *total += bytes;
 }
 
-static void writes_are_paced_and_synced(void **state)
+static void writes_are_paced_and_written_out(void **state)
 {
     (void)state;
     struct fg_sim *sim;
@@ -328,16 +328,18 @@ static void writes_are_paced_and_synced(void **state)
     struct random_batch_options options = options_of(1, 60000);
     struct segment_rows rows = segment_rows_new(&options);
     uint64_t total = 0;
-    struct fg_segment_writer_options writing = {
-        .sync_steps = true, .pace = count_bytes, .pace_arg = &total};
+    struct fg_segment_writer_options writing = {.pace = count_bytes, .pace_arg = &total};
     struct fg_segment_writer *writer;
     struct fg_segment_info info;
     assert_int_equal(fg_segment_writer_open(fg_sim_env(sim), SEGMENT_PATH, &writing, &writer), 0);
     assert_int_equal(fg_segment_writer_add(writer, &rows.batch), 0);
     uint64_t writes = fg_sim_count(sim, FG_SIM_WRITE);
     assert_true(writes > 1);
-    assert_int_equal(fg_sim_count(sim, FG_SIM_SYNC), writes);
+    assert_int_equal(fg_sim_count(sim, FG_SIM_WRITE_OUT), writes);
+    assert_int_equal(fg_sim_count(sim, FG_SIM_SYNC), 0);
     assert_int_equal(fg_segment_writer_finish_take(writer, &info), 0);
+    assert_int_equal(fg_sim_count(sim, FG_SIM_WRITE_OUT), fg_sim_count(sim, FG_SIM_WRITE));
+    assert_int_equal(fg_sim_count(sim, FG_SIM_SYNC), 1);
     assert_int_equal(total, info.size_bytes);
     assert_int_equal(fg_segment_writer_open(fg_sim_env(sim), SEGMENT_PATH, NULL, &writer),
                      FG_EEXIST);
@@ -349,7 +351,7 @@ static void writes_are_paced_and_synced(void **state)
 
 static int write_some(struct fg_env *env, const struct segment_rows *rows)
 {
-    struct fg_segment_writer_options writing = {.sync_steps = true};
+    struct fg_segment_writer_options writing = {0};
     struct fg_segment_writer *writer;
     struct fg_segment_info info;
     int r = fg_segment_writer_open(env, SEGMENT_PATH, &writing, &writer);
@@ -484,7 +486,7 @@ int main(void)
         cmocka_unit_test(every_trace_is_found),
         cmocka_unit_test(a_rollup_comes_back),
         cmocka_unit_test(threads_read_one_segment),
-        cmocka_unit_test(writes_are_paced_and_synced),
+        cmocka_unit_test(writes_are_paced_and_written_out),
         cmocka_unit_test(a_failed_write_or_sync_is_an_error),
         cmocka_unit_test(a_failed_read_is_an_error),
         cmocka_unit_test(a_failed_allocation_is_an_error),

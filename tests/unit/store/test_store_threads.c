@@ -187,6 +187,9 @@ static void test_all_at_once(void **state)
     struct writer writers[WRITERS] = {0};
     struct reader readers[READERS] = {0};
     struct fg_store *store = open_store();
+    struct fg_store_counters counters;
+    fg_store_counters(store, &counters);
+    assert_true(counters.wal_size_bytes > 0); /* the first commit finds its file */
     for (int i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.store = store, .seed = 1 + 1000 * (uint64_t)i};
         assert_int_equal(fg_thread_start(&writers[i].thread, "writer", write_on, &writers[i]), 0);
@@ -209,7 +212,6 @@ static void test_all_at_once(void **state)
     }
     assert_int_equal(acknowledged, WRITERS * ROUNDS);
     assert_int_equal(scan_all(store), acknowledged * SPANS_A_BATCH);
-    struct fg_store_counters counters;
     fg_store_counters(store, &counters);
     assert_true(counters.seals > 2);
     assert_int_equal(counters.appended_requests, acknowledged);
@@ -224,9 +226,31 @@ static void test_all_at_once(void **state)
     fg_store_close(store, false);
 }
 
+/* Senders who fill a head as fast as they are let are slowed evenly: the head is not full before
+ * the seal's end, though the seal takes a fourth as long again as was expected, and no commit waits
+ * long. */
+static void test_commits_pace_themselves(void **state)
+{
+    (void)state;
+    const uint64_t size = 64 << 20, commit = 200 << 10, expected_ns = FG_NS_PER_SECOND;
+    uint64_t bytes = 0, longest_ns = 0;
+    for (uint64_t now_ns = 0; now_ns < expected_ns / 4 * 5;) {
+        uint64_t delay_ns = fg_commit_delay_ns(commit, size - bytes, expected_ns, now_ns);
+        longest_ns = delay_ns > longest_ns ? delay_ns : longest_ns;
+        now_ns += delay_ns;
+        bytes += commit;
+        assert_true(bytes < size);
+    }
+    assert_true(bytes > size / 4 * 3); /* and the room is used */
+    assert_true(longest_ns < FG_COMMIT_DELAY_NS_MAX);
+    assert_int_equal(fg_commit_delay_ns(commit, 0, expected_ns, 0), FG_COMMIT_DELAY_NS_MAX);
+    assert_true(fg_commit_delay_ns(commit, size, expected_ns / 100, 0) < FG_NS_PER_MS / 10);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_at_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_at_once),
+                                       cmocka_unit_test(test_commits_pace_themselves)};
     fg_mutex_init(&making, FG_RANK_LEAF);
     snprintf(folder, sizeof folder, "/tmp/filigree-test-%ld", (long)getpid());
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

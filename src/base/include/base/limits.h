@@ -57,7 +57,10 @@
 #define FG_SEAL_ROWS_MAX ((uint64_t)64 << 20)
 /* How long a commit waits at most for the sealer, so that senders are slowed before they are
  * refused: an acknowledgement that takes this long more is still a fast one to an exporter. */
-#define FG_COMMIT_DELAY_NS_MAX (50 * FG_NS_PER_MS)
+#define FG_COMMIT_DELAY_NS_MAX (30 * FG_NS_PER_MS)
+/* What sealing a byte of a head is taken to cost before the first one was sealed: 64 MiB a second.
+ */
+#define FG_SEAL_BYTE_NS 16u
 /* Bytes that are taken and not yet on disk (conf): a second or two of the fastest ingest. */
 #define FG_APPEND_QUEUE_BYTES_MAX ((uint64_t)64 << 20)
 /* Memory for indexes, filters and dictionaries of all segments (conf). */

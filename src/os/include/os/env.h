@@ -43,6 +43,8 @@ struct fg_file_ops {
     int (*pread)(struct fg_file *file, uint64_t offset, void *data, size_t size, size_t *ret_size);
     int (*pwrite)(struct fg_file *file, uint64_t offset, const void *data, size_t size);
     int (*sync)(struct fg_file *file);
+    int (*write_out)(struct fg_file *file, uint64_t offset,
+                     uint64_t size); /* NULL: nothing to do */
     int (*allocate)(struct fg_file *file, uint64_t size);
     int (*truncate)(struct fg_file *file, uint64_t size);
     int (*size)(struct fg_file *file, uint64_t *ret_size);
@@ -177,6 +179,17 @@ FG_MUST_CHECK static inline int fg_file_pwrite(struct fg_file *file, uint64_t of
 FG_MUST_CHECK static inline int fg_file_sync(struct fg_file *file)
 {
     return file->ops->sync(file);
+}
+
+/* Waits until the disk has taken these written bytes, which promises nothing: only fg_file_sync()
+ * does. Whoever writes much calls it step by step, so that the sync at the end, and those of other
+ * files beside it, do not wait behind all of it; it costs less than a sync, since the file system's
+ * own structures are left alone (sync_file_range(2)). FG_EIO, as final as that of a sync;
+ * FG_ENOSPACE. */
+FG_MUST_CHECK static inline int fg_file_write_out(struct fg_file *file, uint64_t offset,
+                                                  uint64_t size)
+{
+    return file->ops->write_out ? file->ops->write_out(file, offset, size) : 0;
 }
 
 /* Reserves the disk's blocks for [0, size); the size grows to at least that, new bytes read as

@@ -53,3 +53,13 @@ bool fg_cond_wait_for(struct fg_cond *cond, struct fg_mutex *mutex, uint64_t tim
 FG_MUST_CHECK int fg_thread_start(struct fg_thread *ret_thread, const char *name,
                                   void (*run)(void *arg), void *arg);
 void fg_thread_join(struct fg_thread *thread);
+
+/* How a thread shares the processors with the others of its process, where there are too few. */
+enum fg_thread_manner {
+    FG_THREAD_PROMPT,     /* short work that others wait for: runs soon after it is woken */
+    FG_THREAD_PATIENT,    /* long work that is waited for in the end */
+    FG_THREAD_BACKGROUND, /* long work that nobody waits for */
+};
+/* Of the calling thread. Best effort, needs no privilege, and there is no way back from a patient
+ * one. */
+void fg_thread_behave(enum fg_thread_manner manner);
