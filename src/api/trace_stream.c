@@ -14,8 +14,9 @@
 #define TRACE_BYTES_MAX   ((uint64_t)512 << 20)
 #define QUERY_ARENA_BYTES ((size_t)1 << 20)
 /* Where the query can be decided on whole traces alone, so many are looked at on the first page;
- * then as many as before, since what is that rare is worth fewer, longer passes. */
+ * then several times as many as before, since what is that rare is worth fewer, longer passes. */
 #define EXAMINED_PAGE_MIN 100u
+#define EXAMINED_GROWTH   3u
 
 static void unref(struct fg_trace_stream *stream)
 {
@@ -23,6 +24,7 @@ static void unref(struct fg_trace_stream *stream)
         return;
     atomic_fetch_sub(&stream->exchange->api->read_bytes, stream->reserved_bytes);
     fg_query_matcher_free(stream->query_matcher);
+    fg_sifter_free(stream->sifter);
     fg_matcher_free(stream->matcher);
     fg_builder_free(stream->builder);
     fg_arena_free(&stream->arena);
@@ -96,17 +98,28 @@ static uint32_t page_size(const struct fg_trace_stream *stream)
     uint32_t size = stream->wanted - stream->given;
     if (size < EXAMINED_PAGE_MIN)
         size = EXAMINED_PAGE_MIN;
-    if (size < stream->examined)
-        size = stream->examined;
-    return size < FG_SEARCH_COUNT_MAX ? size : FG_SEARCH_COUNT_MAX;
+    if (stream->examined >= FG_SEARCH_KEYS_MAX / EXAMINED_GROWTH)
+        return FG_SEARCH_KEYS_MAX;
+    return size < stream->examined * EXAMINED_GROWTH ? stream->examined * EXAMINED_GROWTH : size;
+}
+
+/* Takes those out of the page that can't be an answer. */
+static int sift_page(struct fg_trace_stream *stream)
+{
+    uint32_t decided = 0;
+    int r = fg_sifter_run(stream->sifter, fg_api_store(stream->exchange->api), &stream->search,
+                          &stream->page, &decided);
+    stream->gave_up = r == FG_ELIMIT;
+    stream->examined += decided;
+    return r;
 }
 
 /* The next page of keys, after the last one that was looked at. */
 static int turn_page(struct fg_trace_stream *stream)
 {
     struct fg_search *search = &stream->search;
-    if (stream->page_at > 0)
-        search->after = stream->page.keys[stream->page_at - 1];
+    if (stream->page_was_full)
+        search->after = stream->page_last;
     fg_arena_reset(&stream->page_arena);
     search->count_max = stream->wanted - stream->given;
     if (!stream->is_whole)
@@ -118,6 +131,13 @@ static int turn_page(struct fg_trace_stream *stream)
     stream->gave_up = r == FG_ELIMIT && !stream->page_arena.overflow;
     if (r < 0)
         return r;
+    stream->page_was_full = stream->page.count == search->count_max;
+    if (stream->page_was_full)
+        stream->page_last = stream->page.keys[stream->page.count - 1];
+    if (stream->sifter && !stream->page.cut)
+        r = sift_page(stream);
+    if (r < 0)
+        return r;
     uint64_t bytes = stream->page.stats.bytes_read;
     add_stats(&stream->read, &stream->page.stats);
     stream->cut = stream->page.cut;
@@ -127,16 +147,17 @@ static int turn_page(struct fg_trace_stream *stream)
     return 0;
 }
 
-/* The next key, from this page or the one after it. FG_ENOTFOUND: there is none. */
+/* The next key, from this page or one after it. FG_ENOTFOUND: there is none. */
 static int next_key(struct fg_trace_stream *stream)
 {
     if (stream->given == stream->wanted)
         return FG_ENOTFOUND;
-    if (stream->page_at == stream->page.count) {
-        bool page_was_full = stream->page.count == stream->search.count_max;
-        int r = page_was_full && !stream->cut ? turn_page(stream) : FG_ENOTFOUND;
-        if (r < 0 || stream->page.count == 0)
-            return r < 0 ? r : FG_ENOTFOUND;
+    while (stream->page_at == stream->page.count) {
+        bool is_last = stream->has_page && !stream->page_was_full;
+        int r = is_last || stream->cut ? FG_ENOTFOUND : turn_page(stream);
+        if (r < 0)
+            return r;
+        stream->has_page = true;
     }
     stream->key = stream->page.keys[stream->page_at++];
     return 0;
@@ -148,8 +169,7 @@ static void put_back(struct fg_trace_stream *stream, const struct fg_trace_key *
 {
     struct fg_trace_key *keys = stream->page.keys;
     uint32_t count = stream->page.count, at = stream->page_at;
-    bool page_was_full = count == stream->search.count_max;
-    if (page_was_full && (at == count || fg_trace_key_compare(&keys[count - 1], key) < 0))
+    if (stream->page_was_full && fg_trace_key_compare(&stream->page_last, key) < 0)
         return;
     for (at--; at + 1 < count && fg_trace_key_compare(&keys[at + 1], key) < 0; at++)
         keys[at] = keys[at + 1];
@@ -176,9 +196,8 @@ static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
     r = fg_trace_summarize(&stream->batch, &stream->arena, &stream->summary);
     if (r == 0 && stream->query_matcher) {
         r = fg_query_matches(stream->query_matcher, &stream->batch, &stream->summary,
-                             stream->search.start_ns_min, stream->search.start_ns_max,
-                             &stream->arena, &matches);
-        stream->gave_up = r == FG_ELIMIT && !stream->arena.overflow;
+                             stream->search.start_ns_min, stream->search.start_ns_max, &matches);
+        stream->gave_up = r == FG_ELIMIT;
     }
     *ret_belongs = r == 0 && matches;
     return r;
@@ -432,6 +451,8 @@ void fg_trace_stream_start_take(struct fg_trace_stream *stream)
         r = fg_matcher_new(stream->search.predicate, &stream->matcher);
     if (r == 0 && stream->query)
         r = fg_query_matcher_new(stream->query, &stream->query_matcher);
+    if (r == 0 && stream->query && !stream->is_whole)
+        r = fg_sifter_new(stream->query, &stream->sifter);
     if (r == 0)
         r = queue(stream);
     if (r < 0) {

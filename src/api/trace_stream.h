@@ -11,6 +11,7 @@
 #include "exchange.h"
 #include "query/query.h"
 #include "query/search.h"
+#include "query/sift.h"
 #include "workers.h"
 
 #include <stdatomic.h>
@@ -53,8 +54,9 @@ struct fg_trace_stream {
     bool explain;                 /* the answer tells the plan */
     struct fg_matcher *matcher;   /* of search.predicate */
     struct fg_query_matcher *query_matcher;
+    struct fg_sifter *sifter;  /* where traces have to be examined; otherwise NULL */
     struct fg_read_stats read; /* so far */
-    uint32_t examined;         /* traces that were read to decide the query */
+    uint32_t examined;         /* traces that were looked at to decide the query */
     int cut;                   /* why the search ended early: FG_ETIMEOUT, FG_ELIMIT; or 0 */
     bool gave_up;              /* a pattern took more steps than it may: with FG_ELIMIT */
     uint32_t wanted;           /* traces that may still be given out */
@@ -62,6 +64,8 @@ struct fg_trace_stream {
     struct fg_arena page_arena; /* the search's or list's keys */
     struct fg_search_result page;
     uint32_t page_at;
+    bool has_page, page_was_full;  /* full: there may be another one */
+    struct fg_trace_key page_last; /* of a full one: the last key that its pass found */
 
     struct fg_trace_key key; /* of the trace in batch; of a single one only the id counts */
     struct fg_builder *builder;

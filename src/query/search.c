@@ -11,8 +11,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Keys are thrown away when there are so many more than are wanted. */
-#define SLACK 1024u
+/* Keys are thrown away when there are so many more than are wanted, or as many more as are. */
+#define SLACK_MIN 1024u
 
 struct top {
     const struct fg_search *search;
@@ -20,6 +20,7 @@ struct top {
     uint32_t count, capacity;
     struct fg_idmap map; /* hash of a trace id → index into keys */
     uint64_t floor_ns;   /* rows that start before can't matter any more */
+    uint32_t sorted;     /* of keys: so many were there after they were sorted last */
 };
 
 /* Whether a comes before b in the list: newer, then the greater id. */
@@ -83,6 +84,7 @@ static int shrink(struct top *top)
     int r = 0;
     for (top->count = 0; r == 0 && top->count < count;)
         r = put(top, &top->keys[top->count]);
+    top->sorted = top->count;
     return r;
 }
 
@@ -98,7 +100,8 @@ static int take_row(struct top *top, const struct fg_batch *batch, uint32_t row)
     return r;
 }
 
-#define ENOUGH 1
+#define ENOUGH      1
+#define SORTS_APART 16u
 
 static int take_rows(void *arg, const struct fg_scan_rows *rows)
 {
@@ -111,9 +114,11 @@ static int take_rows(void *arg, const struct fg_scan_rows *rows)
                 return r;
         }
     }
-    if (top->count < top->search->count_max)
-        return 0;
-    int r = shrink(top);
+    /* Sorting costs, and tells little while few are new. */
+    uint32_t wanted = top->search->count_max;
+    bool is_due = top->count >= wanted &&
+                  (top->sorted < wanted || top->count - top->sorted >= wanted / SORTS_APART);
+    int r = is_due ? shrink(top) : 0;
     if (r < 0)
         return r;
     return top->floor_ns > rows->frontier_ns ? ENOUGH : 0;
@@ -128,8 +133,9 @@ static bool is_cancelled(void *arg)
 int fg_search_run(struct fg_store *store, const struct fg_search *search, struct fg_arena *arena,
                   struct fg_search_result *ret_result)
 {
-    assert(search->count_max > 0 && search->count_max <= FG_SEARCH_COUNT_MAX);
-    struct top top = {.search = search, .capacity = search->count_max + SLACK};
+    assert(search->count_max > 0 && search->count_max <= FG_SEARCH_KEYS_MAX);
+    uint32_t slack = search->count_max > SLACK_MIN ? search->count_max : SLACK_MIN;
+    struct top top = {.search = search, .capacity = search->count_max + slack};
     top.keys = fg_arena_calloc(arena, top.capacity, sizeof *top.keys);
     if (!top.keys)
         return FG_ELIMIT;

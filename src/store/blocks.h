@@ -11,6 +11,7 @@
 
 #include "epoch.h"
 #include "store/store.h"
+#include "store/whole.h"
 
 struct fg_blocks;
 struct fg_blocks_scan;
@@ -34,6 +35,15 @@ struct fg_blocks_put {
 struct fg_blocks_page {
     const struct fg_batch *batch;
     uint32_t row_begin, row_end;
+};
+
+/* Many traces at once. places[i]: how many places are known to hold rows of whole->ids[i]. */
+#define FG_BLOCKS_PLACES_MANY 2u
+struct fg_blocks_whole {
+    const struct fg_whole *whole;
+    uint8_t *places;         /* up to FG_BLOCKS_PLACES_MANY, which is: several, or not known */
+    int (*check)(void *arg); /* asked once a page; non-zero ends it, and is the result */
+    void *check_arg;
 };
 
 /* What the blocks keep of the log, since both must change together. */
@@ -68,6 +78,11 @@ struct fg_blocks_ops {
      * ends it and is the result. A trace that is nowhere is no error. stats is added to. */
     int (*trace)(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high, uint64_t id_low,
                  int (*page)(void *arg, const struct fg_blocks_page *page), void *arg,
+                 struct fg_read_stats *stats);
+
+    /* Of many traces those that lie whole in one page and nowhere else, as store/whole.h says.
+     * Raises places. */
+    int (*whole)(struct fg_blocks_view *view, const struct fg_blocks_whole *ask,
                  struct fg_read_stats *stats);
 
     /* Pages that may hold rows that match, newest first: what statistics, dictionaries and filters

@@ -308,3 +308,25 @@ int fg_head_trace(struct fg_head *head, const struct fg_head_info *watermark, ui
     free((void *)entries.list);
     return r;
 }
+
+uint32_t fg_head_find(struct fg_head *head, const struct fg_head_info *watermark, uint32_t tenant,
+                      uint64_t id_high, uint64_t id_low, const struct fg_head_entry **ret_entry)
+{
+    uint32_t count = 0;
+    fg_mutex_lock(&head->lock);
+    const struct index *index = &head->index;
+    if (index->is_given_up)
+        count = 2;
+    if (count == 0 && index->slot_count) {
+        uint32_t node = find_slot(index, hash_trace(index, tenant, id_high, id_low))->node;
+        for (; count < 2 && node != NODE_NONE; node = index->nodes[node].next) {
+            const struct fg_head_entry *entry = index->nodes[node].entry;
+            if (entry->sequence >= watermark->sequence_end || entry->tenant != tenant)
+                continue;
+            *ret_entry = entry;
+            count++;
+        }
+    }
+    fg_mutex_unlock(&head->lock);
+    return count;
+}

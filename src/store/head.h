@@ -83,3 +83,8 @@ FG_MUST_CHECK int fg_head_trace(struct fg_head *head, const struct fg_head_info 
                                 uint32_t tenant, uint64_t id_high, uint64_t id_low,
                                 int (*page)(void *arg, const struct fg_blocks_page *page),
                                 void *arg);
+
+/* How many batches below the watermark hold rows of the trace: 0, 1 (*ret_entry), or 2 where there
+ * are more, or where the index does not know. */
+uint32_t fg_head_find(struct fg_head *head, const struct fg_head_info *watermark, uint32_t tenant,
+                      uint64_t id_high, uint64_t id_low, const struct fg_head_entry **ret_entry);

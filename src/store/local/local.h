@@ -147,6 +147,8 @@ FG_MUST_CHECK int fg_local_trace(struct fg_blocks_view *view, uint32_t tenant, u
                                  uint64_t id_low,
                                  int (*page)(void *arg, const struct fg_blocks_page *page),
                                  void *arg, struct fg_read_stats *stats);
+FG_MUST_CHECK int fg_local_whole(struct fg_blocks_view *view, const struct fg_blocks_whole *ask,
+                                 struct fg_read_stats *stats);
 FG_MUST_CHECK int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
                                      struct fg_read_stats *stats, struct fg_blocks_scan **ret_scan);
 FG_MUST_CHECK int fg_local_scan_peek(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max);

@@ -95,6 +95,7 @@ const struct fg_blocks_ops fg_local_ops = {
     .view_checkpoint = view_checkpoint,
     .view_check = fg_local_view_check,
     .trace = fg_local_trace,
+    .whole = fg_local_whole,
     .scan_open = fg_local_scan_open,
     .scan_peek = fg_local_scan_peek,
     .scan_next = fg_local_scan_next,

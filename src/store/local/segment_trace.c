@@ -1,10 +1,10 @@
 /* Where a trace lies: its hash's part of the index, that part's filter, its numbers, then the page
  * that the number leads to, whose traces' ids decide. The writing side is segment_writer_index.c.
  */
-#include "local/segment_internal.h"
 
 #include "local/fuse.h"
 #include "local/segment_hash.h"
+#include "local/trace_pages.h"
 
 #include <stdlib.h>
 
@@ -18,54 +18,9 @@ struct finder {
 
 /* -- From a number to the trace's rows */
 
-/* The pages of a row group, one after the other. */
-struct pages {
-    struct fg_segment *segment;
-    struct fg_codec *codec;
-    uint32_t group_number;
-    struct fg_group *group; /* NULL: none open */
-    struct fg_directory directory;
-};
-
-static void pages_close(struct pages *pages)
-{
-    if (!pages->group)
-        return;
-    fg_directory_free(pages->segment, &pages->directory);
-    fg_group_unref(pages->group);
-    pages->group = NULL;
-}
-
-static int pages_open(struct pages *pages, uint32_t number)
-{
-    if (pages->group && pages->group_number == number)
-        return 0;
-    pages_close(pages);
-    struct fg_group *group;
-    int r = fg_group_load_columns(pages->segment, number, NULL, &group);
-    if (r < 0)
-        return r;
-    r = fg_directory_load(group, pages->codec, NULL, &pages->directory);
-    if (r < 0) {
-        fg_group_unref(group);
-        return r;
-    }
-    pages->group = group;
-    pages->group_number = number;
-    return 0;
-}
-
-static int load_runs(struct pages *pages, const struct fg_page *page, struct fg_arena *arena,
-                     struct fg_page_runs *ret_runs)
-{
-    struct fg_slice bytes;
-    int r =
-        fg_segment_load_chunk(pages->segment, &page->chunks[FG_STREAM_TRACES], arena, NULL, &bytes);
-    return r < 0 ? r : fg_page_decode_runs(pages->codec, page, bytes, arena, ret_runs);
-}
-
 /* Adds what the trace has in the pages after this one, of this row group and the next ones. */
-static int follow(struct pages *pages, uint32_t page_number, struct fg_segment_trace *trace)
+static int follow(struct fg_trace_pages *pages, uint32_t page_number,
+                  struct fg_segment_trace *trace)
 {
     struct fg_arena arena;
     fg_arena_init(&arena, FG_SEGMENT_TEXT_SIZE_MAX);
@@ -75,7 +30,7 @@ static int follow(struct pages *pages, uint32_t page_number, struct fg_segment_t
         if (++page_number == pages->directory.page_count) {
             if (pages->group_number + 1 == pages->segment->info.row_group_count)
                 break;
-            r = pages_open(pages, pages->group_number + 1);
+            r = fg_trace_pages_open(pages, pages->group_number + 1);
             page_number = 0;
         }
         const struct fg_page *page = r < 0 ? NULL : &pages->directory.pages[page_number];
@@ -83,7 +38,7 @@ static int follow(struct pages *pages, uint32_t page_number, struct fg_segment_t
             break;
         struct fg_page_runs runs;
         fg_arena_reset(&arena);
-        r = load_runs(pages, page, &arena, &runs);
+        r = fg_trace_pages_runs(pages, page, &arena, &runs);
         if (r == 0) {
             trace->row_count += runs.row_count[0];
             if (runs.start_ns[0] < trace->start_ns)
@@ -95,48 +50,20 @@ static int follow(struct pages *pages, uint32_t page_number, struct fg_segment_t
     return r;
 }
 
-static uint32_t group_of_trace(const struct fg_segment *segment, uint64_t number)
-{
-    uint32_t low = 0, high = segment->info.row_group_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (segment->groups[middle].trace_begin <= number)
-            low = middle;
-        else
-            high = middle;
-    }
-    /* groups in the middle of one trace begin none: the first with this number is the trace's */
-    while (low > 0 && segment->groups[low].entry.trace_count == 0)
-        low--;
-    return low;
-}
-
-static uint32_t page_of_trace(const struct fg_directory *directory, uint64_t number)
-{
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < directory->page_count; i++) {
-        const struct fg_page *page = &directory->pages[i];
-        bool begins_some = page->run_count > (page->continued ? 1u : 0u);
-        if (begins_some && page->trace_begin <= number)
-            found = i;
-    }
-    return found;
-}
-
 /* The trace of this number, where it is the one that is looked for. */
 static int check_number(struct finder *finder, uint64_t number)
 {
-    struct pages pages = {.segment = finder->segment, .codec = finder->codec};
+    struct fg_trace_pages pages = {.segment = finder->segment, .codec = finder->codec};
     struct fg_arena arena;
     fg_arena_init(&arena, FG_SEGMENT_TEXT_SIZE_MAX);
-    int r = pages_open(&pages, group_of_trace(finder->segment, number));
+    int r = fg_trace_pages_open(&pages, fg_trace_pages_group_of(finder->segment, number));
     struct fg_page_runs runs;
     const struct fg_page *page = NULL;
     uint32_t page_number = 0;
     if (r == 0) {
-        page_number = page_of_trace(&pages.directory, number);
+        page_number = fg_trace_pages_page_of(&pages, number);
         page = &pages.directory.pages[page_number];
-        r = load_runs(&pages, page, &arena, &runs);
+        r = fg_trace_pages_runs(&pages, page, &arena, &runs);
     }
     if (r == 0) {
         uint64_t run = number - page->trace_begin + (page->continued ? 1 : 0);
@@ -157,7 +84,7 @@ static int check_number(struct finder *finder, uint64_t number)
             r = follow(&pages, page_number, &finder->trace);
     }
     fg_arena_free(&arena);
-    pages_close(&pages);
+    fg_trace_pages_close(&pages);
     return r;
 }
 
@@ -288,15 +215,15 @@ static int add_runs(struct all *all, const struct fg_page *page, const struct fg
     return 0;
 }
 
-static int add_group(struct pages *pages, uint32_t number, struct all *all)
+static int add_group(struct fg_trace_pages *pages, uint32_t number, struct all *all)
 {
     struct fg_arena arena;
     fg_arena_init(&arena, FG_SEGMENT_TEXT_SIZE_MAX);
-    int r = pages_open(pages, number);
+    int r = fg_trace_pages_open(pages, number);
     for (uint32_t i = 0; r == 0 && i < pages->directory.page_count; i++) {
         struct fg_page_runs runs;
         fg_arena_reset(&arena);
-        r = load_runs(pages, &pages->directory.pages[i], &arena, &runs);
+        r = fg_trace_pages_runs(pages, &pages->directory.pages[i], &arena, &runs);
         if (r == 0)
             r = add_runs(all, &pages->directory.pages[i], &runs);
     }
@@ -308,7 +235,7 @@ int fg_segment_traces(struct fg_segment *segment, struct fg_segment_trace **ret_
                       size_t *ret_count)
 {
     struct all all = {.trace_count = segment->info.trace_count};
-    struct pages pages = {.segment = segment};
+    struct fg_trace_pages pages = {.segment = segment};
     int r = fg_codec_new(&pages.codec);
     if (r < 0)
         return r;
@@ -316,7 +243,7 @@ int fg_segment_traces(struct fg_segment *segment, struct fg_segment_trace **ret_
     r = all.traces ? 0 : FG_ENOMEM;
     for (uint32_t i = 0; r == 0 && i < segment->info.row_group_count; i++)
         r = add_group(&pages, i, &all);
-    pages_close(&pages);
+    fg_trace_pages_close(&pages);
     fg_codec_free(pages.codec);
     if (r == 0 && all.count != all.trace_count)
         r = FG_ECORRUPT;

@@ -69,9 +69,8 @@ static bool matches(struct bench *bench, const struct fg_query *query)
     struct fg_query_matcher *matcher;
     bool found = false;
     assert_int_equal(fg_query_matcher_new(query, &matcher), 0);
-    assert_int_equal(fg_query_matches(matcher, &bench->batch, &bench->summary, 0, UINT64_MAX,
-                                      &bench->scratch, &found),
-                     0);
+    assert_int_equal(
+        fg_query_matches(matcher, &bench->batch, &bench->summary, 0, UINT64_MAX, &found), 0);
     fg_query_matcher_free(matcher);
     return found;
 }
@@ -276,7 +275,7 @@ static void in_a_window(void **state)
         begin_order(&bench, true);
         assert_int_equal(fg_query_matcher_new(parsed(&bench, cases[i].text), &matcher), 0);
         assert_int_equal(fg_query_matches(matcher, &bench.batch, &bench.summary, cases[i].min_ns,
-                                          cases[i].max_ns, &bench.scratch, &found),
+                                          cases[i].max_ns, &found),
                          0);
         assert_int_equal(found, cases[i].expected);
         fg_query_matcher_free(matcher);
@@ -354,25 +353,6 @@ static void plans_check_every_condition(void **state)
     }
 }
 
-static void small_arenas_are_an_error(void **state)
-{
-    (void)state;
-    static struct bench bench;
-    struct fg_query_matcher *matcher;
-    struct fg_arena tiny;
-    bool found;
-    begin_order(&bench, true);
-    assert_int_equal(fg_query_matcher_new(parsed(&bench, "name:a or name:b"), &matcher), 0);
-    fg_arena_init(&tiny, 1);
-    assert_int_equal(
-        fg_query_matches(matcher, &bench.batch, &bench.summary, 0, UINT64_MAX, &tiny, &found),
-        FG_ELIMIT);
-    fg_arena_free(&tiny);
-    fg_query_matcher_free(matcher);
-    fg_query_matcher_free(NULL);
-    end(&bench);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,7 +363,6 @@ int main(void)
         cmocka_unit_test(in_a_window),
         cmocka_unit_test(plans_push_what_one_span_decides),
         cmocka_unit_test(plans_check_every_condition),
-        cmocka_unit_test(small_arenas_are_an_error),
     };
     return cmocka_run_group_tests_name("query_match", tests, NULL, NULL);
 }

@@ -87,11 +87,19 @@ void fg_query_matcher_free(struct fg_query_matcher *matcher);
 
 /* Whether a span of the trace that starts in [start_ns_min, start_ns_max) makes the query true.
  * trace holds all its spans with all their columns; summary is the trace's. FG_ELIMIT (a pattern
- * ran past its match limit, the arena is full), FG_ENOMEM. */
+ * ran past its match limit), FG_ENOMEM. */
 FG_MUST_CHECK int fg_query_matches(struct fg_query_matcher *matcher, const struct fg_batch *trace,
                                    const struct fg_trace_summary *summary, uint64_t start_ns_min,
-                                   uint64_t start_ns_max, struct fg_arena *arena,
-                                   bool *ret_matches);
+                                   uint64_t start_ns_max, bool *ret_matches);
+
+/* The same for many traces of one batch, which is bound first and stays until the next bind: those
+ * columns suffice that the query reads. rows: of one trace, all of them; summary.root_row is a row
+ * of the batch, and what the query does not ask of summary may be missing. */
+void fg_query_matcher_bind(struct fg_query_matcher *matcher, const struct fg_batch *batch);
+FG_MUST_CHECK int fg_query_matches_rows(struct fg_query_matcher *matcher, const uint32_t *rows,
+                                        uint32_t count, const struct fg_trace_summary *summary,
+                                        uint64_t start_ns_min, uint64_t start_ns_max,
+                                        bool *ret_matches);
 
 /* The query in its plainest form, which parses back to the same tree. */
 void fg_query_print(const struct fg_query *query, struct fg_buffer *text);

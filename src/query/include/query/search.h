@@ -21,14 +21,16 @@ struct fg_search {
     uint64_t start_ns_min, start_ns_max;  /* [min, max) of the matching span's start */
     const struct fg_predicate *predicate; /* checked; NULL: every span */
     struct fg_trace_key after;            /* FG_TRACE_KEY_FIRST for the first page */
-    uint32_t count_max;                   /* at most FG_SEARCH_COUNT_MAX */
+    uint32_t count_max;                   /* at most FG_SEARCH_KEYS_MAX */
     uint64_t deadline_mono_ns;            /* 0: none */
     uint64_t bytes_max;                   /* read from disk; 0: no bound */
     bool (*is_cancelled)(void *arg);      /* may be NULL */
     void *arg;
 };
 
+/* Traces of an answer; keys of a pass, of which most may be no answer: 3 MiB. */
 #define FG_SEARCH_COUNT_MAX 1000u
+#define FG_SEARCH_KEYS_MAX  65536u
 
 struct fg_search_result {
     struct fg_trace_key *keys; /* in arena, newest first */
