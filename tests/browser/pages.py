@@ -195,9 +195,9 @@ def case_completion():
 
 
 def case_refusals():
-    """A query that can't be read is refused in a sentence; one that fits nothing offers all times."""
+    """A query that can't be read is refused in a sentence, at its place; one that fits nothing offers all times."""
     page = show("/search?q=duration%3E")
-    page.wait_text("This could not be read:")
+    page.wait_text("expected a value after 'duration'")
     assert any("400" in one for one in page.complaints), page.complaints  # Chromium itself notes each refused request
     page.complaints.clear()
     page = show("/search?q=service:nobody")

@@ -36,6 +36,12 @@ export function go(to: string): void {
   scrollTo(0, 0);
 }
 
+// The same without a step for the browser's Back.
+export function replaceBy(to: string): void {
+  history.replaceState(null, '', to);
+  dispatchEvent(new Event(CHANGED));
+}
+
 // A change inside a page: no step of its own for the browser's Back.
 export function amend(changes: Record<string, string | undefined>): void {
   const params = new URLSearchParams(location.search);

@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 
 export class Refusal extends Error {
-  constructor(readonly status: number, message: string) { super(message); }
+  constructor(readonly status: number, message: string, readonly at?: number) { super(message); }
   get mayPass(): boolean { return this.status === 0 || this.status === 429 || this.status === 502 || this.status === 503; }
 }
 
@@ -24,7 +24,7 @@ export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
     }
   }
   const text = await answer.text().catch(() => '');
-  throw new Refusal(answer.status, sentenceOf(text) ?? `${answer.status} ${answer.statusText}`);
+  throw new Refusal(answer.status, sentenceOf(text) ?? `${answer.status} ${answer.statusText}`, placeOf(text));
 }
 
 function sentenceOf(text: string): string | undefined {
@@ -37,8 +37,19 @@ function sentenceOf(text: string): string | undefined {
   }
 }
 
+// The byte of the query, from 1, that the server names as wrong.
+function placeOf(text: string): number | undefined {
+  try {
+    const at = (JSON.parse(text) as { at?: unknown }).at;
+    return typeof at === 'number' ? at : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export interface Asked<T> {
   data?: T;
+  path?: string;         // that data or refusal answer
   refusal?: Refusal;
   failingSince?: number; // ms: the server has not answered since
   retryMs: number;       // when it is asked again
@@ -52,7 +63,7 @@ const RETRY_MAX_MS = 15000;
 // path undefined: nothing to ask. The path is made anew by `round`, so that a repeated question sees the present time.
 export function useAsk<T>(path: string | undefined): Asked<T> {
   const [round, setRound] = useState(0);
-  const [state, setState] = useState<Omit<Asked<T>, 'again'> & { path?: string }>({ isWaiting: true, isSlow: false, retryMs: 0 });
+  const [state, setState] = useState<Omit<Asked<T>, 'again'>>({ isWaiting: true, isSlow: false, retryMs: 0 });
   useEffect(() => {
     if (path === undefined) return undefined;
     const control = new AbortController();

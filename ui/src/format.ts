@@ -52,6 +52,12 @@ export function formatRate(count: number, seconds: number): string {
   return significant(rate * 3600) + words.units.perH;
 }
 
+// Bytes in steps of a thousand.
+export function formatBytes(bytes: number): string {
+  const names = words.byteUnits, at = bytes < 1000 ? 0 : Math.min(names.length - 1, Math.floor(Math.log10(bytes) / 3 + 1e-9));
+  return `${significant(bytes / 1000 ** at)}${NBSP}${names[at]}`;
+}
+
 function two(value: number): string {
   return String(value).padStart(2, '0');
 }

@@ -49,7 +49,7 @@ function App() {
         <a href="/services" aria-current={at === 'services' ? 'page' : undefined}>{words.services}</a>
       </nav>
       <span class="languages small">{(['en', 'ru'] as const).map((one) =>
-        <button class="as-link" key={one} lang={one} aria-pressed={one === language} onClick={() => chooseLanguage(one)}>{one === 'en' ? 'English' : 'Русский'}</button>)}
+        <button class="as-link" key={one} lang={one} aria-label={one === 'en' ? 'English' : 'Русский'} aria-pressed={one === language} onClick={() => chooseLanguage(one)}><span class="wide">{one === 'en' ? 'English' : 'Русский'}</span><span class="narrow" aria-hidden="true">{one === 'en' ? 'EN' : 'RU'}</span></button>)}
         <button class="btn as-key" aria-label={words.showKeys} aria-haspopup="dialog" onClick={() => setHelping(true)}>?</button></span>
     </header>
     <main id="main" class={address.path.startsWith('/trace/') ? 'full' : ''}><Page address={address} /></main>

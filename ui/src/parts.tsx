@@ -1,5 +1,5 @@
 // What the pages share: texts from outside, marks of state, ranges, what is said when something is not there.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { RANGES, Range, amend } from './address';
 import { Asked } from './ask';
 import { formatDuration, formatTime } from './format';
@@ -94,8 +94,9 @@ export function isTyping(event: KeyboardEvent): boolean {
   return event.ctrlKey || event.metaKey || event.altKey || (at !== null && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName));
 }
 
+// Before the next paint: a key that follows at once meets what is shown, not what was.
 export function useKeys(onKey: (event: KeyboardEvent) => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
   });

@@ -1,128 +1,163 @@
-// The search page: a query, a time, and the traces that fit, newest first.
-import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { Address, amend, go, linkTo, rangeOf, rangeStart } from './address';
+// The search page: a query, a time, a picture, and the traces that fit. All of it is in the address.
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { Address, go, replaceBy } from './address';
 import { Asked, useAsk } from './ask';
-import { formatCount, formatDuration, formatTime, zone } from './format';
-import { Copy, Cross, Name, Ranges, Said, Swatch, isTyping, useKeys } from './parts';
+import { Builder } from './builder';
+import { Explain } from './explain';
+import { FirstSpan } from './first_span';
+import { formatCount, formatDuration, formatTime } from './format';
+import { remember } from './history';
+import { useLive } from './live';
+import { Said, isTyping, useKeys } from './parts';
 import { QueryLine } from './query_line';
-import { slotOf } from './slots';
+import { Results } from './results';
+import { CHARTS, LIMIT_MAX, SearchState, addressOf, isFixed, nsText, readAddress, timesOf } from './search_address';
+import { SearchChart, chartOf } from './search_chart';
+import { TimeBar } from './search_time';
+import { Found, Page, Summary, startMs, useTraces } from './traces';
 import { plural, words } from './words';
 
-interface Summary {
-  trace_id: string; root_service: string; root_name: string; has_root: boolean; start_ns: string; duration_ns: string;
-  span_count: number; error_count: number; open_count: number; services: { service: string; span_count: number; error_count: number }[];
-}
-interface Page { traces: Summary[]; next: string | null; partial: boolean; partial_reason?: string }
-
-const FIRST = 50, LIMIT_MAX = 1000, EMPTY_POLL_MS = 2000;
-
-function pathOf(params: URLSearchParams, now: number): string {
-  const limit = Math.min(LIMIT_MAX, Math.max(1, Number(params.get('limit')) || FIRST));
-  const start = rangeStart(rangeOf(params, '24h'), now);
-  return linkTo('/api/v1/traces', { q: params.get('q') ?? undefined, start, limit: String(limit) });
-}
+const EMPTY_POLL_MS = 1500;
+// What is a step for Back; the rest only changes how the same answer is shown.
+const STEPS: (keyof SearchState)[] = ['q', 'range', 'fromMs', 'toMs'];
 
 export function SearchPage({ address }: { address: Address }) {
-  const { params } = address;
-  const range = rangeOf(params, '24h'), query = params.get('q') ?? '', limit = params.get('limit') ?? '';
-  // The present moment is taken anew with each question, and kept while one is on its way.
-  const path = useMemo(() => pathOf(params, Date.now()), [query, range, limit]);
-  const asked = useAsk<Page>(path);
-  useEffect(() => { document.title = `${query || words.search} · Filigree`; }, [query]);
-  const submit = (q: string) => {
-    if (q === query) asked.again();
-    else go(linkTo('/search', { q, range: range === '24h' ? undefined : range }));
+  const search = address.params.toString();
+  const state = useMemo(() => readAddress(address.params), [search]);
+  const { q, range, fromMs, toMs, isLive } = state;
+  const [text, setText] = useState(q);
+  const [round, setRound] = useState(0);
+  const [isEmpty, setEmpty] = useState(false); // nothing is stored at all
+  useEffect(() => setText(q), [q]);
+  // The present moment is taken anew with each question, and kept while its pages are read.
+  const times = useMemo(() => timesOf(state, Date.now()), [q, range, fromMs, toMs, round]);
+  const found = useTraces(state, times);
+  const live = useLive(isLive, q, times);
+  const chartTimes = useMemo(() => (live.round > 0 ? timesOf(state, Date.now()) : times), [times, live.round]);
+  const rows = useMemo(() => merged(found.rows, live.arrived, state.sort), [found.rows, live.arrived, state.sort]);
+  useEffect(() => { document.title = `${q || words.search} · Filigree`; }, [q]);
+  useEffect(() => { if (found.isOfQuestion && found.first.data) remember(q); }, [found.isOfQuestion, q]);
+
+  const to = (changes: Partial<SearchState>) => {
+    const next = { ...state, ...changes }, isStep = STEPS.some((one) => next[one] !== state[one]);
+    if (isStep && changes.limit === undefined) next.limit = readAddress(new URLSearchParams()).limit;
+    if (isStep) go(addressOf(next));
+    else replaceBy(addressOf(next));
   };
+  // The same question again: with the present time, where that is part of it.
+  const again = () => {
+    if (isFixed(state) || range === 'all') found.first.again();
+    else setRound(round + 1);
+  };
+  const submit = (asked: string) => {
+    setText(asked);
+    if (asked === q) again();
+    else to({ q: asked });
+  };
+  const toggleLive = () => to(isLive ? { isLive: false } : { isLive: true, ...(isFixed(state) || range === 'yesterday' ? { fromMs: undefined, toMs: undefined, range: '15m' as const } : {}) });
+  useKeys((event) => {
+    if (isTyping(event) || document.querySelector('dialog[open]')) return;
+    if (event.key === 'b') to({ hasBuilder: !state.hasBuilder });
+    else if (event.key === 'l') toggleLive();
+    else if (event.key === 'h') to({ chart: CHARTS[(CHARTS.indexOf(chartOf(state, found)) + 1) % CHARTS.length] });
+  });
+
+  const refusal = found.isOfQuestion ? found.first.refusal : undefined;
+  const wrong = refusal?.at !== undefined ? { query: q, at: refusal.at, message: refusal.message.replace(/^q: at byte \d+: /, '') } : undefined;
+  const isAll = range === 'all' && !isFixed(state);
   return <>
-    <h1 class="vh">{words.search}</h1>
-    <QueryLine query={query} onSubmit={submit} />
-    <Ranges chosen={range} otherwise="24h" />
-    <Said asked={asked} />
-    {asked.data && (asked.data.traces.length > 0
-      ? <Results page={asked.data} limit={Number(limit) || FIRST} />
-      : <Nothing isAll={range === 'all'} isQuery={query !== ''} page={asked.data} asked={asked} />)}
+    {!isEmpty && <h1 class="vh">{words.search}</h1>}
+    {state.notes.length > 0 && <div class="note address-note" role="status">{state.notes.map((one) => <p key={one}>{one}</p>)}</div>}
+    {!isEmpty && <><QueryLine text={text} onText={setText} onSubmit={submit} start={nsText(times.startMs)} wrong={wrong} />
+    <div class="search-tools">
+      <TimeBar state={state} to={to} />
+      <span class="search-modes">
+        <button class="btn" aria-pressed={state.hasBuilder} aria-expanded={state.hasBuilder} onClick={() => to({ hasBuilder: !state.hasBuilder })}>{words.builder}</button>
+        <button class="btn live" aria-pressed={isLive} onClick={toggleLive}>{words.live}</button>
+      </span>
+    </div></>}
+    {!isEmpty && state.hasBuilder && <Builder text={text} onText={setText} onSubmit={() => submit(text.trim())} start={nsText(times.startMs)} />}
+    {wrong ? found.first.isWaiting && <div class="busy" /> : <Said asked={found.first} />}
+    {found.first.data && (rows.length > 0
+      ? <Answer state={state} times={chartTimes} found={found} rows={rows} live={live} to={to} />
+      : <Nothing isAll={isAll} found={found} asked={found.first} isLive={isLive} onAll={() => to({ range: 'all', fromMs: undefined, toMs: undefined })}
+          again={again} onEmpty={setEmpty} />)}
   </>;
 }
 
-function PartialNote({ page }: { page: Page }) {
-  if (!page.partial) return null;
+// What was found and what arrived since, with the newest figures of each. The server's order is by the newest span that fits; the
+// list shows when a trace began, and is in that order.
+function merged(rows: Summary[], arrived: Summary[], sort: SearchState['sort']): Summary[] {
+  const newer = new Map(arrived.map((one) => [one.trace_id, one])), known = new Set(rows.map((one) => one.trace_id));
+  const all = arrived.length === 0 ? rows : [...arrived.filter((one) => !known.has(one.trace_id)), ...rows.map((one) => newer.get(one.trace_id) ?? one)];
+  return [...all].sort(sort === 'longest' ? (a, b) => Number(b.duration_ns) - Number(a.duration_ns) : (a, b) => startMs(b) - startMs(a));
+}
+
+interface AnswerProps {
+  state: SearchState; times: ReturnType<typeof timesOf>; found: Found; rows: Summary[]; live: ReturnType<typeof useLive>; to: (changes: Partial<SearchState>) => void;
+}
+
+function Answer({ state, times, found, rows, live, to }: AnswerProps) {
+  const count = rows.length, hasMore = found.next !== null;
+  return <>
+    <SearchChart state={state} times={times} found={found} rows={rows} to={to} />
+    <section class="results" aria-label={words.results}>
+      <div class="said dim">
+        <p>{words.found(formatCount(count), plural(count, words.traceWord), hasMore, state.sort === 'longest')}</p>
+        <span class="said-tools">
+          {state.sort === 'newest' ? <button class="as-link" onClick={() => to({ sort: 'longest' })}>{words.longestFirst}</button>
+            : <button class="as-link" onClick={() => to({ sort: 'newest' })}>{words.newestFirst}</button>}
+          <button class="as-link" aria-expanded={state.isExplained} onClick={() => to({ isExplained: !state.isExplained })}>{words.explain}</button>
+        </span>
+      </div>
+      <LiveNote live={live} />
+      <Partial reason={found.partial} />
+      {state.isExplained && found.last && <Explain page={found.last} />}
+      <Results rows={rows} isLive={state.isLive} onEscape={() => document.getElementById('query')?.focus()} />
+      {found.isReadingMore && <Said asked={found.more} />}
+      {hasMore && (rows.length < LIMIT_MAX
+        ? <button class="btn more" disabled={found.isReadingMore} onClick={() => to({ limit: Math.min(LIMIT_MAX, Math.max(state.limit, found.rows.length) + (state.limit >= 200 ? 500 : 100)) })}>{words.more}</button>
+        : <p class="note dim">{words.enoughRows(formatCount(LIMIT_MAX))}</p>)}
+    </section>
+  </>;
+}
+
+function LiveNote({ live }: { live: ReturnType<typeof useLive> }) {
+  if (live.how === 'off') return null;
+  if (live.failingSince !== undefined) return <p class="note late-text" role="status">{words.liveStopped(formatTime(live.failingSince))}</p>;
+  return <p class="small dim live-note" role="status"><span class="live-mark" aria-hidden="true" />
+    {live.how === 'tail' ? words.liveTail : live.how === 'full' ? words.liveFull(formatDuration(3e9)) : words.liveAgain(formatDuration(3e9))}</p>;
+}
+
+function Partial({ reason }: { reason: string | undefined }) {
+  if (reason === undefined) return null;
   const reasons: Record<string, string> = { time: words.partialTime, bytes: words.partialBytes, damage: words.partialDamage };
-  return <p class="note late-text">{reasons[page.partial_reason ?? ''] ?? words.partialOther}</p>;
-}
-
-function Results({ page, limit }: { page: Page; limit: number }) {
-  const list = useRef<HTMLOListElement>(null);
-  const longest = page.traces.reduce((most, one) => Math.max(most, Number(one.duration_ns)), 1);
-  const count = page.traces.length;
-  useKeys((event) => {
-    if (isTyping(event) || (event.key !== 'j' && event.key !== 'k')) return;
-    const links = [...list.current?.querySelectorAll('a') ?? []];
-    const at = links.indexOf(document.activeElement as HTMLAnchorElement);
-    links[Math.max(0, Math.min(links.length - 1, at + (event.key === 'j' ? 1 : -1)))]?.focus();
-  });
-  return <section class="results">
-    <p class="dim said">{words.found(formatCount(count), plural(count, words.traceWord), page.next !== null)}</p>
-    <PartialNote page={page} />
-    <div class="res head-row" aria-hidden="true">
-      <span>{words.when}</span><span>{words.trace}</span><span class="c-services">{words.inServices}</span><span class="n">{words.spansHead}</span>
-      <span class="n">{words.errorsHead}</span><span>{words.duration}</span>
-    </div>
-    <ol ref={list}>{page.traces.map((one) => <Row key={one.trace_id} one={one} longest={longest} />)}</ol>
-    {page.next !== null && limit < LIMIT_MAX &&
-      <button class="btn more" onClick={() => amend({ limit: String(Math.min(LIMIT_MAX, limit * 2)) })}>{words.more}</button>}
-  </section>;
-}
-
-function Row({ one, longest }: { one: Summary; longest: number }) {
-  const duration = Number(one.duration_ns), ms = Number(BigInt(one.start_ns) / 1000000n);
-  const others = one.services.filter(({ service }) => service !== one.root_service);
-  return <li><a class="res" href={`/trace/${one.trace_id}`}>
-    <span class="c-when dim nw" title={`${new Date(ms).toISOString()} · ${zone}`}>{formatTime(ms)}</span>
-    <span class="c-name"><Swatch service={one.root_service} /><b><Name text={one.root_name} /></b>{' '}
-      <span class="faint small"><Name text={one.root_service} />{one.has_root ? '' : ` · ${words.noRoot}`}</span></span>
-    <span class="c-services small dim">{others.slice(0, 4).map(({ service }) =>
-      <span class="svc" key={service}><Swatch service={service} /><Name text={service} /></span>)}{others.length > 4 ? `+${others.length - 4}` : ''}</span>
-    <span class="c-count n dim">{formatCount(one.span_count)}<span class="unit"> {plural(one.span_count, words.spanWord)}</span></span>
-    <span class="c-errors n">{one.error_count > 0
-      ? <span class="st broken"><Cross />{formatCount(one.error_count)}<span class="unit">{plural(one.error_count, words.errorWord)}</span></span>
-      : <span class="faint zero">0</span>}</span>
-    <span class="c-time"><span class="track"><i class={`len s${slotOf(one.root_service)}${one.open_count > 0 ? ' ragged' : ''}`} style={{ width: `${Math.max(0.5, 100 * duration / longest)}%` }} /></span>
-      <span class="n">{formatDuration(duration)}{one.open_count > 0 ? `, ${words.openSpans}` : ''}</span></span>
-  </a></li>;
+  return <p class="note late-text">{reasons[reason] ?? words.partialOther}</p>;
 }
 
 // Nothing fits: because nothing does, or because there is nothing at all yet.
-function Nothing({ isAll, isQuery, page, asked }: { isAll: boolean; isQuery: boolean; page: Page; asked: Asked<Page> }) {
+interface NothingProps { isAll: boolean; found: Found; asked: Asked<Page>; isLive: boolean; onAll: () => void; again: () => void; onEmpty: (isEmpty: boolean) => void }
+
+function Nothing({ isAll, found, asked, isLive, onAll, again, onEmpty }: NothingProps) {
   const any = useAsk<Page>('/api/v1/traces?limit=1');
   const isEmpty = any.data !== undefined && any.data.traces.length === 0 && !any.data.partial;
+  const [wasEmpty, setWasEmpty] = useState(false);
+  useEffect(() => { onEmpty(isEmpty); return () => onEmpty(false); }, [isEmpty]);
   useEffect(() => {
-    if (!isEmpty) return undefined;
-    const timer = setTimeout(() => { any.again(); asked.again(); }, EMPTY_POLL_MS);
+    if (!isEmpty) {
+      if (wasEmpty && any.data) again(); // the first span is there
+      return undefined;
+    }
+    setWasEmpty(true);
+    const timer = setTimeout(any.again, EMPTY_POLL_MS);
     return () => clearTimeout(timer);
-  }, [any.data, isEmpty]);
+  }, [any.data]);
   if (isEmpty) return <FirstSpan />;
+  if (!any.data && !asked.refusal) return null;
   return <section>
-    <p>{isAll || !any.data ? words.nothing : words.nothingInTime}{' '}
-      {!isAll && <button class="as-link" onClick={() => amend({ range: 'all' })}>{words.lookAll}</button>}</p>
-    {isQuery && page.partial && <PartialNote page={page} />}
-  </section>;
-}
-
-function command(): string {
-  const hex = (bytes: number) => [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  const now = BigInt(Date.now()) * 1000000n;
-  const body = { resourceSpans: [{ resource: { attributes: [{ key: 'service.name', value: { stringValue: 'hello' } }] }, scopeSpans: [{ spans: [
-    { traceId: hex(16), spanId: hex(8), name: 'first span', kind: 2, startTimeUnixNano: String(now - 42000000n), endTimeUnixNano: String(now) }] }] }] };
-  return `curl ${location.origin}/v1/traces -H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
-}
-
-function FirstSpan() {
-  const text = useMemo(command, []);
-  return <section class="first">
-    <h2>{words.emptyTitle}</h2>
-    <pre class="id">{text}</pre>
-    <p><Copy text={text} /></p>
-    <p class="dim">{words.emptySdk(location.hostname)}</p>
-    <p class="dim">{words.emptyNext}</p>
+    <p>{isAll ? words.nothing : words.nothingInTime}{' '}
+      {!isAll && <button class="as-link" onClick={onAll}>{words.lookAll}</button>}</p>
+    {isLive && <p class="small dim live-note" role="status"><span class="live-mark" aria-hidden="true" />{words.liveTail}</p>}
+    <Partial reason={found.partial} />
   </section>;
 }
