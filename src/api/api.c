@@ -182,6 +182,11 @@ void fg_api_attach_store(struct fg_api *api, struct fg_store *store)
     atomic_store_explicit(&api->store, store, memory_order_release);
 }
 
+void fg_api_attach_journeys(struct fg_api *api, struct fg_journeys *journeys)
+{
+    atomic_store_explicit(&api->journeys, journeys, memory_order_release);
+}
+
 void fg_api_drain(struct fg_api *api)
 {
     atomic_store(&api->draining, true);

@@ -95,6 +95,9 @@ void fg_handle_tail(struct fg_exchange *exchange);
 
 /* instances_route.c */
 void fg_handle_instances(struct fg_exchange *exchange);
+/* journeys.c */
+void fg_handle_journeys(struct fg_exchange *exchange);
+void fg_handle_journey(struct fg_exchange *exchange);
 
 /* operate.c */
 void fg_handle_health(struct fg_exchange *exchange);

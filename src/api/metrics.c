@@ -1,6 +1,7 @@
 #include "metrics.h"
 
 #include "base/limits.h"
+#include "journey/journeys.h"
 #include "metrics_text.h"
 #include "net/counters.h"
 #include "os/process.h"
@@ -348,6 +349,39 @@ static void write_store(struct fg_store *store, struct fg_buffer *buffer)
     }
 }
 
+static void write_journeys(struct fg_journeys *journeys, struct fg_buffer *buffer)
+{
+    struct fg_journeys_counters counters;
+    fg_journeys_counters(journeys, &counters);
+    struct fg_metric states = fg_metric_family(buffer, "filigree_journeys", FG_METRIC_GAUGE,
+                                               "Journeys that are followed, by state.");
+    for (unsigned i = 0; i < FG_JOURNEY_STATE_COUNT; i++) {
+        fg_metric_begin(&states, "");
+        fg_metric_label(&states, "state", fg_journey_state_name((enum fg_journey_state)i));
+        fg_metric_uint(&states, counters.by_state[i]);
+    }
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } singles[] = {
+        {"filigree_journeys_judged_total", "Journeys that were read and judged.", counters.judged},
+        {"filigree_journeys_evicted_total", "Journeys that were dropped for room.",
+         counters.evicted},
+        {"filigree_journeys_refused_spans_total", "Spans of journeys for which there was no room.",
+         counters.refused},
+        {"filigree_journeys_long_values_total",
+         "Spans whose key has a value that is too long to follow.", counters.long_values},
+        {"filigree_journeys_missed_spans_total",
+         "Spans that were sealed before journeys had followed them; they were read again.",
+         counters.missed_spans},
+        {"filigree_journeys_failures_total", "Times that spans of journeys could not be read.",
+         counters.failed_reads},
+    };
+    for (EACH(singles, i))
+        fg_metric_single(buffer, singles[i].name, FG_METRIC_COUNTER, singles[i].help,
+                         singles[i].value);
+}
+
 static void write_process(const struct fg_api *api, struct fg_buffer *buffer)
 {
     struct fg_process_usage usage;
@@ -375,6 +409,7 @@ static void write_process(const struct fg_api *api, struct fg_buffer *buffer)
 void fg_metrics_write(struct fg_api *api, struct fg_buffer *buffer)
 {
     struct fg_store *store = fg_api_store(api);
+    struct fg_journeys *journeys = atomic_load(&api->journeys);
     const struct fg_server *server = atomic_load(&api->server);
     struct fg_metric info = fg_metric_family(buffer, "filigree_build_info", FG_METRIC_GAUGE,
                                              "Always 1; the version is its label.");
@@ -396,5 +431,7 @@ void fg_metrics_write(struct fg_api *api, struct fg_buffer *buffer)
         write_net(fg_server_counters(server), buffer);
     if (store)
         write_store(store, buffer);
+    if (journeys)
+        write_journeys(journeys, buffer);
     write_process(api, buffer);
 }

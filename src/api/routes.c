@@ -54,6 +54,11 @@ static const struct fg_route routes[] = {
     {FG_ROUTE(GET, "/api/v1/export", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_export},
 
+    {FG_ROUTE(GET, "/api/v1/journeys", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_journeys},
+    {FG_ROUTE(GET, "/api/v1/journeys/{key}/{value}", VIEW), .faces = FG_ON_API,
+     .form = FG_FORM_NATIVE, .needs_store = true, .handle = fg_handle_journey},
+
     /* -- Reading, as Jaeger's UI and clients do --------------------------------------------------
      */
     {FG_ROUTE(GET, "/api/traces/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_JAEGER,

@@ -40,6 +40,7 @@ struct fg_api {
     void *allowed_arg;
     uint64_t started_ns;
     _Atomic(struct fg_store *) store;
+    _Atomic(struct fg_journeys *) journeys; /* NULL: none are followed, or not yet */
     _Atomic(struct fg_server *) server;
     _Atomic bool draining;
 

@@ -10,6 +10,10 @@ enum fg_exit {
     FG_EXIT_NO = 1,     /* not found, or the answer is no: damage was found, a check did not pass */
     FG_EXIT_USAGE = 2,  /* a wrong option, argument or configuration */
     FG_EXIT_FAILED = 3, /* could not: server out of reach, disk, permission, refused */
+    /* of `where`, by the journey's state */
+    FG_EXIT_LATE = 4,
+    FG_EXIT_STUCK = 5,
+    FG_EXIT_BROKEN = 6,
 };
 
 struct fg_cli {
@@ -47,7 +51,9 @@ extern const struct fg_command fg_command_services;
 extern const struct fg_command fg_command_stats;
 extern const struct fg_command fg_command_tail;
 extern const struct fg_command fg_command_trace;
+extern const struct fg_command fg_command_stuck;
 extern const struct fg_command fg_command_verify;
+extern const struct fg_command fg_command_where;
 
 /* All of them, in the order of the list that --help shows. */
 const struct fg_command *const *fg_commands(size_t *ret_count);

@@ -39,6 +39,8 @@ struct fg_config {
     struct fg_config_list redact_keys;
     struct fg_config_list cors_origins;
     struct fg_config_list recorders;
+    struct fg_config_list flows, journey_keys;
+    uint64_t journeys_max;
     uint64_t retention_age_ns, retention_size_max, pinned_size_max;
     uint64_t head_size_max, head_age_ns_max;
     uint64_t cache_size_max, queue_size_max;

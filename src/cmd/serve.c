@@ -10,6 +10,7 @@
 #include "serve.h"
 
 #include "base/limits.h"
+#include "journey/journeys.h"
 #include "net/counters.h"
 #include "notify.h"
 #include "os/process.h"
@@ -19,7 +20,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#define ARENA_BYTES_MAX ((size_t)1 << 20)
+#define ARENA_BYTES_MAX ((size_t)8 << 20)
 /* While the store recovers the service manager is told so often that it has to wait on. */
 #define PATIENCE_NS   (5 * FG_NS_PER_SECOND)
 #define PATIENCE_USEC "15000000"
@@ -150,7 +151,9 @@ static enum fg_exit start(struct fg_serve *serve)
 {
     const struct fg_config *config = serve->config;
     unsigned loop_count = config->loops ? (unsigned)config->loops : fg_processor_count();
-    enum fg_exit code = open_api(serve, loop_count);
+    enum fg_exit code = fg_serve_flows_load(serve);
+    if (code == FG_EXIT_OK)
+        code = open_api(serve, loop_count);
     if (code == FG_EXIT_OK)
         code = open_server(serve, loop_count);
     if (code != FG_EXIT_OK)
@@ -185,9 +188,9 @@ static enum fg_exit wait_for_store(struct fg_serve *serve)
 static enum fg_exit attach(struct fg_serve *serve)
 {
     fg_api_attach_store(serve->api, serve->store);
-    if (serve->config->recorders.count == 0)
-        return FG_EXIT_OK;
-    int r = fg_serve_recorders_start(serve, &serve->recorders);
+    int r = fg_serve_journeys_open(serve);
+    if (r == 0 && serve->config->recorders.count > 0)
+        r = fg_serve_recorders_start(serve, &serve->recorders);
     if (r < 0)
         return fg_cli_fail(serve->cli, FG_EXIT_FAILED, "can't start: %s", fg_error_name(r));
     return FG_EXIT_OK;
@@ -245,6 +248,7 @@ static void stop(struct fg_serve *serve)
         fg_server_stop(serve->server, 0);
     }
     fg_api_free(serve->api);
+    fg_journeys_close(serve->journeys);
     fg_store_close(serve->store, true);
     fg_server_close(serve->server);
 }

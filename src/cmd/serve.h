@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "command.h"
 #include "config.h"
+#include "journey/flow.h"
 #include "net/server.h"
 #include "os/thread.h"
 #include "store/store.h"
@@ -18,7 +19,10 @@ struct fg_serve {
     struct fg_api *api;
     struct fg_server *server;
     struct fg_store *store; /* NULL until it has recovered */
-    struct fg_arena arena;  /* of the store's opening */
+    struct fg_arena arena;  /* of the store's opening, and of the flows */
+    struct fg_flows flows;
+    struct fg_slice *journey_keys; /* config's, in arena */
+    struct fg_journeys *journeys;  /* NULL until the store has recovered */
     struct fg_thread opener;
     struct fg_recorders *recorders; /* NULL: no folder is watched */
     uint64_t begin_mono_ns;
@@ -49,6 +53,12 @@ void fg_serve_reload(struct fg_serve *serve);
 FG_MUST_CHECK int fg_serve_recorders_start(struct fg_serve *serve,
                                            struct fg_recorders **ret_recorders);
 void fg_serve_recorders_stop(struct fg_recorders *recorders);
+
+/* serve_journeys.c: reads the files of flows, before anything is opened; what is wrong is said with
+ * file and line. */
+enum fg_exit fg_serve_flows_load(struct fg_serve *serve);
+/* Starts following journeys; the store is open. */
+FG_MUST_CHECK int fg_serve_journeys_open(struct fg_serve *serve);
 
 /* serve_greeting.c: a few lines for somebody at a terminal: where the server is, how to use it. */
 void fg_serve_greet(const struct fg_serve *serve, FILE *out);

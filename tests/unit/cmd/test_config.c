@@ -201,8 +201,8 @@ static void the_example_is_complete_and_true(void **state)
     for (size_t i = 0; i < count; i++) {
         char line[200];
         bool is_list = settings[i].type == FG_SETTING_LIST;
-        snprintf(line, sizeof line, "\n# %s: %s\n", settings[i].name,
-                 is_list ? "[]" : settings[i].fallback);
+        snprintf(line, sizeof line, is_list ? "\n# %s: [%s]\n" : "\n# %s: %s\n", settings[i].name,
+                 settings[i].fallback);
         if (!strstr(text, line))
             fail_msg("dist/filigree.yaml lacks: %s", line + 1);
     }

@@ -11,6 +11,7 @@
 #include "os/env.h"
 
 struct fg_api;
+struct fg_journeys;
 struct fg_request;
 struct fg_store;
 
@@ -74,6 +75,9 @@ void fg_api_attach_store(struct fg_api *api, struct fg_store *store);
  * FG_ELIMIT: less of it may; FG_EINVALID: it never will. The store must be attached. */
 FG_MUST_CHECK int fg_api_inject(struct fg_api *api, struct fg_slice request,
                                 uint64_t *ret_rejected_spans);
+/* Until then routes of journeys answer 503. They are closed after fg_api_free(). Once; any thread.
+ */
+void fg_api_attach_journeys(struct fg_api *api, struct fg_journeys *journeys);
 
 /* From then on /readyz says no. */
 void fg_api_drain(struct fg_api *api);

@@ -212,6 +212,24 @@
 /* Bytes that a zstd frame may ask the reader to remember: RFC 8878 section 3.1.1.1.2 names 8 MB. */
 #define FG_INFLATE_WINDOW_SIZE_MAX ((size_t)8 << 20)
 
+/* -- Journeys
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* Records at once (conf): some 400 bytes each. */
+#define FG_JOURNEYS_MAX 1000000u
+/* Traces of one journey that are read to judge it: an order of weeks has some tens. */
+#define FG_JOURNEY_TRACES_MAX 128u
+/* Bytes of a key's value: an order's number, a UUID, a URN. */
+#define FG_JOURNEY_VALUE_SIZE_MAX 256u
+/* Spans come late: exporters of stock SDKs send every five seconds. So long after a deadline a
+ * journey is judged. */
+#define FG_JOURNEY_GRACE_NS (7 * FG_NS_PER_SECOND)
+/* How long one that is in doubt is left alone after it was judged, unless its spans say more. */
+#define FG_JOURNEY_AGAIN_NS (30 * FG_NS_PER_SECOND)
+/* Memory of the spans of one journey that is judged, and of what is worked out of them. */
+#define FG_CASE_BYTES_MAX ((uint64_t)64 << 20)
+
 /* -- Queries
  * ------------------------------------------------------------------------------------------------------
  */

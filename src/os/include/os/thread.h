@@ -20,6 +20,7 @@ enum fg_mutex_rank {
     FG_RANK_WAL_FILES = 55, /* store: making a file for the WAL, or the reserve */
     FG_RANK_SEGMENT = 60,   /* store: a segment's lazily read parts */
     FG_RANK_CACHE = 70,     /* store: page and filter cache */
+    FG_RANK_JOURNEYS = 80,  /* journey: the records */
     FG_RANK_LEAF = 90,      /* takes nothing else */
 };
 

@@ -1,0 +1,103 @@
+/* All journeys: a record for each value of each key attribute, kept up as spans become durable, in
+ * whatever order they come, and judged when something failed, when a deadline passes, and when
+ * somebody asks.
+ *
+ * A thread of its own follows the store; ingest never waits for it. Healthy journeys are followed
+ * from their spans' columns alone; only one that is in doubt has its traces read and the rules run.
+ * Records are made anew from the stored spans at every start: nothing of them has to be durable.
+ *
+ * Bounded: journeys_max records, FG_JOURNEY_TRACES_MAX traces of each, values of at most
+ * FG_JOURNEY_VALUE_SIZE_MAX bytes; what is over is counted. */
+#pragma once
+
+#include "base/arena.h"
+#include "journey/flow.h"
+#include "journey/verdict.h"
+#include "os/env.h"
+
+struct fg_journeys;
+struct fg_store;
+
+struct fg_journeys_options {
+    struct fg_env *env;           /* borrowed, as all that follows */
+    struct fg_store *store;       /* closed after the journeys */
+    const struct fg_flows *flows; /* may be empty; outlives the journeys */
+    const struct fg_slice *keys;  /* attributes beside the flows' keys */
+    uint32_t key_count;
+    uint32_t journeys_max;
+    uint32_t tenant;
+    bool manual; /* tests: no thread; the caller drives fg_journeys_step() */
+};
+
+#define FG_JOURNEY_KEYS_MAX 32u
+
+/* FG_ENOMEM; FG_ELIMIT: more than FG_JOURNEY_KEYS_MAX keys. */
+FG_MUST_CHECK int fg_journeys_open(const struct fg_journeys_options *options,
+                                   struct fg_journeys **ret_journeys);
+/* NULL is accepted. */
+void fg_journeys_close(struct fg_journeys *journeys);
+
+/* A trace of a journey. */
+struct fg_journey_trace {
+    uint64_t id_high, id_low;
+};
+
+struct fg_journey_answer {
+    struct fg_verdict verdict;
+    const struct fg_journey_trace *traces; /* in the order in which they were seen */
+    uint32_t trace_count;                  /* those that are known; there may have been more */
+    bool more_traces;
+};
+
+/* Judges one journey now, from its spans as they are in the store; any thread, blocks for its
+ * reading. All of the answer lies in arena. FG_ENOTFOUND; FG_EINVALID: the key is not watched;
+ * FG_ENOMEM, FG_ELIMIT, FG_EIO. */
+FG_MUST_CHECK int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key,
+                                    struct fg_slice value, struct fg_arena *arena,
+                                    struct fg_journey_answer *ret_answer);
+
+/* A journey as lists show it: what was found when it was last looked at. */
+struct fg_journey_row {
+    struct fg_slice key, value;
+    enum fg_journey_state state;
+    struct fg_place place;
+    enum fg_cause cause;
+    double confidence;
+    struct fg_slice text;                           /* "" where nothing is wrong */
+    struct fg_slice flow, last_step, expected_step; /* "" where there is none */
+    uint64_t since_ns, deadline_ns, first_ns, last_ns;
+    uint32_t trace_count;
+};
+
+struct fg_journey_filter {
+    unsigned states;               /* bits, 1 << enum fg_journey_state; 0: all */
+    struct fg_slice key;           /* "": all */
+    enum fg_place_kind place;      /* NONE: all */
+    struct fg_slice place_service; /* "": all */
+    enum fg_cause cause;           /* NONE: all */
+};
+
+/* Calls fn for each journey that passes, the one that stands longest in its state first, at most
+ * limit (1 to FG_JOURNEY_LIST_MAX). Rows are valid during the call. Non-zero ends it and is the
+ * result. *ret_count: how many pass in all. FG_ENOMEM. Any thread. */
+#define FG_JOURNEY_LIST_MAX 10000u
+FG_MUST_CHECK int fg_journeys_list(struct fg_journeys *journeys,
+                                   const struct fg_journey_filter *filter, uint32_t limit,
+                                   int (*fn)(void *arg, const struct fg_journey_row *row),
+                                   void *arg, uint64_t *ret_count);
+
+struct fg_journeys_counters {
+    uint64_t count;                            /* records now */
+    uint64_t by_state[FG_JOURNEY_STATE_COUNT]; /* now */
+    uint64_t judged;                           /* cases read and decided, since the start */
+    uint64_t evicted;                          /* records dropped for room */
+    uint64_t refused;                          /* spans of journeys for which there was no room */
+    uint64_t long_values;                      /* spans whose key's value was too long to follow */
+    uint64_t missed_spans; /* became durable faster than they could be followed */
+    uint64_t failed_reads; /* cases that could not be read */
+    bool is_rebuilding;    /* the stored spans are being read */
+};
+void fg_journeys_counters(struct fg_journeys *journeys, struct fg_journeys_counters *ret_counters);
+
+/* Manual ones only: takes what is new, then judges all that is due. */
+FG_MUST_CHECK int fg_journeys_step(struct fg_journeys *journeys);

@@ -1,0 +1,288 @@
+/* The rules, case by case. Each file of cases/ holds some journeys as JSON: their spans, what the
+ * neighbours did, and the verdict that is expected. A new case is a new entry there; see
+ * cases/README.md for the fields. */
+#include "case.h"
+#include "decide.h"
+#include "span/builder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BASE_NS  (UINT64_C(1767225600) * 1000000000)
+#define ROWS_MAX 256
+
+static struct fg_slice text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return fg_slice_from_string(text ? text : "");
+}
+
+static uint64_t time_of(const json_t *object, const char *name)
+{
+    const json_t *number = json_object_get(object, name);
+    return number ? BASE_NS + (uint64_t)(json_number_value(number) * 1e9) : 0;
+}
+
+static uint8_t kind_of(const json_t *span)
+{
+    static const char *const names[] = {"", "internal", "server", "client", "producer", "consumer"};
+    struct fg_slice kind = text_of(span, "kind");
+    for (uint8_t i = 0; i < 6; i++)
+        if (fg_slice_equal(kind, fg_slice_from_string(names[i])))
+            return i;
+    fail_msg("no such kind: %.*s", (int)kind.size, (const char *)kind.data);
+    return 0;
+}
+
+static struct fg_value value_of(const json_t *value)
+{
+    if (json_is_integer(value))
+        return (struct fg_value){.type = FG_VALUE_INT, .bits = (uint64_t)json_integer_value(value)};
+    return (struct fg_value){.type = FG_VALUE_STRING,
+                             .bytes = fg_slice_from_string(json_string_value(value))};
+}
+
+static uint32_t put_resource(struct fg_builder *builder, const json_t *span)
+{
+    struct fg_value service = {.type = FG_VALUE_STRING, .bytes = text_of(span, "service")};
+    const char *key;
+    json_t *value;
+    uint32_t id;
+    assert_int_equal(fg_builder_resource_begin(builder), 0);
+    assert_int_equal(fg_builder_resource_attr(builder, FG_SLICE("service.name"), &service), 0);
+    json_object_foreach(json_object_get(span, "resource"), key, value)
+    {
+        struct fg_value attr = value_of(value);
+        assert_int_equal(fg_builder_resource_attr(builder, fg_slice_from_string(key), &attr), 0);
+    }
+    assert_int_equal(fg_builder_resource_end(builder, FG_SLICE(""), 0, &id), 0);
+    return id;
+}
+
+static void put_span(struct fg_builder *builder, const json_t *span)
+{
+    uint32_t resource = put_resource(builder, span), scope;
+    const char *key;
+    json_t *value;
+    size_t i;
+    assert_int_equal(fg_builder_scope_begin(builder), 0);
+    assert_int_equal(
+        fg_builder_scope_end(builder, FG_SLICE("t"), FG_SLICE(""), FG_SLICE(""), 0, &scope), 0);
+    assert_int_equal(fg_builder_span_begin(builder), 0);
+    json_object_foreach(json_object_get(span, "attrs"), key, value)
+    {
+        struct fg_value attr = value_of(value);
+        assert_int_equal(fg_builder_span_attr(builder, fg_slice_from_string(key), &attr), 0);
+    }
+    json_array_foreach(json_object_get(span, "links"), i, value)
+    {
+        struct fg_link link = {.trace_id_low =
+                                   (uint64_t)json_integer_value(json_array_get(value, 0)),
+                               .span_id = (uint64_t)json_integer_value(json_array_get(value, 1))};
+        assert_int_equal(fg_builder_link_begin(builder), 0);
+        assert_int_equal(fg_builder_link_end(builder, &link), 0);
+    }
+    struct fg_span row = {
+        .trace_id_low = (uint64_t)json_integer_value(json_object_get(span, "trace")),
+        .span_id = (uint64_t)json_integer_value(json_object_get(span, "id")),
+        .parent_span_id = (uint64_t)json_integer_value(json_object_get(span, "parent")),
+        .start_ns = time_of(span, "start"),
+        .end_ns = time_of(span, "end"),
+        .received_ns = BASE_NS,
+        .name = text_of(span, "name"),
+        .status_message = text_of(span, "message"),
+        .resource = resource,
+        .scope = scope,
+        .kind = kind_of(span),
+        .status = text_of(span, "status").size ? FG_STATUS_ERROR : FG_STATUS_UNSET,
+        .marks = json_is_true(json_object_get(span, "interrupted")) ? FG_MARK_INTERRUPTED : 0};
+    assert_int_equal(fg_builder_span_end(builder, &row), 0);
+}
+
+/* Spans of the journey, which stand trace by trace. */
+static uint32_t put_spans(struct fg_builder *builder, const json_t *list, uint32_t ends[ROWS_MAX])
+{
+    uint32_t traces = 0;
+    json_int_t last = -1;
+    json_t *span;
+    size_t i;
+    json_array_foreach(list, i, span)
+    {
+        json_int_t trace = json_integer_value(json_object_get(span, "trace"));
+        traces += trace != last;
+        last = trace;
+        assert_true(traces < ROWS_MAX);
+        put_span(builder, span);
+        ends[traces - 1] = fg_builder_span_count(builder);
+    }
+    return traces;
+}
+
+static void put_neighbours(struct fg_neighbours *neighbours, const struct fg_flow *flow,
+                           const json_t *item)
+{
+    struct fg_builder_limits limits = fg_builder_limits_default();
+    struct fg_builder *builder;
+    struct fg_batch batch;
+    json_t *entry;
+    size_t i;
+    assert_int_equal(fg_builder_new(&limits, &builder), 0);
+    json_array_foreach(json_object_get(item, "others"), i, entry) put_span(builder, entry);
+    json_array_foreach(json_object_get(item, "spans"), i, entry) put_span(builder, entry);
+    fg_builder_view(builder, &batch);
+    fg_neighbours_add(neighbours, &batch);
+    fg_builder_free(builder);
+    json_array_foreach(json_object_get(item, "hops"), i, entry)
+    {
+        uint32_t step = 0;
+        json_int_t count = json_integer_value(json_object_get(entry, "count"));
+        while (step < flow->step_count &&
+               !fg_slice_equal(flow->steps[step].name, text_of(entry, "step")))
+            step++;
+        assert_true(step < flow->step_count);
+        for (json_int_t k = 0; k < count; k++)
+            fg_neighbours_hop(neighbours, 0, step, time_of(entry, "from"),
+                              time_of(entry, "arrived"));
+    }
+}
+
+static void load_flow(const char *folder, const char *name, struct fg_arena *arena,
+                      struct fg_flows *flows)
+{
+    char path[512];
+    static char text[65536];
+    struct fg_buffer errors;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t size = fread(text, 1, sizeof text, file);
+    fclose(file);
+    fg_buffer_init(&errors, 65536);
+    if (fg_flows_parse(fg_slice(text, size), name, arena, &errors, flows) < 0)
+        fail_msg("%.*s", (int)errors.size, (const char *)errors.data);
+    fg_buffer_free(&errors);
+}
+
+static bool differs(const char *what, struct fg_slice got, const json_t *expect, const char *name)
+{
+    struct fg_slice wanted = text_of(expect, name);
+    if (!json_object_get(expect, name) || fg_slice_equal(got, wanted))
+        return false;
+    print_error("%s: %s is \"%.*s\", expected \"%.*s\"\n", what, name, (int)got.size,
+                (const char *)got.data, (int)wanted.size, (const char *)wanted.data);
+    return true;
+}
+
+static int compare(const char *what, const struct fg_verdict *verdict, const json_t *expect)
+{
+    const struct fg_finding *finding = &verdict->finding;
+    int wrong = 0;
+    struct fg_slice state = fg_slice_from_string(fg_journey_state_name(verdict->state)),
+                    place = fg_slice_from_string(fg_place_kind_name(finding->place.kind)),
+                    cause = fg_slice_from_string(fg_cause_name(finding->cause));
+    wrong += differs(what, state, expect, "state");
+    wrong += differs(what, place, expect, "place");
+    wrong += differs(what, cause, expect, "cause");
+    wrong += differs(what, finding->place.service, expect, "service");
+    wrong += differs(what, finding->place.name, expect, "name");
+    wrong += differs(what, verdict->last_step, expect, "last_step");
+    wrong += differs(what, verdict->expected_step, expect, "expected_step");
+    if (json_object_get(expect, "since") && verdict->since_ns != time_of(expect, "since")) {
+        print_error("%s: since is %.3f\n", what, (double)(verdict->since_ns - BASE_NS) / 1e9);
+        wrong++;
+    }
+    const json_t *max = json_object_get(expect, "confidence_max");
+    if (max && finding->confidence > json_number_value(max)) {
+        print_error("%s: confidence is %.2f\n", what, finding->confidence);
+        wrong++;
+    }
+    bool in_trouble = finding->cause != FG_CAUSE_NONE;
+    if (in_trouble && (finding->text.size == 0 || finding->next.size == 0 ||
+                       (finding->evidence_count == 0 && finding->place.kind != FG_PLACE_UNKNOWN))) {
+        print_error("%s: a verdict without words, advice or evidence\n", what);
+        wrong++;
+    }
+    return wrong;
+}
+
+static int run_case(const char *folder, const char *file, const json_t *item)
+{
+    char what[300];
+    struct fg_builder_limits limits = fg_builder_limits_default();
+    struct fg_builder *builder;
+    struct fg_neighbours *neighbours;
+    struct fg_arena arena;
+    struct fg_flows flows = {0};
+    struct fg_verdict verdict;
+    struct fg_case c;
+    uint32_t ends[ROWS_MAX];
+    snprintf(what, sizeof what, "%s: %s", file, json_string_value(json_object_get(item, "name")));
+    fg_arena_init(&arena, (size_t)16 << 20);
+    const char *flow = json_string_value(json_object_get(item, "flow"));
+    if (flow)
+        load_flow(folder, flow, &arena, &flows);
+    assert_int_equal(fg_builder_new(&limits, &builder), 0);
+    assert_int_equal(fg_neighbours_new(&neighbours), 0);
+    put_neighbours(neighbours, flows.flows, item);
+    uint32_t traces = put_spans(builder, json_object_get(item, "spans"), ends);
+    struct fg_case_wanted wanted = {
+        .flow = flows.count ? flows.flows : NULL,
+        .key = flows.count ? flows.flows->key : FG_SLICE("order.id"),
+        .value = text_of(item, "value"),
+        .now_ns = time_of(item, "now"),
+        .neighbours = neighbours,
+        .waiting_count = (uint32_t)json_integer_value(json_object_get(item, "waiting"))};
+    assert_int_equal(fg_case_lay_out(&wanted, builder, ends, traces, &arena, &c), 0);
+    fg_decide(&c, &verdict);
+    int wrong = compare(what, &verdict, json_object_get(item, "expect"));
+    fg_neighbours_free(neighbours);
+    fg_builder_free(builder);
+    fg_arena_free(&arena);
+    return wrong;
+}
+
+static void test_cases(void **state)
+{
+    const char *folder = getenv("CASES");
+    struct dirent *entry;
+    int wrong = 0, count = 0;
+    (void)state;
+    assert_non_null(folder);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        char path[600];
+        json_error_t error;
+        json_t *item;
+        size_t i;
+        if (!strstr(entry->d_name, ".json"))
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        json_t *list = json_load_file(path, 0, &error);
+        if (!list)
+            fail_msg("%s:%d: %s", entry->d_name, error.line, error.text);
+        json_array_foreach(list, i, item)
+        {
+            wrong += run_case(folder, entry->d_name, item);
+            count++;
+        }
+        json_decref(list);
+    }
+    closedir(dir);
+    print_message("%d cases\n", count);
+    assert_true(count > 0);
+    assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
