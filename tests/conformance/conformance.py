@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""conformance.py FILIGREE LANGUAGE: spans from the stock OpenTelemetry SDK of a language, read back whole.
+"""conformance.py FILIGREE LANGUAGE [PROGRAM]: spans from the stock OpenTelemetry SDK of a language, read back whole.
 
 A small program in the language (the folder of its name) makes the spans of scenario.json and sends them by each
 protocol that its SDK has, in two processes, the second a child of the first. The trace is then read by the native API,
 and every field is compared. The SDKs are installed under build/, in locked versions; where one can't be had its cases
-are skipped by name.
+are skipped by name. In C, where there is no stock SDK, libfiligree takes its place (PROGRAM is its emitter); its spans are
+also read back from the OpenTelemetry Collector's own receiver (the folder receiver/, in Go).
 """
 import hashlib
 import json
@@ -12,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -58,6 +60,15 @@ LANGUAGES = {
 }
 
 
+RECEIVER = {
+    "tools": ["go"],
+    "install": [["go", "mod", "download"]],
+    "build": [["go", "build", "-o", "receiver", "."]],
+}
+if len(sys.argv) > 3:
+    LANGUAGES["c"] = {"run": [os.path.abspath(sys.argv[3])], "protocols": ["grpc", "http/protobuf"]}
+
+
 def run(command, folder, environment=None, seconds=INSTALL_SECONDS):
     return subprocess.run(command, cwd=folder, env={**os.environ, **(environment or {})}, text=True, check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds)
@@ -72,9 +83,11 @@ def digest(folder):
     return state.hexdigest()[:16]
 
 
-def install(language):
+def install(language, plan=None):
     """A copy of the program under build/, with its SDK. Skips where a tool or the registry is missing."""
-    plan = LANGUAGES[language]
+    plan = plan or LANGUAGES[language]
+    if language == "c":
+        return os.path.dirname(os.path.abspath(sys.argv[3]))
     for tool in plan["tools"]:
         if not shutil.which(tool):
             raise harness.Skip(f"{tool} is not installed")
@@ -194,7 +207,7 @@ def compare_links(name, links, plans, language):
     for link, plan in zip(links, plans):
         what = f"{name}, link to {plan['spanId']}"
         same(f"{what}: trace id", link["traceId"], plan["traceId"])
-        if language not in ("go", "python"):  # whose SDKs don't send it
+        if language not in ("go", "python", "c"):  # whose SDKs don't send it
             same(f"{what}: trace state", link.get("traceState", ""), plan["traceState"])
         same(f"{what}: dropped attributes", link.get("droppedAttributesCount", 0), 0)
         same_flags(what, link.get("flags", 0), False)
@@ -207,7 +220,7 @@ def compare_resource(resource_spans, scenario, language):
     for key in found.keys() | expected.keys():
         if key in expected or not key.startswith(ADDED):
             same(f"resource, attribute {key}", found.get(key), expected.get(key))
-    if language != "javascript":  # its resources have none
+    if language not in ("javascript", "c"):  # whose resources have none
         same("resource: schema url", resource_spans.get("schemaUrl", ""), scenario["resource"]["schema_url"])
 
 
@@ -220,9 +233,13 @@ def compare_trace(trace, scenario, said, base, language):
     for resource_spans in trace["resourceSpans"]:
         compare_resource(resource_spans, scenario, language)
         for scope_spans in resource_spans["scopeSpans"]:
+            if language == "c" and scope_spans["scope"].get("name") == "filigree.export":
+                same("spans of the scope that tells of the export", scope_spans.get("spans", []), [])
+                continue
             same("scope: name", scope_spans["scope"].get("name"), scenario["scope"]["name"])
             same("scope: version", scope_spans["scope"].get("version"), scenario["scope"]["version"])
-            same("scope: schema url", scope_spans.get("schemaUrl"), scenario["scope"]["schema_url"])
+            if language != "c":  # whose tracers have none
+                same("scope: schema url", scope_spans.get("schemaUrl"), scenario["scope"]["schema_url"])
             same("scope: attributes", scope_spans["scope"].get("attributes", []), [])
             for span in scope_spans["spans"]:
                 seen.append(span["spanId"])
@@ -243,23 +260,60 @@ def check(server, language, protocol):
     compare_trace(server.trace(said["server"]["traceId"]), scenario, said, base, language)
 
 
+class Receiver:
+    """The Collector's receiver, in place of a server."""
+
+    def __init__(self):
+        self.process, self.lines = None, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait(20)
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def start(self):
+        folder = install("receiver", RECEIVER)
+        self.process = subprocess.Popen([os.path.join(folder, "receiver")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.grpc, self.http = (int(address.rsplit(":", 1)[1]) for address in self.process.stdout.readline().split())
+        threading.Thread(target=self.lines.extend, args=[self.process.stdout], daemon=True).start()
+
+    def trace(self, trace_id):
+        """All that came of it, as one message; the receiver answers after it has printed, and no two requests have the same spans."""
+        found = []
+        for line in list(self.lines):
+            for resource_spans in json.loads(line)["resourceSpans"]:
+                for scope_spans in resource_spans["scopeSpans"]:
+                    scope_spans["spans"] = [span for span in scope_spans.get("spans", []) if span["traceId"] == trace_id]
+                resource_spans["scopeSpans"] = [scope for scope in resource_spans["scopeSpans"] if scope["spans"]]
+                found += [resource_spans] if resource_spans["scopeSpans"] else []
+        return {"resourceSpans": found}
+
+
 def main():
     language = sys.argv[2]
     wanted = os.environ.get("SDKS", " ".join(LANGUAGES)).split()
     cases = {}
-    with harness.Server() as server:
-        def case_of(protocol):
+    with harness.Server() as filigree, Receiver() as receiver:
+        def case_of(protocol, server, name):
             def case():
                 if language not in wanted:
                     raise harness.Skip("not among the languages that SDKS names")
                 if not server.is_alive():
                     server.start()
                 check(server, language, protocol)
-            case.__doc__ = f"{language} SDK over {protocol}: every field comes back"
+            case.__doc__ = f"{language} SDK over {protocol}: every field comes back from {name}"
             return case
 
         for protocol in LANGUAGES[language]["protocols"]:
-            cases[f"case_{protocol}"] = case_of(protocol)
+            cases[f"case_{protocol}"] = case_of(protocol, filigree, "Filigree")
+            if language == "c":
+                cases[f"case_collector_{protocol}"] = case_of(protocol, receiver, "the OpenTelemetry Collector's receiver")
         return harness.main(cases, [])
 
 
