@@ -45,6 +45,15 @@ static void give_chain(struct fg_lane *lane)
     lane->chain = 0;
 }
 
+static void at_thread_end(void *arg)
+{
+    struct fg_lane *lane = arg;
+    if (lane->active && lane->active == atomic_load(&fg_sdk.active))
+        give_chain(lane);
+    fg_carry_unref(lane->carry);
+    memset(lane, 0, sizeof *lane);
+}
+
 void fg_lane_renew(struct fg_lane *lane, struct fg_active *active)
 {
     if (lane->active != active) {
@@ -54,7 +63,7 @@ void fg_lane_renew(struct fg_lane *lane, struct fg_active *active)
         fg_guest_seed(lane->random);
     }
     if (!lane->is_watched)
-        lane->is_watched = fg_guest_watch_thread(lane) == 0;
+        lane->is_watched = fg_guest_watch_thread(lane, at_thread_end) == 0;
 }
 
 /* The exporter's processor had the slot last; it is fetched from there while this span is made. */
@@ -84,15 +93,6 @@ uint32_t fg_lane_take_slot(void *arg)
     if (lane->chain)
         prefetch(fg_pool_slot(pool, lane->chain));
     return name;
-}
-
-static void at_thread_end(void *arg)
-{
-    struct fg_lane *lane = arg;
-    if (lane->active && lane->active == atomic_load(&fg_sdk.active))
-        give_chain(lane);
-    fg_carry_unref(lane->carry);
-    memset(lane, 0, sizeof *lane);
 }
 
 /* -- Forks --------------------------------------------------------------------------------------
@@ -146,7 +146,6 @@ static int install(void)
         .before_fork = before_fork,
         .after_fork_in_parent = after_fork_in_parent,
         .after_fork_in_child = after_fork_in_child,
-        .at_thread_end = at_thread_end,
         .at_exit = at_exit,
     };
     if (sdk.is_installed)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,24 +10,31 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Made by the first thread that is watched: until then the key's number is that of somebody else's.
+ */
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key;
+static bool has_key;
+static void (*_Atomic thread_end)(void *);
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&thread_key, atomic_load(&thread_end)) == 0;
+}
 
 int fg_guest_install(const struct fg_guest_hooks *hooks)
 {
-    if (pthread_key_create(&thread_key, hooks->at_thread_end) != 0)
-        return FG_ENOMEM;
-    if (pthread_atfork(hooks->before_fork, hooks->after_fork_in_parent,
-                       hooks->after_fork_in_child) != 0 ||
-        atexit(hooks->at_exit) != 0) {
-        pthread_key_delete(thread_key);
-        return FG_ENOMEM;
-    }
-    return 0;
+    bool is_done = pthread_atfork(hooks->before_fork, hooks->after_fork_in_parent,
+                                  hooks->after_fork_in_child) == 0 &&
+                   atexit(hooks->at_exit) == 0;
+    return is_done ? 0 : FG_ENOMEM;
 }
 
-int fg_guest_watch_thread(void *thread_arg)
+int fg_guest_watch_thread(void *thread_arg, void (*at_end)(void *thread_arg))
 {
-    return pthread_setspecific(thread_key, thread_arg) == 0 ? 0 : FG_ENOMEM;
+    atomic_store(&thread_end, at_end);
+    pthread_once(&key_once, make_key);
+    return has_key && pthread_setspecific(thread_key, thread_arg) == 0 ? 0 : FG_ENOMEM;
 }
 
 void fg_guest_boot_id(char ret_text[FG_BOOT_ID_SIZE])

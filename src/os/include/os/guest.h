@@ -10,15 +10,15 @@ struct fg_guest_hooks {
     void (*before_fork)(void);
     void (*after_fork_in_parent)(void);
     void (*after_fork_in_child)(void); /* async-signal-safe calls only */
-    void (*at_thread_end)(void *thread_arg);
     void (*at_exit)(void);
 };
 
 /* Once a process; the hooks stay for ever. FG_ENOMEM. */
 FG_MUST_CHECK int fg_guest_install(const struct fg_guest_hooks *hooks);
 
-/* at_thread_end will be called with thread_arg when the calling thread ends. */
-FG_MUST_CHECK int fg_guest_watch_thread(void *thread_arg);
+/* at_end will be called with thread_arg when the calling thread ends; it is the same in each call.
+ * Needs no fg_guest_install(). FG_ENOMEM. */
+FG_MUST_CHECK int fg_guest_watch_thread(void *thread_arg, void (*at_end)(void *thread_arg));
 
 #define FG_BOOT_ID_SIZE 36u
 /* Text of this boot of the machine; zeros where it can't be read. */
