@@ -79,7 +79,7 @@ clean: ## remove what was built; ./data stays
 	rm -rf build build-asan build-tsan build-fuzz
 
 setup-build:
-	@tools/setup build 'ui?'
+	@tools/setup build 'ui?' 'wrap?'
 
 setup-test: setup-build
 	@tools/setup test
