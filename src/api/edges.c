@@ -86,3 +86,28 @@ int fg_edges_read(struct fg_store *store, uint64_t start_ns_min, uint64_t start_
     *ret_edges = (struct fg_edges){reading.edges, reading.count};
     return 0;
 }
+
+void fg_edges_write(const struct fg_edges *edges, enum fg_edge_form form,
+                    struct fg_json_writer *json)
+{
+    fg_json_array_begin(json);
+    for (uint32_t i = 0; i < edges->count; i++) {
+        const struct fg_edge *edge = &edges->edges[i];
+        fg_json_object_begin(json);
+        FG_JSON_KEY(json, "parent");
+        fg_json_string(json, edge->parent);
+        FG_JSON_KEY(json, "child");
+        fg_json_string(json, edge->child);
+        FG_JSON_KEY(json, "callCount");
+        if (form == FG_EDGE_JAEGER_V3)
+            fg_json_uint_string(json, edge->call_count);
+        else
+            fg_json_uint(json, edge->call_count);
+        if (form == FG_EDGE_ZIPKIN && edge->error_count) {
+            FG_JSON_KEY(json, "errorCount");
+            fg_json_uint(json, edge->error_count);
+        }
+        fg_json_object_end(json);
+    }
+    fg_json_array_end(json);
+}

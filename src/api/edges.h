@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "store/store.h"
+#include "wire/json_writer.h"
 
 struct fg_edge {
     struct fg_slice parent, child; /* services */
@@ -19,3 +20,14 @@ struct fg_edges {
 FG_MUST_CHECK int fg_edges_read(struct fg_store *store, uint64_t start_ns_min,
                                 uint64_t start_ns_max, struct fg_slice service,
                                 struct fg_arena *arena, struct fg_edges *ret_edges);
+
+/* How a protocol writes an edge. */
+enum fg_edge_form {
+    FG_EDGE_JAEGER,    /* counts as numbers */
+    FG_EDGE_JAEGER_V3, /* as texts, which is protobuf's JSON of 64 bits */
+    FG_EDGE_ZIPKIN,    /* numbers; errors too, where there are any */
+};
+
+/* [{"parent": …, "child": …, "callCount": …}] */
+void fg_edges_write(const struct fg_edges *edges, enum fg_edge_form form,
+                    struct fg_json_writer *json);

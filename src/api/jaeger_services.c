@@ -155,18 +155,7 @@ static int write_dependencies(struct fg_work *work)
         return r;
     struct fg_json_writer json = fg_json_writer(&work->body);
     fg_jaeger_envelope_begin(&json);
-    fg_json_array_begin(&json);
-    for (uint32_t i = 0; i < edges.count; i++) {
-        fg_json_object_begin(&json);
-        FG_JSON_KEY(&json, "parent");
-        fg_json_string(&json, edges.edges[i].parent);
-        FG_JSON_KEY(&json, "child");
-        fg_json_string(&json, edges.edges[i].child);
-        FG_JSON_KEY(&json, "callCount");
-        fg_json_uint(&json, edges.edges[i].call_count);
-        fg_json_object_end(&json);
-    }
-    fg_json_array_end(&json);
+    fg_edges_write(&edges, FG_EDGE_JAEGER, &json);
     fg_jaeger_envelope_end(&json, 0);
     return 0;
 }

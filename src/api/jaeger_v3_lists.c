@@ -139,18 +139,7 @@ static int write_dependencies(struct fg_work *work)
         return r;
     fg_json_object_begin(&json);
     FG_JSON_KEY(&json, "dependencies");
-    fg_json_array_begin(&json);
-    for (uint32_t i = 0; i < edges.count; i++) {
-        fg_json_object_begin(&json);
-        FG_JSON_KEY(&json, "parent");
-        fg_json_string(&json, edges.edges[i].parent);
-        FG_JSON_KEY(&json, "child");
-        fg_json_string(&json, edges.edges[i].child);
-        FG_JSON_KEY(&json, "callCount");
-        fg_json_uint_string(&json, edges.edges[i].call_count);
-        fg_json_object_end(&json);
-    }
-    fg_json_array_end(&json);
+    fg_edges_write(&edges, FG_EDGE_JAEGER_V3, &json);
     fg_json_object_end(&json);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "conditions.h"
 #include "jaeger_params.h"
+#include "jaeger_v3_filter.h"
 #include "state.h"
 
 #include <jansson.h>
@@ -148,20 +149,14 @@ static bool read_attributes(struct fg_trace_stream *stream)
     return ok;
 }
 
-/* Without them other traces would come than were asked for. */
+/* Without it other traces would come than were asked for. */
 static bool refuse_unsupported(struct fg_exchange *exchange)
 {
-    static const char *const names[] = {"query.filter", "query.pagination.pageToken"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (fg_exchange_param(exchange, names[i]).size == 0)
-            continue;
-        fg_answer_invalid(exchange,
-                          "%s is not supported here; /api/v1/traces has a query "
-                          "language and pages",
-                          names[i]);
-        return false;
-    }
-    return true;
+    if (fg_exchange_param(exchange, "query.pagination.pageToken").size == 0)
+        return true;
+    fg_answer_invalid(exchange, "query.pagination.pageToken is not supported here, nor by Jaeger's "
+                                "API of today; /api/v1/traces has pages");
+    return false;
 }
 
 bool fg_jaeger_v3_search_params(struct fg_trace_stream *stream)
@@ -185,5 +180,5 @@ bool fg_jaeger_v3_search_params(struct fg_trace_stream *stream)
         !fg_condition_add_text(stream, FG_FIELD_NAME, operation) ||
         exchange->request->arena->overflow)
         return out_of_memory(stream);
-    return fg_condition_plan(stream);
+    return fg_jaeger_v3_filter_param(stream) && fg_condition_plan(stream);
 }

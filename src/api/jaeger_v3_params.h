@@ -20,3 +20,6 @@ FG_MUST_CHECK bool fg_jaeger_v3_raw_param(struct fg_exchange *exchange, const ch
 
 /* query.…: fills what fg_search_params() fills. */
 FG_MUST_CHECK bool fg_jaeger_v3_search_params(struct fg_trace_stream *stream);
+
+/* Of a search that is posted: has the body's members be the request's parameters. */
+FG_MUST_CHECK bool fg_jaeger_v3_take_body(struct fg_exchange *exchange);

@@ -6,6 +6,8 @@
 #include "span/tree.h"
 #include "wire/otlp_encode.h"
 
+#include <stdlib.h>
+
 /* -- Traces: one or several, in one TracesData */
 
 static int begin(struct fg_trace_stream *stream)
@@ -73,6 +75,8 @@ void fg_handle_jaeger_v3_trace(struct fg_exchange *exchange)
 static void search(struct fg_exchange *exchange, const struct fg_trace_stream_ops *ops,
                    size_t state_size)
 {
+    if (exchange->request->method == FG_METHOD_POST && !fg_jaeger_v3_take_body(exchange))
+        return;
     struct fg_trace_stream *stream = fg_trace_stream_new(exchange, ops, state_size);
     if (!stream)
         return;
@@ -129,6 +133,12 @@ static void write_services(struct fg_json_writer *json, const struct fg_trace_su
     fg_json_array_end(json);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const struct fg_service_count *x = a, *y = b;
+    return fg_slice_compare(x->service, y->service);
+}
+
 static int summary_loaded(struct fg_trace_stream *stream, bool *ret_render)
 {
     struct fg_json_writer *json = (struct fg_json_writer *)stream->state;
@@ -155,6 +165,9 @@ static int summary_loaded(struct fg_trace_stream *stream, bool *ret_render)
     fg_json_uint(json, summary->error_count);
     FG_JSON_KEY(json, "orphanSpanCount");
     fg_json_uint(json, orphans);
+    if (summary->service_count)
+        qsort(stream->summary.services, summary->service_count, sizeof *summary->services,
+              compare_names);
     write_services(json, summary);
     fg_json_object_end(json);
     *ret_render = false;

@@ -72,23 +72,7 @@ static int write_dependencies(struct fg_work *work)
                           fg_slice(NULL, 0), &work->arena, &edges);
     if (r < 0)
         return r;
-    fg_json_array_begin(&json);
-    for (uint32_t i = 0; i < edges.count; i++) {
-        const struct fg_edge *edge = &edges.edges[i];
-        fg_json_object_begin(&json);
-        FG_JSON_KEY(&json, "parent");
-        fg_json_string(&json, edge->parent);
-        FG_JSON_KEY(&json, "child");
-        fg_json_string(&json, edge->child);
-        FG_JSON_KEY(&json, "callCount");
-        fg_json_uint(&json, edge->call_count);
-        if (edge->error_count) {
-            FG_JSON_KEY(&json, "errorCount");
-            fg_json_uint(&json, edge->error_count);
-        }
-        fg_json_object_end(&json);
-    }
-    fg_json_array_end(&json);
+    fg_edges_write(&edges, FG_EDGE_ZIPKIN, &json);
     return 0;
 }
 

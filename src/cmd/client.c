@@ -8,6 +8,8 @@
 #define SERVER_DEFAULT      "http://127.0.0.1:7070"
 #define REFUSAL_SIZE_MAX    ((size_t)64 << 10)
 #define CONNECT_SECONDS_MAX 10L
+/* Of a JSON answer, which is parsed whole. */
+#define ANSWER_SIZE_MAX ((size_t)256 << 20)
 
 struct fg_client {
     CURL *curl;
@@ -168,6 +170,24 @@ unsigned fg_client_retry_after(const struct fg_client *client)
 const char *fg_client_message(const struct fg_client *client)
 {
     return client->message.data ? (const char *)client->message.data : "";
+}
+
+enum fg_exit fg_client_show(struct fg_cli *cli, const struct fg_arguments *arguments,
+                            const char *path, fg_client_show_fn show)
+{
+    struct fg_buffer body;
+    fg_buffer_init(&body, ANSWER_SIZE_MAX);
+    enum fg_exit code = fg_client_get(cli, arguments, path, &body);
+    if (code == FG_EXIT_OK && fg_arguments_has(arguments, "json")) {
+        fprintf(cli->out, "%.*s\n", (int)body.size, (const char *)body.data);
+    } else if (code == FG_EXIT_OK) {
+        json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
+        code = root ? show(cli, arguments, root)
+                    : fg_cli_fail(cli, FG_EXIT_FAILED, "the server's answer is no JSON");
+        json_decref(root);
+    }
+    fg_buffer_free(&body);
+    return code;
 }
 
 void fg_client_escape(struct fg_buffer *url, const char *text)

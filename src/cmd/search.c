@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_SIZE_MAX ((size_t)256 << 20)
-#define PATH_SIZE_MAX   ((size_t)64 << 10)
-#define START_COLUMNS   24
-#define NUMBER_COLUMNS  9
-#define ID_COLUMNS      32
+#define PATH_SIZE_MAX  ((size_t)64 << 10)
+#define START_COLUMNS  24
+#define NUMBER_COLUMNS 9
+#define ID_COLUMNS     32
 
 static void print_trace(struct fg_cli *cli, const json_t *trace, int name_columns)
 {
@@ -66,8 +65,10 @@ static void print_partial(struct fg_cli *cli, const json_t *root)
                 : "pages of the store are damaged; see `filigree verify --help`");
 }
 
-static enum fg_exit show(struct fg_cli *cli, const json_t *root)
+static enum fg_exit show(struct fg_cli *cli, const struct fg_arguments *arguments,
+                         const json_t *root)
 {
+    (void)arguments;
     const json_t *traces = json_object_get(root, "traces");
     size_t count = json_array_size(traces);
     int name_columns =
@@ -137,22 +138,12 @@ static enum fg_exit make_path(struct fg_cli *cli, const struct fg_arguments *arg
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
-    struct fg_buffer path, body;
+    struct fg_buffer path;
     fg_buffer_init(&path, PATH_SIZE_MAX);
-    fg_buffer_init(&body, ANSWER_SIZE_MAX);
     enum fg_exit code = make_path(cli, arguments, &path);
     if (code == FG_EXIT_OK)
-        code = fg_client_get(cli, arguments, (const char *)path.data, &body);
-    if (code == FG_EXIT_OK && fg_arguments_has(arguments, "json")) {
-        fprintf(cli->out, "%.*s\n", (int)body.size, (const char *)body.data);
-    } else if (code == FG_EXIT_OK) {
-        json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
-        code = root ? show(cli, root)
-                    : fg_cli_fail(cli, FG_EXIT_FAILED, "search: the server's answer is no JSON");
-        json_decref(root);
-    }
+        code = fg_client_show(cli, arguments, (const char *)path.data, show);
     fg_buffer_free(&path);
-    fg_buffer_free(&body);
     return code;
 }
 

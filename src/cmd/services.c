@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_SIZE_MAX  ((size_t)64 << 20)
 #define PATH_SIZE_MAX    ((size_t)16 << 10)
 #define NUMBER_COLUMNS   10
 #define RATE_COLUMNS     8
@@ -46,8 +45,10 @@ static void print_row(struct fg_cli *cli, const json_t *item, bool is_of_one)
     fputc('\n', cli->out);
 }
 
-static enum fg_exit show(struct fg_cli *cli, const json_t *root, bool is_of_one)
+static enum fg_exit show(struct fg_cli *cli, const struct fg_arguments *arguments,
+                         const json_t *root)
 {
+    bool is_of_one = arguments->word_count > 0;
     const json_t *list = json_object_get(root, is_of_one ? "operations" : "services");
     size_t count = json_array_size(list);
     if (count == 0)
@@ -96,24 +97,14 @@ static enum fg_exit make_path(struct fg_cli *cli, const struct fg_arguments *arg
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
-    struct fg_buffer path, body;
+    struct fg_buffer path;
     if (arguments->word_count && !*arguments->words[0])
         return fg_cli_fail(cli, FG_EXIT_USAGE, "services: the service's name is empty");
     fg_buffer_init(&path, PATH_SIZE_MAX);
-    fg_buffer_init(&body, ANSWER_SIZE_MAX);
     enum fg_exit code = make_path(cli, arguments, &path);
     if (code == FG_EXIT_OK)
-        code = fg_client_get(cli, arguments, (const char *)path.data, &body);
-    if (code == FG_EXIT_OK && fg_arguments_has(arguments, "json")) {
-        fprintf(cli->out, "%.*s\n", (int)body.size, (const char *)body.data);
-    } else if (code == FG_EXIT_OK) {
-        json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
-        code = root ? show(cli, root, arguments->word_count > 0)
-                    : fg_cli_fail(cli, FG_EXIT_FAILED, "services: the server's answer is no JSON");
-        json_decref(root);
-    }
+        code = fg_client_show(cli, arguments, (const char *)path.data, show);
     fg_buffer_free(&path);
-    fg_buffer_free(&body);
     return code;
 }
 

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_SIZE_MAX ((size_t)64 << 20)
-#define ROWS_DEFAULT    15u
-#define NAME_COLUMNS    44
+#define ROWS_DEFAULT 15u
+#define NAME_COLUMNS 44
 
 struct page {
     struct fg_cli *cli;
@@ -196,7 +195,7 @@ static void print_keys(const struct page *page)
     }
 }
 
-static enum fg_exit show(struct page *page)
+static enum fg_exit show_page(struct page *page)
 {
     fprintf(page->cli->out, "%sFiligree%s   %s, running since %s\n", bold(page), plain(page),
             fg_answer_text(page->root, "version"), fg_answer_text(page->root, "started"));
@@ -212,34 +211,18 @@ static enum fg_exit show(struct page *page)
  * -------------------------------------------------------------------------------------
  */
 
-static enum fg_exit print(struct fg_cli *cli, const struct fg_arguments *arguments,
-                          struct fg_slice body)
+static enum fg_exit show(struct fg_cli *cli, const struct fg_arguments *arguments,
+                         const json_t *root)
 {
-    struct page page = {.cli = cli, .rows_max = ROWS_DEFAULT};
-    if (fg_arguments_has(arguments, "json")) {
-        fprintf(cli->out, "%.*s\n", (int)body.size, (const char *)body.data);
-        return FG_EXIT_OK;
-    }
-    if (fg_arguments_has(arguments, "all"))
-        page.rows_max = SIZE_MAX;
-    json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
-    page.root = root;
-    enum fg_exit code =
-        root ? show(&page)
-             : fg_cli_fail(cli, FG_EXIT_FAILED, "stats: the server's answer is no JSON");
-    json_decref(root);
-    return code;
+    struct page page = {.cli = cli,
+                        .root = root,
+                        .rows_max = fg_arguments_has(arguments, "all") ? SIZE_MAX : ROWS_DEFAULT};
+    return show_page(&page);
 }
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
-    struct fg_buffer body;
-    fg_buffer_init(&body, ANSWER_SIZE_MAX);
-    enum fg_exit code = fg_client_get(cli, arguments, "/api/v1/stats", &body);
-    if (code == FG_EXIT_OK)
-        code = print(cli, arguments, fg_buffer_slice(&body));
-    fg_buffer_free(&body);
-    return code;
+    return fg_client_show(cli, arguments, "/api/v1/stats", show);
 }
 
 static const struct fg_option options[] = {

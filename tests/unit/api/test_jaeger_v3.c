@@ -188,7 +188,6 @@ static void bad_searches(void **state)
         {WINDOW "&query.attributes=x", "malformed parameter query.attributes"},
         {WINDOW "&query.attributes=%7B%22a%22:1%7D", "malformed parameter query.attributes"},
         {WINDOW "&query.rawTraces=x", "malformed parameter query.rawTraces"},
-        {WINDOW "&query.filter=%7B%7D", "query.filter is not supported"},
         {WINDOW "&query.pagination.pageToken=x", "query.pagination.pageToken is not supported"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -197,12 +196,237 @@ static void bad_searches(void **state)
     }
 }
 
+/* A filter as its JSON, with ' for ". */
+static void write_filter(char *out, size_t size, const char *filter)
+{
+    size_t at = (size_t)snprintf(out, size, "%s&query.filter=", WINDOW);
+    for (const char *c = filter; *c && at + 4 < size; c++)
+        at +=
+            (size_t)snprintf(out + at, size - at, "%%%02X", (unsigned char)(*c == '\'' ? '"' : *c));
+}
+
+#define ATTR(key)          "{'attr':{'key':'" key "'}}"
+#define ATTR_OF(lvl, key)  "{'attr':{'key':'" key "','level':'" lvl "'}}"
+#define FIELD(lvl, name)   "{'field':{'level':'" lvl "','name':'" name "'}}"
+#define IS(value)          "{'scalar':{'value':'" value "'}}"
+#define IS_A(type, value)  "{'scalar':{'value':'" value "','type':'" type "'}}"
+#define CALL1(op, a)       "{'op':'" op "','args':[" a "]}"
+#define CALL(op, a, b)     "{'op':'" op "','args':[" a "," b "]}"
+#define ARG(call)          "{'call':" call "}"
+#define LIST(type, values) "{'list':{'values':[" values "],'type':'" type "'}}"
+#define SOME(lvl, call)    CALL("some", "{'nested':{'level':'" lvl "'}}", ARG(call))
+
+static void filters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter;
+        bool found;
+    } cases[] = {
+        {CALL("eq", ATTR("order.id"), IS("ORD-4711")), true},
+        {CALL("eq", ATTR("order.id"), IS("ORD-4712")), false},
+        /* what reads alike is equal where no type is stated, and only then */
+        {CALL("eq", ATTR("http.response.status_code"), IS("201")), true},
+        {CALL("eq", ATTR("http.response.status_code"), IS_A("int", "201")), true},
+        {CALL("eq", ATTR("http.response.status_code"), IS_A("string", "201")), false},
+        {CALL("eq", ATTR("retry"), IS("false")), true},
+        {CALL("eq", ATTR("retry"), IS_A("bool", "true")), false},
+        {CALL("eq", ATTR("order.total"), IS_A("double", "129.5")), true},
+        /* a constant may stand first */
+        {CALL("lt", IS("200"), ATTR("http.response.status_code")), true},
+        {CALL("gt", IS("200"), ATTR("http.response.status_code")), false},
+        {CALL("gte", ATTR("http.response.status_code"), IS("201")), true},
+        {CALL("gt", ATTR("http.response.status_code"), IS("1000")), false},
+        {CALL("lte", ATTR("order.total"), IS("129.5")), true},
+        {CALL("gt", ATTR("order.id"), IS_A("string", "ORD-4")), true},
+        /* levels */
+        {CALL("eq", ATTR_OF("span", "order.id"), IS("ORD-4711")), true},
+        {CALL("eq", ATTR_OF("resource", "order.id"), IS("ORD-4711")), false},
+        {CALL("eq", ATTR_OF("resource", "host.name"), IS("web-1")), true},
+        {CALL("eq", ATTR_OF("event", "exception.type"), IS("ModelMissing")), true},
+        {CALL("eq", ATTR("exception.type"), IS("ModelMissing")), false},
+        {CALL("eq", ATTR_OF("link", "exception.type"), IS("ModelMissing")), false},
+        /* a comparison of what is not there is false; `not` alone turns that round */
+        {CALL("ne", ATTR("order.id"), IS("ORD-1")), true},
+        {CALL("ne", ATTR("order.id"), IS("ORD-4711")), false},
+        {CALL("ne", ATTR("nothing"), IS("x")), false},
+        {CALL1("not", ARG(CALL("eq", ATTR("nothing"), IS("x")))), true},
+        {CALL("in", ATTR("order.id"), LIST("string", "'a','ORD-4711'")), true},
+        {CALL("in", ATTR("order.id"), LIST("string", "'a'")), false},
+        {CALL("not_in", ATTR("order.id"), LIST("string", "'a','b'")), true},
+        {CALL("not_in", ATTR("order.id"), LIST("string", "'ORD-4711'")), false},
+        {CALL("not_in", ATTR("nothing"), LIST("int", "'1'")), false},
+        {CALL1("exists", ATTR("order.id")), true},
+        {CALL1("exists", ATTR("nothing")), false},
+        {CALL("regex", ATTR("order.id"), IS("4[67]11")), true},
+        {CALL("regex", ATTR("order.id"), IS("9")), false},
+        /* fields */
+        {CALL("eq", FIELD("resource", "service"), IS("mes-api")), true},
+        {CALL("in", FIELD("resource", "service"), LIST("", "'crm','mes-api'")), true},
+        {CALL("eq", FIELD("span", "name"), IS("price.calculate")), true},
+        {CALL("regex", FIELD("span", "name"), IS("calc")), true},
+        {CALL("gt", FIELD("span", "name"), IS("zz")), false},
+        {CALL("eq", FIELD("span", "kind"), IS("client")), true},
+        {CALL("eq", FIELD("span", "kind"), IS("producer")), false},
+        {CALL("ne", FIELD("span", "kind"), IS("server")), true},
+        {CALL("eq", FIELD("span", "status"), IS("error")), true},
+        {CALL("eq", FIELD("span", "status"), IS("ok")), false},
+        {CALL("eq", FIELD("span", "statusMessage"), IS("no model")), true},
+        {CALL("gte", FIELD("span", "duration"), IS("300ms")), true},
+        {CALL("gt", FIELD("span", "duration"), IS("0.3s")), false},
+        {CALL("gte", FIELD("span", "startTime"), IS("2025-11-25T11:59:00.04Z")), true},
+        {CALL("gt", FIELD("span", "startTime"), IS("2025-11-25T11:59:00.04Z")), false},
+        {CALL("eq", FIELD("span", "traceID"), IS(FIXTURE_TRACE)), true},
+        {CALL("ne", FIELD("span", "traceID"), IS(FIXTURE_TRACE)), false},
+        {CALL("eq", FIELD("span", "spanID"), IS("b1")), true},
+        {CALL("eq", FIELD("span", "parentSpanID"), IS("00000000000000a2")), true},
+        {CALL1("not", ARG(CALL1("exists", FIELD("span", "parentSpanID")))), true},
+        {CALL("eq", FIELD("scope", "name"), IS("http")), true},
+        {CALL("eq", FIELD("scope", "version"), IS("1.3")), false},
+        {CALL("eq", FIELD("event", "name"), IS("exception")), true},
+        /* together, on one span */
+        {CALL("and", ARG(CALL("eq", FIELD("resource", "service"), IS("mes-api"))),
+              ARG(CALL("eq", FIELD("span", "status"), IS("error")))),
+         true},
+        {CALL("and", ARG(CALL("eq", FIELD("resource", "service"), IS("shop-api"))),
+              ARG(CALL("eq", FIELD("span", "status"), IS("error")))),
+         false},
+        {CALL("or", ARG(CALL("eq", FIELD("resource", "service"), IS("crm"))),
+              ARG(CALL("eq", FIELD("span", "status"), IS("error")))),
+         true},
+        {SOME("event", CALL("eq", FIELD("event", "name"), IS("exception"))), true},
+        {SOME("event", CALL("or", ARG(CALL1("exists", ATTR_OF("event", "x"))),
+                            ARG(CALL("regex", ATTR_OF("event", "exception.type"), IS("^Model"))))),
+         true},
+        {SOME("link", CALL1("exists", ATTR_OF("link", "x"))), false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[4000];
+        write_filter(text, sizeof text, cases[i].filter);
+        unsigned status = fixture_get(&fixture, "/api/v3/traces", text);
+        if (status != (cases[i].found ? 200u : 404u))
+            fail_msg("%s: %u %s", cases[i].filter, status, fixture_text(&fixture));
+    }
+}
+
+static void bad_filters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter, *message;
+    } cases[] = {
+        {"{", "malformed parameter query.filter"},
+        {"[]", "no JSON object"},
+        {"{}", "unknown filter operator ''"},
+        {CALL1("xor", ATTR("a")), "unknown filter operator 'xor'"},
+        {CALL1("eq", ATTR("a")), "operator 'eq' takes 2 argument(s), got 1"},
+        {CALL1("and", ARG(CALL1("exists", ATTR("a")))), "takes at least 2 argument(s)"},
+        {CALL("and", ATTR("a"), ATTR("b")), "takes predicates as arguments"},
+        {CALL("eq", ATTR("a"), ATTR("b")), "two references are not supported"},
+        {CALL("eq", IS("a"), IS("b")), "takes a reference"},
+        {CALL("eq", ATTR(""), IS("b")), "no key"},
+        {CALL("eq", ATTR_OF("trace", "a"), IS("b")), "unknown filter level 'trace'"},
+        {CALL("eq", FIELD("span", "endTime"), IS("b")), "span.endTime is unknown, or none"},
+        {CALL("eq", "{'field':{'name':'x'}}", IS("b")), "needs a name and a level"},
+        {CALL("eq", ATTR("a"), IS_A("int", "x")), "'x' is not the int it declares"},
+        {CALL("eq", ATTR("a"), IS_A("int", "1.5")), "'1.5' is not the int it declares"},
+        {CALL("eq", ATTR("a"), IS_A("date", "x")), "unknown filter value type 'date'"},
+        {CALL("gt", ATTR("a"), IS_A("bool", "true")), "a bool has no order"},
+        {CALL("gt", FIELD("span", "kind"), IS("server")), "no order"},
+        {CALL("eq", FIELD("span", "kind"), IS("SERVER")), "'SERVER' is no value of that field"},
+        {CALL("gt", FIELD("span", "duration"), IS("banana")), "'banana' is no value"},
+        {CALL("gt", FIELD("span", "duration"), IS_A("int", "5")), "different kinds"},
+        {CALL("eq", FIELD("span", "startTime"), IS("1764071940")), "is no value"},
+        {CALL("eq", FIELD("span", "spanID"), IS("xyz")), "is no value"},
+        {CALL("in", ATTR("a"), LIST("", "'1'")), "declares its element type"},
+        {CALL("in", ATTR("a"), LIST("string", "")), "at least one element"},
+        {CALL("in", ATTR("a"), IS("b")), "takes a list"},
+        {CALL("in", ATTR("a"), LIST("int", "'1','x'")), "'x' is not the int"},
+        {CALL("regex", FIELD("span", "duration"), IS("a")), "matches text"},
+        {CALL("regex", ATTR("a"), IS("(")), "missing closing parenthesis"},
+        {CALL("regex", ATTR("a"), ATTR("b")), "takes a constant string"},
+        {SOME("span", CALL1("exists", ATTR("a"))), "quantifies over event or link"},
+        {SOME("event", CALL1("exists", ATTR("a"))), "only the event"},
+        {SOME("event", CALL("ne", FIELD("event", "name"), IS("a"))), "ne and not_in are not"},
+        {SOME("event", CALL("and", ARG(CALL1("exists", ATTR_OF("event", "a"))),
+                            ARG(CALL1("exists", ATTR_OF("event", "b"))))),
+         "several conditions on one element"},
+        {"{'op':'eq','args':[" ATTR("a") "," IS("b") "],'x':1}", "unknown member 'x'"},
+    };
+    char text[8000], deep[4000];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_filter(text, sizeof text, cases[i].filter);
+        refused("/api/v3/trace-summaries", text, 400, cases[i].message);
+    }
+    size_t at = 0;
+    for (int i = 0; i < 21; i++)
+        at += (size_t)snprintf(deep + at, sizeof deep - at, "{'op':'not','args':[{'call':");
+    write_filter(text, sizeof text, deep);
+    refused("/api/v3/traces", text, 400, "malformed parameter query.filter");
+    at += (size_t)snprintf(deep + at, sizeof deep - at, "%s", CALL1("exists", ATTR("a")));
+    for (int i = 0; i < 21; i++)
+        at += (size_t)snprintf(deep + at, sizeof deep - at, "}]}");
+    write_filter(text, sizeof text, deep);
+    refused("/api/v3/traces", text, 400, "nests calls more than 20 deep");
+    write_filter(text, sizeof text, CALL1("exists", ATTR("a")));
+    at = strlen(text);
+    snprintf(text + at, sizeof text - at, "&query.serviceName=x");
+    refused("/api/v3/traces", text, 400, "can't be combined");
+}
+
+static unsigned post(const char *path, const char *body)
+{
+    char text[1000];
+    snprintf(text, sizeof text, "%s", body);
+    for (char *c = text; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    return fixture_post(&fixture, path, "application/json", fg_slice_from_string(text),
+                        FG_FACE_API);
+}
+
+#define TIMES "'startTimeMin':'2025-11-25T11:00:00Z','start_time_max':'2025-11-25T12:00:00Z'"
+
+/* The second binding of the routes in query_service.proto. */
+static void posted_searches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        unsigned status;
+        const char *contains;
+    } cases[] = {
+        {"{'query':{" TIMES "}}", 200, FIXTURE_TRACE},
+        {"{'query':{" TIMES ",'serviceName':'mes-api','searchDepth':5,'rawTraces':true}}", 200,
+         FIXTURE_TRACE},
+        {"{'query':{" TIMES ",'attributes':{'order.id':'ORD-4711'},'durationMin':'0.1s'}}", 200,
+         FIXTURE_TRACE},
+        {"{'query':{" TIMES ",'attributes':{'order.id':'ORD-9'}}}", 404, "No traces found"},
+        {"{'query':{" TIMES ",'filter':" CALL("eq", ATTR("order.id"), IS("ORD-4711")) "}}", 200,
+         FIXTURE_TRACE},
+        {"{'query':{" TIMES ",'filter':" CALL("eq", ATTR("order.id"), IS("a%&=b")) "}}", 404,
+         "No traces found"},
+        {"{'query':{}}", 400, "are required"},
+        {"{'query':{" TIMES ",'tags':'x'}}", 400, "query.tags is not known"},
+        {"{'query':{" TIMES ",'attributes':[1]}}", 400, "malformed parameter query.attributes"},
+        {"{'query':{" TIMES "},'more':1}", 400, "one member, query"},
+        {"{'query':5}", 400, "one member, query"},
+        {"nothing", 400, "the body is no JSON"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned status = post("/api/v3/traces", cases[i].body);
+        if (status != cases[i].status || !strstr(fixture_text(&fixture), cases[i].contains))
+            fail_msg("%s: %u %s", cases[i].body, status, fixture_text(&fixture));
+    }
+    assert_int_equal(post("/api/v3/trace-summaries", "{'query':{" TIMES "}}"), 200);
+    assert_non_null(strstr(fixture_text(&fixture), "\"orphanSpanCount\":0"));
+}
+
 #define SUMMARIES                                                                                  \
     "{'summaries':[{'traceId':'" FIXTURE_TRACE "','rootServiceName':'shop-api',"                   \
     "'rootOperationName':'POST /orders','minStartTimeUnixNano':'1764071940000000000',"             \
     "'maxEndTimeUnixNano':'1764071940300000000','spanCount':3,'errorSpanCount':1,"                 \
-    "'orphanSpanCount':0,'services':[{'name':'shop-api','spanCount':2,'errorSpanCount':0},"        \
-    "{'name':'mes-api','spanCount':1,'errorSpanCount':1}]}]}"
+    "'orphanSpanCount':0,'services':[{'name':'mes-api','spanCount':1,'errorSpanCount':1},"         \
+    "{'name':'shop-api','spanCount':2,'errorSpanCount':0}]}]}"
 
 static void summaries(void **state)
 {
@@ -255,11 +479,8 @@ static void lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_trace),
-        TEST(searches),
-        TEST(bad_searches),
-        TEST(summaries),
-        TEST(an_orphan_is_counted),
+        TEST(one_trace),   TEST(searches),        TEST(bad_searches), TEST(filters),
+        TEST(bad_filters), TEST(posted_searches), TEST(summaries),    TEST(an_orphan_is_counted),
         TEST(lists),
     };
     return cmocka_run_group_tests_name("jaeger_v3", tests, NULL, NULL);

@@ -21,7 +21,7 @@ struct fg_trace_summary {
     uint32_t open_count;
     uint32_t root_row; /* of the span that stands for the trace */
     bool has_root; /* false: no span without a parent id; root_… are of the first that is there */
-    const struct fg_service_count *services; /* by count, then name */
+    struct fg_service_count *services; /* by count, then name; may be sorted anew */
     uint32_t service_count;
 };
 
