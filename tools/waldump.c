@@ -59,11 +59,10 @@ static void show_groups(struct dump *dump)
         if (r == FG_EUNSUPPORTED) {
             printf("  %zu: a group of a newer version\n", offset);
         } else if (r == 0) {
-            printf("  %zu: store %016llx, epoch %llu, records %llu to %llu, synced below %llu, %u "
-                   "bytes\n",
+            printf("  %zu: store %016llx, epoch %llu, %u records from %llu on, synced below %llu, "
+                   "%u bytes\n",
                    offset, (unsigned long long)group.store_id, (unsigned long long)group.epoch,
-                   (unsigned long long)group.first_sequence,
-                   (unsigned long long)(group.first_sequence + group.record_count - 1),
+                   group.record_count, (unsigned long long)group.first_sequence,
                    (unsigned long long)group.synced_sequence, group.size_bytes);
             if (fg_range_fits(offset, group.size_bytes, dump->size)) {
                 show_records(dump, &group, offset);

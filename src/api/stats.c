@@ -227,6 +227,9 @@ static void write_store(struct fg_json_writer *json, const struct fg_store_count
     put_uint(json, "head_bytes", counters->head_bytes);
     put_uint(json, "wal_bytes", counters->wal_size_bytes);
     put_uint(json, "cache_bytes", counters->cache_bytes);
+    put_uint(json, "state_bytes", counters->state_file_bytes);
+    put_uint(json, "state_used_bytes", counters->state_used_bytes);
+    put_uint(json, "state_bytes_max", counters->state_size_max);
     put_uint(json, "merge_debt_bytes", counters->merge_debt_bytes);
     put_uint(json, "appended_spans", counters->appended_spans);
     put_uint(json, "duplicate_spans", counters->duplicate_spans);

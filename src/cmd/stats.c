@@ -84,6 +84,11 @@ static void print_store(const struct page *page)
     count_text(store, "head_spans", b);
     size_of(store, "wal_bytes", c);
     fprintf(out, "\n           %s spans in memory (%s), not sealed yet; WAL %s\n", b, a, c);
+    if (fg_answer_number(store, "state_bytes_max")) {
+        size_of(store, "state_used_bytes", a);
+        size_of(store, "state_bytes_max", b);
+        fprintf(out, "           keyed state (journeys, flows, users): %s of at most %s\n", a, b);
+    }
     size_of(disk, "free_bytes", a);
     size_of(disk, "total_bytes", b);
     fprintf(out, "%sDisk%s       %s free of %s\n", bold(page), plain(page), a, b);

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "epoch.h"
-#include "store/store.h"
+#include "store/consumer.h"
 #include "store/whole.h"
 
 struct fg_blocks;
@@ -44,6 +44,30 @@ struct fg_blocks_whole {
     uint8_t *places;         /* up to FG_BLOCKS_PLACES_MANY, which is: several, or not known */
     int (*check)(void *arg); /* asked once a page; non-zero ends it, and is the result */
     void *check_arg;
+};
+
+struct fg_blocks_erase {
+    uint32_t tenant;
+    const struct fg_predicate *predicate; /* NULL: everything */
+    bool whole_traces;
+    bool wants_traces; /* whoever made state of the spans is to be told */
+};
+
+struct fg_blocks_erased {
+    uint64_t span_count;
+    struct fg_erased_trace *traces; /* the caller frees them; with wants_traces */
+    size_t trace_count;
+    bool has_more_traces; /* not all are listed */
+};
+
+struct fg_blocks_backup {
+    const char *path;
+    void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */
+    void *progress_arg;
+    /* What else belongs to it, when all sealed files are there and the manifest, which makes it a
+     * backup, is not yet; may be NULL. Records below checkpoint are in it. */
+    int (*rest)(void *arg, uint64_t checkpoint);
+    void *rest_arg;
 };
 
 /* What the blocks keep of the log, since both must change together. */
@@ -112,11 +136,9 @@ struct fg_blocks_ops {
 
     /* As fg_store_erase(), fg_store_backup() and so on, for sealed rows alone. erase() and backup()
      * are called with no maintenance running. */
-    int (*erase)(struct fg_blocks *blocks, uint32_t tenant, const struct fg_predicate *predicate,
-                 bool whole_traces, uint64_t *ret_count);
-    int (*backup)(struct fg_blocks *blocks, const char *path,
-                  void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes),
-                  void *progress_arg);
+    int (*erase)(struct fg_blocks *blocks, const struct fg_blocks_erase *erase,
+                 struct fg_blocks_erased *ret_erased);
+    int (*backup)(struct fg_blocks *blocks, const struct fg_blocks_backup *backup);
     int (*segments)(struct fg_blocks *blocks,
                     int (*fn)(void *arg, const struct fg_segment_stats *segment), void *arg);
     int (*columns)(struct fg_blocks *blocks,

@@ -185,7 +185,7 @@ static bool ask_to_commit(struct fg_store *store, uint64_t sequence)
     return is_any;
 }
 
-void fg_consumers_wait(struct fg_store *store, uint64_t sequence)
+bool fg_consumers_settle(struct fg_store *store, uint64_t sequence)
 {
     uint64_t begin_ns = fg_env_mono_ns(store->env), waited_ns = 0;
     fg_mutex_lock(&store->consume_lock);
@@ -198,8 +198,7 @@ void fg_consumers_wait(struct fg_store *store, uint64_t sequence)
         is_behind = ask_to_commit(store, sequence);
     }
     fg_mutex_unlock(&store->consume_lock);
-    if (is_behind)
-        fg_consumers_let_go(store, sequence);
+    return !is_behind;
 }
 
 void fg_consumer_lag(struct fg_consumer *consumer, struct fg_consumer_lag *ret_lag)

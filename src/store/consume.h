@@ -33,6 +33,5 @@ void fg_consumers_recycle(struct fg_store *store, uint64_t checkpoint);
 
 /* Records were published. */
 void fg_consumers_wake(struct fg_store *store);
-/* Returns when each one's durable state has passed sequence, or the log was let go for it since it
- * takes too long. */
-void fg_consumers_wait(struct fg_store *store, uint64_t sequence);
+/* Waits until each one's durable state has passed sequence; false: one takes too long. */
+bool fg_consumers_settle(struct fg_store *store, uint64_t sequence);

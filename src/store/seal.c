@@ -114,6 +114,13 @@ void fg_seal_prepare_log(struct fg_store *store)
                        fg_error_name(r));
 }
 
+static void mark_log(struct fg_store *store)
+{
+    int r = atomic_load(&store->state) == FG_STORE_OK ? fg_wal_mark(store->wal) : 0;
+    if (r < 0)
+        fg_store_fail(store, r, "writing the log");
+}
+
 /* Until there is a head to seal, or a second has gone by. False: the store is being closed. */
 static bool sleep_until_due(struct fg_store *store, int last_result)
 {
@@ -137,6 +144,7 @@ void fg_sealer_run(void *arg)
         fg_commit_nudge(store, false); /* a head grows old also where nothing comes */
         r = fg_seal_step(store, &did);
         fg_seal_prepare_log(store);
+        mark_log(store);
     } while (sleep_until_due(store, r));
 }
 

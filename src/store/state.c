@@ -166,6 +166,13 @@ int fg_state_table(struct fg_state *state, const char *name, uint32_t *ret_table
 
 /* -- Opening */
 
+/* Room beyond size_max, so that deletions always pass: LMDB writes what it changes anew. */
+size_t fg_state_map_size(const struct fg_state *state)
+{
+    uint64_t size = state->options.size_max + state->options.size_max / 4 + ((uint64_t)4 << 20);
+    return (size_t)(size & ~(uint64_t)0xffff);
+}
+
 int fg_state_environment(struct fg_state *state, MDB_env **ret_lmdb)
 {
     MDB_env *lmdb;
@@ -173,12 +180,9 @@ int fg_state_environment(struct fg_state *state, MDB_env **ret_lmdb)
     int rc = mdb_env_create(&lmdb);
     if (rc)
         return fg_state_error(rc);
-    /* Room beyond size_max, so that deletions always pass: LMDB writes what it changes anew. */
-    uint64_t map_size = options->size_max + options->size_max / 4 + ((uint64_t)4 << 20);
-    map_size &= ~(uint64_t)0xffff;
     /* The folder's lock keeps other processes out. A reader alone needs no table of readers. */
     unsigned flags = MDB_NOTLS | (options->read_only ? MDB_RDONLY | MDB_NOLOCK : 0);
-    rc = mdb_env_set_mapsize(lmdb, map_size);
+    rc = mdb_env_set_mapsize(lmdb, fg_state_map_size(state));
     if (rc == 0)
         rc = mdb_env_set_maxdbs(lmdb, FG_STATE_TABLES_MAX);
     if (rc == 0)
@@ -250,7 +254,7 @@ static int open_state(struct fg_state *state)
     if (r == 0 && !state->options.read_only)
         r = fg_env_sync_dir(env, state->path); /* LMDB syncs its file, not the file's name */
     if (r == 0)
-        r = fg_state_table(state, "positions", &positions);
+        r = fg_state_table(state, FG_STATE_POSITIONS_NAME, &positions);
     if (r == FG_ENOTFOUND && state->lmdb)
         r = 0; /* read only, and nothing was ever written */
     if (r == 0 && !state->options.read_only) {

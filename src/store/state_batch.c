@@ -99,6 +99,11 @@ void fg_state_put_position(struct fg_state_batch *batch, const char *name, uint6
     batch->has_puts = had_puts;
 }
 
+void fg_state_delete_position(struct fg_state_batch *batch, const char *name)
+{
+    fg_state_delete(batch, FG_STATE_POSITIONS, fg_slice_from_string(name));
+}
+
 /* -- Doing them */
 
 static int put(MDB_txn *txn, MDB_dbi table, struct fg_slice key, struct fg_slice value)

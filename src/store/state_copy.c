@@ -11,6 +11,7 @@
  * Meanwhile nobody is within: views have ended and the writer waits. */
 #include "state_internal.h"
 
+#include "base/endian.h"
 #include "base/limits.h"
 
 #include <stdio.h>
@@ -91,7 +92,60 @@ int fg_state_compact(struct fg_state *state)
     return r;
 }
 
-int fg_state_copy(struct fg_state *state, struct fg_env *env, const char *folder)
+/* Positions past sequence_max become it. */
+static int clamp_positions(MDB_txn *txn, uint64_t sequence_max)
+{
+    MDB_dbi table;
+    MDB_cursor *cursor;
+    MDB_val k, stored;
+    int rc = mdb_dbi_open(txn, FG_STATE_POSITIONS_NAME, 0, &table);
+    if (rc == 0)
+        rc = mdb_cursor_open(txn, table, &cursor);
+    if (rc)
+        return fg_state_error(rc);
+    int r = 0;
+    while (r == 0 && (rc = mdb_cursor_get(cursor, &k, &stored, MDB_NEXT)) == 0) {
+        uint8_t bytes[FG_STATE_CHECKSUM_SIZE + 16];
+        struct fg_slice key = fg_slice(k.mv_data, k.mv_size), value;
+        if (fg_state_value(key, stored, &value) < 0 || value.size != 16 ||
+            fg_load_le64(value.data + 8) <= sequence_max)
+            continue; /* a damaged one is none for whoever reads it */
+        memcpy(bytes + FG_STATE_CHECKSUM_SIZE, value.data, 8);
+        fg_store_le64(bytes + FG_STATE_CHECKSUM_SIZE + 8, sequence_max);
+        fg_store_le64(bytes, fg_state_checksum(key, fg_slice(bytes + FG_STATE_CHECKSUM_SIZE, 16)));
+        stored = (MDB_val){.mv_size = sizeof bytes, .mv_data = bytes};
+        r = fg_state_error(mdb_cursor_put(cursor, &k, &stored, MDB_CURRENT));
+    }
+    mdb_cursor_close(cursor);
+    return r < 0 || rc == MDB_NOTFOUND ? r : fg_state_error(rc);
+}
+
+/* Nobody else knows of the copy yet. */
+static int adjust_copy(const struct fg_state *state, const char *path, uint64_t sequence_max)
+{
+    MDB_env *lmdb;
+    MDB_txn *txn = NULL;
+    int rc = mdb_env_create(&lmdb);
+    if (rc)
+        return fg_state_error(rc);
+    rc = mdb_env_set_mapsize(lmdb, fg_state_map_size(state));
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(lmdb, FG_STATE_TABLES_MAX);
+    if (rc == 0)
+        rc = mdb_env_open(lmdb, path, MDB_NOLOCK, 0600);
+    if (rc == 0)
+        rc = mdb_txn_begin(lmdb, NULL, 0, &txn);
+    int r = rc ? fg_state_error(rc) : clamp_positions(txn, sequence_max);
+    if (r < 0 && txn)
+        mdb_txn_abort(txn);
+    else if (txn)
+        r = fg_state_error(mdb_txn_commit(txn));
+    mdb_env_close(lmdb);
+    return r;
+}
+
+int fg_state_copy(struct fg_state *state, struct fg_env *env, const char *folder,
+                  uint64_t sequence_max)
 {
     char path[FG_STATE_PATH_SIZE_MAX - 16];
     int size = snprintf(path, sizeof path, "%s/state", folder);
@@ -105,6 +159,8 @@ int fg_state_copy(struct fg_state *state, struct fg_env *env, const char *folder
         r = copy_to(state->lmdb, env, path, true);
         fg_state_leave(state);
     }
+    if (r == 0)
+        r = adjust_copy(state, path, sequence_max);
     if (r == 0)
         r = fg_env_sync_dir(env, path);
     return r == 0 ? fg_env_sync_dir(env, folder) : r;

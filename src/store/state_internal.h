@@ -53,7 +53,8 @@ struct fg_state {
 };
 
 /* Table 0: where consumers are. */
-#define FG_STATE_POSITIONS 0u
+#define FG_STATE_POSITIONS      0u
+#define FG_STATE_POSITIONS_NAME "positions"
 
 int fg_state_error(int lmdb_result);
 uint64_t fg_state_checksum(struct fg_slice key, struct fg_slice value);
@@ -69,6 +70,8 @@ void fg_state_leave(struct fg_state *state);
 void fg_state_suspend(struct fg_state *state);
 void fg_state_resume(struct fg_state *state);
 
+/* Bytes of address space. */
+size_t fg_state_map_size(const struct fg_state *state);
 /* Opens the files, and the tables that are known. FG_E*. */
 FG_MUST_CHECK int fg_state_environment(struct fg_state *state, MDB_env **ret_lmdb);
 /* Bytes of pages that hold something. */

@@ -334,6 +334,13 @@ void fg_store_counters(struct fg_store *store, struct fg_store_counters *ret_cou
     counters.wal_bytes_written = wal.bytes_written;
     counters.wal_size_bytes = wal.size_bytes;
     count_heads(store, &counters);
+    if (store->keyed_state) {
+        struct fg_state_counters state;
+        fg_state_counters(store->keyed_state, &state);
+        counters.state_used_bytes = state.used_bytes;
+        counters.state_file_bytes = state.file_bytes;
+        counters.state_size_max = state.size_max;
+    }
     store->blocks->ops->counters(store->blocks, &counters);
     *ret_counters = counters;
 }

@@ -5,6 +5,7 @@
 #include "local/rollup_file.h"
 #include "local/segment.h"
 #include "span/block.h"
+#include "store/state.h"
 #include "wal.h"
 
 #include <stdio.h>
@@ -184,6 +185,31 @@ static int check_log(struct verify *verify, uint64_t bytes)
     return r;
 }
 
+/* -- The keyed state */
+
+static void on_state_damage(void *arg, const char *table, const char *what)
+{
+    struct verify *verify = arg;
+    char text[128];
+    snprintf(verify->file, sizeof verify->file, "state/data.mdb");
+    snprintf(text, sizeof text, "table %s: %s", table, what);
+    found(verify, 0, text);
+}
+
+/* LMDB maps its file, so it lies on the machine's own disk or nowhere. */
+static int check_state(struct verify *verify)
+{
+    if (verify->env != fg_env_real())
+        return 0;
+    int r = fg_state_verify(verify->folder, on_state_damage, verify);
+    if (r == FG_ECORRUPT || r == FG_EUNSUPPORTED) {
+        snprintf(verify->file, sizeof verify->file, "state/data.mdb");
+        found(verify, 0, "it can't be opened");
+        r = 0;
+    }
+    return r == FG_ENOTFOUND ? 0 : r;
+}
+
 static int add_size(void *arg, const struct fg_dir_entry *entry)
 {
     *(uint64_t *)arg += entry->size;
@@ -208,6 +234,8 @@ static int check_all(struct verify *verify)
     r = check_segments(verify);
     if (r == 0)
         r = check_rollups(verify);
+    if (r == 0)
+        r = check_state(verify);
     return r < 0 ? r : check_log(verify, log_bytes);
 }
 

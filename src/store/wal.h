@@ -107,6 +107,11 @@ FG_MUST_CHECK int fg_wal_write(struct fg_wal *wal, const struct fg_slice *record
 FG_MUST_CHECK int fg_wal_sync(struct fg_wal *wal);
 uint64_t fg_wal_next_sequence(struct fg_wal *wal);
 
+/* Where nothing came since the last call: writes and syncs a group without records behind the last
+ * one, which says that all before it is on disk. So damage to what was acknowledged last can be
+ * told from a torn end. FG_EIO: final. */
+FG_MUST_CHECK int fg_wal_mark(struct fg_wal *wal);
+
 /* Has a file ready for when the current one is full; *ret_did: one was made. FG_ENOSPACE, FG_EIO
  * (not final: nothing was promised of it). */
 FG_MUST_CHECK int fg_wal_prepare(struct fg_wal *wal, bool *ret_did);

@@ -8,7 +8,7 @@
  *     16  8  epoch
  *     24  8  sequence of its first record
  *     32  8  synced sequence: every record below it was on disk before this group was written
- *     40  4  number of records
+ *     40  4  number of records; 0: a mark, which says of those before that they are on disk
  *     44  4  size in bytes of header and records, without the padding
  *     48  8  digest of its records' checksums, fg_wal_digest() from 0 on
  *     56  8  XXH3 of the 56 bytes before

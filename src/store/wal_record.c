@@ -206,7 +206,8 @@ int fg_wal_group_decode(const uint8_t *bytes, struct fg_wal_group *ret_group)
     };
     uint64_t size_min =
         FG_WAL_GROUP_HEADER_SIZE + (uint64_t)group.record_count * FG_WAL_RECORD_HEADER_SIZE;
-    bool is_sound = group.record_count > 0 && group.size_bytes >= size_min &&
+    bool is_mark = group.record_count == 0;
+    bool is_sound = (is_mark ? group.size_bytes == size_min : group.size_bytes >= size_min) &&
                     group.first_sequence > 0 &&
                     group.first_sequence <= UINT64_MAX - group.record_count &&
                     group.synced_sequence <= group.first_sequence;

@@ -46,6 +46,7 @@ struct fg_wal {
     uint8_t *buffer;
     size_t buffer_capacity;
     bool is_dirty, is_failed;
+    uint64_t quiet_sequence, marked_sequence; /* fg_wal_mark()'s: as it was at the last call */
 
     struct fg_mutex make_lock; /* one file is made at a time */
     struct fg_mutex lock;      /* the rest */
@@ -386,6 +387,24 @@ int fg_wal_sync(struct fg_wal *wal)
     int r = sync_current(wal);
     fg_mutex_unlock(&wal->write_lock);
     return r;
+}
+
+int fg_wal_mark(struct fg_wal *wal)
+{
+    int r = 0;
+    fg_mutex_lock(&wal->write_lock);
+    bool is_quiet = wal->quiet_sequence == wal->next_sequence;
+    bool is_due = is_quiet && wal->marked_sequence != wal->next_sequence && wal->file &&
+                  !wal->is_failed && wal->current.size - wal->offset >= FG_WAL_BLOCK_SIZE;
+    wal->quiet_sequence = wal->next_sequence;
+    if (is_due) {
+        wal->marked_sequence = wal->next_sequence; /* once, also where it fails */
+        r = write_group(wal, NULL, 0, FG_WAL_GROUP_HEADER_SIZE);
+        if (r == 0)
+            r = sync_current(wal);
+    }
+    fg_mutex_unlock(&wal->write_lock);
+    return r == FG_ENOSPACE || r == FG_ENOMEM ? 0 : r;
 }
 
 uint64_t fg_wal_next_sequence(struct fg_wal *wal)

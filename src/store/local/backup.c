@@ -13,20 +13,20 @@
 
 struct backup {
     struct fg_local *local;
+    const struct fg_blocks_backup *todo;
     const char *path;
     struct fg_local_version *version;
     struct fg_manifest manifest;
     uint8_t *step;
-    void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes);
-    void *progress_arg;
     uint64_t done_bytes, total_bytes;
 };
 
 static void report(struct backup *backup, uint64_t bytes)
 {
     backup->done_bytes += bytes;
-    if (backup->progress)
-        backup->progress(backup->progress_arg, backup->done_bytes, backup->total_bytes);
+    const struct fg_blocks_backup *todo = backup->todo;
+    if (todo->progress)
+        todo->progress(todo->progress_arg, backup->done_bytes, backup->total_bytes);
 }
 
 /* -- Folders */
@@ -212,6 +212,8 @@ static int run(struct backup *backup)
         r = take_rollups(backup);
     if (r == 0)
         r = sync_folders(backup);
+    if (r == 0 && backup->todo->rest)
+        r = backup->todo->rest(backup->todo->rest_arg, backup->manifest.checkpoint);
     if (r == 0)
         r = fg_manifest_write(backup->local->env, backup->path, &backup->manifest, &in_doubt);
     fg_manifest_free(&backup->manifest);
@@ -219,15 +221,10 @@ static int run(struct backup *backup)
     return r;
 }
 
-int fg_local_backup(struct fg_blocks *blocks, const char *path,
-                    void (*progress)(void *arg, uint64_t done_bytes, uint64_t total_bytes),
-                    void *progress_arg)
+int fg_local_backup(struct fg_blocks *blocks, const struct fg_blocks_backup *todo)
 {
-    struct backup backup = {.local = (struct fg_local *)blocks,
-                            .path = path,
-                            .progress = progress,
-                            .progress_arg = progress_arg};
-    if (strlen(path) >= FG_LOCAL_PATH_SIZE_MAX - 64)
+    struct backup backup = {.local = (struct fg_local *)blocks, .todo = todo, .path = todo->path};
+    if (strlen(todo->path) >= FG_LOCAL_PATH_SIZE_MAX - 64)
         return FG_ELIMIT;
     backup.step = malloc(STEP_SIZE);
     if (!backup.step)

@@ -20,17 +20,15 @@
 
 #define END_VIEWS_NS (FG_SNAPSHOT_AGE_NS_MAX + 5 * FG_NS_PER_SECOND)
 
-struct trace_id {
-    uint64_t high, low;
-};
-
 struct erase {
     struct fg_local *local;
     uint32_t tenant;
     const struct fg_predicate *predicate; /* NULL: everything */
     struct fg_matcher *matcher;
-    bool whole_traces;
-    struct trace_id *traces; /* with whole_traces: those that have a match */
+    bool whole_traces, wants_traces;
+    bool has_more_traces; /* without whole_traces: not all are in the list */
+    /* Those that have a match. */
+    struct fg_erased_trace *traces;
     uint32_t trace_count, trace_capacity;
     struct fg_idmap trace_map;
     uint64_t bits[FG_PAGE_ROWS_MAX / 64 + 1];
@@ -42,22 +40,22 @@ struct erase {
 
 struct wanted {
     const struct erase *erase;
-    struct trace_id id;
+    struct fg_erased_trace id;
 };
 
 static bool is_wanted(const void *context, uint32_t id)
 {
     const struct wanted *wanted = context;
-    const struct trace_id *trace = &wanted->erase->traces[id];
-    return trace->high == wanted->id.high && trace->low == wanted->id.low;
+    const struct fg_erased_trace *trace = &wanted->erase->traces[id];
+    return trace->id_high == wanted->id.id_high && trace->id_low == wanted->id.id_low;
 }
 
-static uint64_t trace_hash(struct trace_id id)
+static uint64_t trace_hash(struct fg_erased_trace id)
 {
-    return fg_hash_u64(fg_hash_u64(id.high) ^ id.low);
+    return fg_hash_u64(fg_hash_u64(id.id_high) ^ id.id_low);
 }
 
-static int add_trace(struct erase *erase, struct trace_id id)
+static int add_trace(struct erase *erase, struct fg_erased_trace id)
 {
     struct wanted wanted = {erase, id};
     uint32_t found;
@@ -65,7 +63,7 @@ static int add_trace(struct erase *erase, struct trace_id id)
         uint32_t capacity = erase->trace_capacity ? erase->trace_capacity * 2 : 256;
         if (capacity > FG_ERASE_TRACES_MAX)
             return FG_ELIMIT;
-        struct trace_id *traces = realloc(erase->traces, capacity * sizeof *traces);
+        struct fg_erased_trace *traces = realloc(erase->traces, capacity * sizeof *traces);
         if (!traces)
             return FG_ENOMEM;
         erase->traces = traces;
@@ -88,9 +86,8 @@ static bool keeps_trace(void *arg, const struct fg_segment_trace *trace)
 
 /* -- Matching */
 
-static int match_rows(void *arg, const struct fg_batch *page, uint64_t *bits)
+static int match_rows(struct erase *erase, const struct fg_batch *page, uint64_t *bits)
 {
-    struct erase *erase = arg;
     if (!erase->predicate) {
         memset(bits, 0xff, (page->span_count + 63) / 64 * 8);
         return 0;
@@ -99,17 +96,29 @@ static int match_rows(void *arg, const struct fg_batch *page, uint64_t *bits)
     return r < 0 ? r : fg_matcher_run(erase->matcher, 0, page->span_count, bits);
 }
 
-static int add_traces(struct erase *erase, const struct fg_batch *page)
+static int add_traces(struct erase *erase, const struct fg_batch *page, const uint64_t *bits)
 {
     for (uint32_t row = 0; row < page->span_count; row++) {
-        if (!(erase->bits[row / 64] >> (row % 64) & 1))
+        if (!(bits[row / 64] >> (row % 64) & 1))
             continue;
-        int r =
-            add_trace(erase, (struct trace_id){page->trace_id_high[row], page->trace_id_low[row]});
+        const struct fg_erased_trace id = {page->trace_id_high[row], page->trace_id_low[row]};
+        int r = add_trace(erase, id);
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+/* Of a page that is written anew: what goes, and of which traces. */
+static int drop_rows(void *arg, const struct fg_batch *page, uint64_t *bits)
+{
+    struct erase *erase = arg;
+    int r = match_rows(erase, page, bits);
+    if (r < 0 || !erase->wants_traces || erase->has_more_traces)
+        return r;
+    r = add_traces(erase, page, bits);
+    erase->has_more_traces = r == FG_ELIMIT;
+    return r == FG_ELIMIT ? 0 : r;
 }
 
 static bool has_bits(const struct erase *erase, uint32_t count)
@@ -178,7 +187,7 @@ static int scan_pages(struct erase *erase, struct fg_segment_reader *reader,
         *ret_matches = true;
         if (!erase->whole_traces)
             return 0;
-        r = add_traces(erase, page);
+        r = add_traces(erase, page, erase->bits);
         if (r < 0)
             return r;
     }
@@ -237,7 +246,7 @@ static int rewrite(struct erase *erase, struct fg_local_segment *segment)
                                     .with_rollup = segment->entry.level < FG_LEVEL_KEPT,
                                     .is_cancelled = is_cancelled,
                                     .keeps_trace = erase->whole_traces ? keeps_trace : NULL,
-                                    .match_rows = erase->whole_traces ? NULL : match_rows,
+                                    .match_rows = erase->whole_traces ? NULL : drop_rows,
                                     .arg = erase};
     int r = fg_rewrite_run(&todo, &result, &bad);
     if (r < 0)
@@ -308,22 +317,29 @@ static int run(struct erase *erase)
     return r == 0 && erase->has_damage ? FG_ECORRUPT : r;
 }
 
-int fg_local_erase(struct fg_blocks *blocks, uint32_t tenant, const struct fg_predicate *predicate,
-                   bool whole_traces, uint64_t *ret_count)
+int fg_local_erase(struct fg_blocks *blocks, const struct fg_blocks_erase *todo,
+                   struct fg_blocks_erased *ret_erased)
 {
     struct erase *erase = calloc(1, sizeof *erase);
     if (!erase)
         return FG_ENOMEM;
     erase->local = (struct fg_local *)blocks;
-    erase->tenant = tenant;
-    erase->predicate = predicate;
-    erase->whole_traces = whole_traces;
+    erase->tenant = todo->tenant;
+    erase->predicate = todo->predicate;
+    erase->whole_traces = todo->whole_traces;
+    erase->wants_traces = todo->wants_traces;
+    erase->has_more_traces = !todo->predicate;
     fg_idmap_init(&erase->trace_map);
-    int r = predicate ? fg_matcher_new(predicate, &erase->matcher) : 0;
+    int r = erase->predicate ? fg_matcher_new(erase->predicate, &erase->matcher) : 0;
     if (r == 0)
         r = run(erase);
-    if (r == 0 || r == FG_ECORRUPT)
-        *ret_count = erase->count;
+    if (r == 0 || r == FG_ECORRUPT) {
+        *ret_erased = (struct fg_blocks_erased){.span_count = erase->count,
+                                                .traces = erase->traces,
+                                                .trace_count = erase->trace_count,
+                                                .has_more_traces = erase->has_more_traces};
+        erase->traces = NULL;
+    }
     fg_matcher_free(erase->matcher);
     fg_idmap_free(&erase->trace_map);
     free(erase->traces);

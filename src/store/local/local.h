@@ -158,13 +158,9 @@ FG_MUST_CHECK int fg_local_rollup(struct fg_blocks_view *view, uint32_t tenant,
                                   uint64_t start_ns_min, uint64_t start_ns_max,
                                   struct fg_rollup *rollup);
 bool fg_local_is_behind(struct fg_blocks *blocks);
-FG_MUST_CHECK int fg_local_erase(struct fg_blocks *blocks, uint32_t tenant,
-                                 const struct fg_predicate *predicate, bool whole_traces,
-                                 uint64_t *ret_count);
-FG_MUST_CHECK int fg_local_backup(struct fg_blocks *blocks, const char *path,
-                                  void (*progress)(void *arg, uint64_t done_bytes,
-                                                   uint64_t total_bytes),
-                                  void *progress_arg);
+FG_MUST_CHECK int fg_local_erase(struct fg_blocks *blocks, const struct fg_blocks_erase *todo,
+                                 struct fg_blocks_erased *ret_erased);
+FG_MUST_CHECK int fg_local_backup(struct fg_blocks *blocks, const struct fg_blocks_backup *todo);
 FG_MUST_CHECK int fg_local_segments(struct fg_blocks *blocks,
                                     int (*fn)(void *arg, const struct fg_segment_stats *segment),
                                     void *arg);

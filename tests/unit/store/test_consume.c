@@ -41,6 +41,13 @@ static int position(void *arg, uint64_t *ret_store_id, uint64_t *ret_sequence)
     return 0;
 }
 
+static void remove_folder(const char *path)
+{
+    char command[160];
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c)
+}
+
 static const struct fg_consumer_options options = {.name = "journeys", .position = position};
 
 static void start(uint64_t seed)
@@ -503,6 +510,162 @@ static void a_reader_beside_writers(void **state)
     world_end(&world);
 }
 
+/* -- The keyed state of the same store */
+
+#define STATE_SIZE ((uint64_t)16 << 20)
+
+static struct fg_erased_trace erased_traces[64];
+static size_t erased_count;
+static uint32_t state_table;
+
+static int on_erased(void *arg, const struct fg_erased *erased)
+{
+    struct fg_state_batch *batch;
+    (void)arg;
+    assert_false(erased->has_more);
+    assert_true(erased->trace_count <= 64);
+    memcpy(erased_traces, erased->traces, erased->trace_count * sizeof *erased_traces);
+    erased_count = erased->trace_count;
+    if (!fg_store_state(world.store))
+        return 0;
+    assert_int_equal(fg_state_batch_new(fg_store_state(world.store), &batch), 0);
+    for (size_t i = 0; i < erased_count; i++)
+        fg_state_delete(batch, state_table, fg_slice(&erased_traces[i], sizeof erased_traces[i]));
+    return fg_state_commit_take(fg_store_state(world.store), batch);
+}
+
+static const struct fg_consumer_options with_state = {.name = "journeys", .erased = on_erased};
+static const struct fg_consumer_options without_state = {
+    .name = "journeys", .position = position, .erased = on_erased};
+
+static struct fg_predicate trace_is(uint64_t high, uint64_t low)
+{
+    return (struct fg_predicate){
+        .op = FG_PRED_EQ, .field = FG_FIELD_TRACE_ID, .trace_id = {high, low}};
+}
+
+static bool was_told(uint64_t high, uint64_t low)
+{
+    for (size_t i = 0; i < erased_count; i++)
+        if (erased_traces[i].id_high == high && erased_traces[i].id_low == low)
+            return true;
+    return false;
+}
+
+static void an_erase_tells_of_which_traces(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        uint64_t removed = 0;
+        start(9);
+        world.options.consumers = &without_state;
+        assert_int_equal(open_world(), 0);
+        const struct world_batch *kept = world_keep(&world, 40);
+        world_keep(&world, 40);
+        read_everything();
+        commit();
+        const struct fg_batch *batch = fg_block_batch(kept->block);
+        struct fg_predicate predicate = trace_is(batch->trace_id_high[0], batch->trace_id_low[0]);
+        erased_count = 0;
+        assert_int_equal(fg_store_erase(world.store, 0, &predicate, whole, &removed), 0);
+        assert_true(removed > 0);
+        assert_int_equal(erased_count, 1);
+        assert_true(was_told(batch->trace_id_high[0], batch->trace_id_low[0]));
+        erased_count = 0;
+        assert_int_equal(fg_store_erase(world.store, 0, &predicate, whole, &removed), 0);
+        assert_int_equal(removed, 0);
+        assert_int_equal(erased_count, 0);
+        world_end(&world);
+    }
+}
+
+static int on_record_with_state(void *arg, const struct fg_consumed *consumed)
+{
+    struct fg_state_batch *batch = arg;
+    const struct fg_batch *spans = consumed->batch;
+    struct fg_erased_trace id = {spans->trace_id_high[0], spans->trace_id_low[0]};
+    fg_state_put(batch, state_table, fg_slice(&id, sizeof id), FG_SLICE("a journey of this one"));
+    now.seen[place_of(spans)]++;
+    return 0;
+}
+
+static void read_and_commit(void)
+{
+    struct fg_state_batch *batch;
+    struct fg_consumer_progress progress;
+    assert_int_equal(fg_state_table(fg_store_state(world.store), "journeys", &state_table), 0);
+    assert_int_equal(fg_state_batch_new(fg_store_state(world.store), &batch), 0);
+    int r = fg_consumer_read(consumer(), 0, on_record_with_state, batch, &progress);
+    assert_true(r == 0 || r == FG_ETIMEOUT);
+    now.missed += progress.missed;
+    fg_consumer_put_position(consumer(), batch, progress.position);
+    assert_int_equal(fg_state_commit_take(fg_store_state(world.store), batch), 0);
+    fg_consumer_durable(consumer(), progress.position);
+}
+
+static bool file_has(const char *path, const void *what, size_t size)
+{
+    static uint8_t bytes[1 << 20];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t count = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    return memmem(bytes, count, what, size) != NULL;
+}
+
+static void count_damage(void *arg, const char *file, uint64_t offset, const char *what)
+{
+    print_error("%s: %lu: %s\n", file, offset, what);
+    ++*(int *)arg;
+}
+
+static void erase_and_backup_know_the_keyed_state(void **state)
+{
+    (void)state;
+    char path[128], original[sizeof world.folder];
+    uint64_t removed, damage_count = 0;
+    int count = 0;
+    world_start_real(&world);
+    world.options.consumers = &with_state;
+    world.options.consumer_count = 1;
+    world.options.state_size_max = STATE_SIZE;
+    memset(&now, 0, sizeof now);
+    assert_int_equal(world_open(&world), 0);
+    const struct world_batch *kept = world_keep(&world, 40);
+    world_keep(&world, 40);
+    read_and_commit();
+    const struct fg_batch *batch = fg_block_batch(kept->block);
+    struct fg_erased_trace id = {batch->trace_id_high[0], batch->trace_id_low[0]};
+    snprintf(path, sizeof path, "%s/state/data.mdb", world.folder);
+    assert_true(file_has(path, &id, sizeof id));
+    struct fg_predicate predicate = trace_is(id.id_high, id.id_low);
+    assert_int_equal(fg_store_erase(world.store, 0, &predicate, true, &removed), 0);
+    assert_false(file_has(path, &id, sizeof id));
+
+    /* Read and committed beyond what a backup holds: its position is what it holds. */
+    world_keep(&world, 40);
+    read_and_commit();
+    snprintf(path, sizeof path, "%s.backup", world.folder);
+    assert_int_equal(fg_store_backup(world.store, path, NULL, NULL), 0);
+    world_close(&world, true);
+    assert_int_equal(
+        fg_store_verify(fg_env_real(), path, count_damage, NULL, &count, &damage_count), 0);
+    assert_int_equal(damage_count, 0);
+    memcpy(original, world.folder, sizeof original);
+    snprintf(world.folder, sizeof world.folder, "%.50s.backup", original);
+    world.options.path = world.folder;
+    assert_int_equal(world_open(&world), 0);
+    now.missed = 0;
+    read_and_commit();
+    assert_int_equal(now.missed, 0);
+    world_keep(&world, 40);
+    read_and_commit();
+    for (size_t i = 0; i < world.batch_count; i++)
+        assert_int_equal(now.seen[i], 1);
+    world_end(&world);
+    remove_folder(original);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +679,8 @@ int main(void)
         cmocka_unit_test(no_record_is_lost_or_doubled_by_a_cut),
         cmocka_unit_test(a_consumer_that_hangs_stops_no_start),
         cmocka_unit_test(a_reader_beside_writers),
+        cmocka_unit_test(an_erase_tells_of_which_traces),
+        cmocka_unit_test(erase_and_backup_know_the_keyed_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

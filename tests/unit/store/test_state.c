@@ -583,15 +583,25 @@ static void a_copy_is_a_state_of_its_own(void **unused)
     char copy[sizeof folder], original[sizeof folder];
     snprintf(copy, sizeof copy, "/tmp/test-state-XXXXXX");
     assert_non_null(mkdtemp(copy));
-    assert_int_equal(put_one("key", text("value")), 0);
-    assert_int_equal(fg_state_copy(state, fg_env_real(), copy), 0);
-    assert_int_equal(fg_state_copy(state, fg_env_real(), copy), FG_EEXIST);
+    uint64_t store_id, sequence;
+    struct fg_state_batch *batch = batch_new();
+    fg_state_put(batch, table, text("key"), text("value"));
+    fg_state_put_position(batch, "ahead", 7, 4711);
+    fg_state_put_position(batch, "behind", 7, 11);
+    assert_int_equal(fg_state_commit_take(state, batch), 0);
+    assert_int_equal(fg_state_copy(state, fg_env_real(), copy, 1000), 0);
+    assert_int_equal(fg_state_copy(state, fg_env_real(), copy, 1000), FG_EEXIST);
     assert_int_equal(put_one("key", text("later")), 0);
     close_state();
     memcpy(original, folder, sizeof original);
     memcpy(folder, copy, sizeof folder);
     open_state(SIZE_MAX_BYTES);
     assert_holds("key", "value");
+    assert_int_equal(fg_state_position(state, "ahead", &store_id, &sequence), 0);
+    assert_int_equal(sequence, 1000); /* what its store has */
+    assert_int_equal(store_id, 7);
+    assert_int_equal(fg_state_position(state, "behind", &store_id, &sequence), 0);
+    assert_int_equal(sequence, 11);
     close_state();
     remove_all(folder);
     memcpy(folder, original, sizeof folder);

@@ -325,6 +325,49 @@ static void test_cut_tail_stays_cut(void **state)
     assert_int_equal(found.damage_count, 0);
 }
 
+/* Of the last group only a mark behind it can say that it was synced. */
+static void test_a_mark_tells_damage_from_a_torn_end(void **state)
+{
+    (void)state;
+    for (int marked = 0; marked < 2; marked++) {
+        start(1);
+        struct fg_wal *wal = open_new();
+        commit(wal, 1, 2, 8);
+        commit(wal, 3, 3, 8);
+        assert_int_equal(fg_wal_mark(wal), 0); /* something came since the last call */
+        if (marked)
+            assert_int_equal(fg_wal_mark(wal), 0);
+        struct fg_wal_counters counters, later;
+        fg_wal_counters(wal, &counters);
+        assert_int_equal(counters.groups, 2 + marked);
+        if (marked) /* once is enough */
+            assert_int_equal(fg_wal_mark(wal), 0);
+        fg_wal_counters(wal, &later);
+        assert_int_equal(later.groups, counters.groups);
+        fg_wal_close(wal);
+        assert_int_equal(replay(1), 0);
+        assert_found(1, 1, 5);
+        assert_int_equal(found.damage_count, 0);
+        assert_int_equal(end.next_sequence, 6);
+        assert_int_equal(fg_sim_flip(sim, "store/wal/00000001.wal", 4096, 1), 0);
+        assert_int_equal(replay(1), 0);
+        assert_found(1, 1, 2);
+        assert_int_equal(found.damage_count, marked);
+        assert_int_equal(end.next_sequence, marked ? 6 : 3);
+        if (!marked)
+            continue;
+        assert_int_equal(found.damages[0].sequence_begin, 3);
+        assert_int_equal(found.damages[0].sequence_end, 6);
+        struct fg_wal_epoch epochs[2] = {{1, 1}, {2, 6}};
+        wal = open_wal(2);
+        commit(wal, 6, 1, 8);
+        fg_wal_close(wal);
+        assert_int_equal(replay_epochs(1, epochs, 2), 0);
+        assert_int_equal(found.count, 3);
+        assert_int_equal(found.damage_count, 1);
+    }
+}
+
 static void test_damage_that_was_synced_is_said(void **state)
 {
     (void)state;
@@ -645,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_goes_on_after_restart),
         cmocka_unit_test(test_what_a_start_finds_is_synced),
         cmocka_unit_test(test_cut_tail_stays_cut),
+        cmocka_unit_test(test_a_mark_tells_damage_from_a_torn_end),
         cmocka_unit_test(test_damage_that_was_synced_is_said),
         cmocka_unit_test(test_damage_before_a_torn_end),
         cmocka_unit_test(test_foreign_and_newer_groups),

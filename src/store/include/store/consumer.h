@@ -29,6 +29,7 @@ struct fg_erased {
         uint64_t id_high, id_low;
     } * traces; /* that lost spans, each once */
     size_t trace_count;
+    bool has_more; /* too many to be listed, or all of the tenant's: look at everything */
 };
 
 /* In fg_store_options; the array is read while the store opens, names outlive the store. */

@@ -77,6 +77,9 @@ void fg_state_expect(struct fg_state_batch *batch, uint32_t table, struct fg_sli
 void fg_state_put_position(struct fg_state_batch *batch, const char *name, uint64_t store_id,
                            uint64_t sequence);
 
+/* The consumer is new at the next start: it reads all that is stored. */
+void fg_state_delete_position(struct fg_state_batch *batch, const char *name);
+
 /* Consumes the batch and returns when it is on disk, or nothing of it is. FG_EAGAIN: too much
  * waits, try later; FG_ELIMIT: the state is as large as size_max, or the batch larger than
  * FG_STATE_BATCH_SIZE_MAX; FG_ENOSPACE: the disk is full; FG_EIO: a write or sync failed, and all
@@ -98,8 +101,10 @@ FG_MUST_CHECK int fg_state_position(struct fg_state *state, const char *name,
  * Waits for views; new ones wait for it. A failure leaves the file as it was. FG_ENOSPACE, FG_EIO,
  * FG_ENOMEM, FG_EDENIED. */
 FG_MUST_CHECK int fg_state_compact(struct fg_state *state);
-/* A consistent copy of the last commit in FOLDER/state/, which is made; synced. FG_EEXIST, … */
-FG_MUST_CHECK int fg_state_copy(struct fg_state *state, struct fg_env *env, const char *folder);
+/* A consistent copy of the last commit in FOLDER/state/, which is made; synced. Positions in it are
+ * sequence_max at most: what its store will have. FG_EEXIST, … */
+FG_MUST_CHECK int fg_state_copy(struct fg_state *state, struct fg_env *env, const char *folder,
+                                uint64_t sequence_max);
 
 /* Reads every value of each table of a folder that no server holds. damage is called for each
  * finding. FG_ENOTFOUND: there is no state; FG_ECORRUPT: it can't be opened. */

@@ -255,6 +255,7 @@ struct fg_store_counters {
     uint64_t recovered_records, recovered_spans; /* at the start */
     uint64_t damaged_records; /* at the start: acknowledged, and not readable any more */
     uint64_t cache_bytes /* now */;
+    uint64_t state_used_bytes, state_file_bytes, state_size_max /* of the keyed state, now */;
 };
 
 void fg_store_counters(struct fg_store *store, struct fg_store_counters *ret_counters);
