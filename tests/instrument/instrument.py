@@ -7,11 +7,16 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 
-def run(program, words, server, status=0, seconds=60, service="instrument-test", **more):
-    """Runs it to its end. Returns the id of its trace, which is in its first line (None: it is untraced), and all further lines."""
+def environment(server, service="instrument-test", **more):
     env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "FILIGREE_", "PG"))}
     env.update(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.http}", OTEL_SERVICE_NAME=service, OTEL_BSP_SCHEDULE_DELAY="20",
                FILIGREE_RECORDER="off", **more)
+    return env
+
+
+def run(program, words, server, status=0, seconds=60, service="instrument-test", **more):
+    """Runs it to its end. Returns the id of its trace, which is in its first line (None: it is untraced), and all further lines."""
+    env = environment(server, service, **more)
     done = subprocess.run([program, *map(str, words)], env=env, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
                           check=False)
     assert done.returncode == status, f"{words}: {done.returncode}: {done.stdout} {done.stderr}"
