@@ -7,24 +7,26 @@ export class Refusal extends Error {
   get mayPass(): boolean { return this.status === 0 || this.status === 429 || this.status === 502 || this.status === 503; }
 }
 
-export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+export async function askText(path: string, signal?: AbortSignal): Promise<string> {
   let answer: Response;
   try {
     answer = await fetch(path, { signal, headers: { accept: 'application/json' } });
+    if (answer.ok) return await answer.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Refusal(0, String(error));
   }
-  if (answer.ok) {
-    try {
-      return await answer.json() as T;
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      throw new Refusal(0, String(error)); // cut on its way: half an answer is none
-    }
-  }
   const text = await answer.text().catch(() => '');
   throw new Refusal(answer.status, sentenceOf(text) ?? `${answer.status} ${answer.statusText}`, placeOf(text));
+}
+
+export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const text = await askText(path, signal);
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new Refusal(0, String(error)); // cut on its way: half an answer is none
+  }
 }
 
 function sentenceOf(text: string): string | undefined {

@@ -1,5 +1,6 @@
 // The keys of all pages, on `?`. A page adds its own to SECTIONS.
 import { useEffect, useRef } from 'preact/hooks';
+import { TRACE_KEYS } from './trace/key_list';
 import { words } from './words';
 
 interface Section { title: string; keys: [key: string, what: string][] }
@@ -9,7 +10,7 @@ const SECTIONS: Section[] = [
   { title: words.search, keys: [['j k', words.keyRow], ['Enter', words.keyOpen], ['b', words.keyBuilder], ['h', words.keyChart], ['l', words.keyLive],
     ['↑ ↓', words.keyChoices], ['Tab', words.keyTake]] },
   { title: words.keysChart, keys: [['← → ↑ ↓', words.keyMove], ['Shift ← →', words.keySelect], ['Enter', words.keyChartEnter], ['Esc', words.keyUnselect]] },
-  { title: words.trace, keys: [['j k', words.keyRow], ['← →', words.keyFold], ['e', words.keyError], ['Esc', words.close]] },
+  { title: words.trace, keys: TRACE_KEYS },
 ];
 
 export function Help({ onClose }: { onClose: () => void }) {

@@ -7,7 +7,7 @@ import { isTyping, useKeys } from './parts';
 import { SearchPage } from './search';
 import { ServicesPage } from './services';
 import { onSlots } from './slots';
-import { TracePage } from './trace';
+import { TracePage } from './trace/page';
 import { chooseLanguage, language, words } from './words';
 
 function Page({ address }: { address: Address }) {

@@ -41,14 +41,14 @@ export function Cross() {
   return <svg class="g" viewBox="0 0 14 14" aria-hidden="true"><path d="m2.2 2.2 9.6 9.6m0-9.6-9.6 9.6" fill="none" stroke="currentColor" stroke-width="2.8" /></svg>;
 }
 
-export function Copy({ text, label }: { text: string; label?: string }) {
+export function Copy({ text, label }: { text: string | (() => string); label?: string }) {
   const [done, setDone] = useState(false);
   useEffect(() => {
     if (!done) return undefined;
     const timer = setTimeout(() => setDone(false), 1500);
     return () => clearTimeout(timer);
   }, [done]);
-  return <button class="as-link" onClick={() => { void copy(text).then(setDone); }}>{done ? words.copied : label ?? words.copy}</button>;
+  return <button class="as-link" onClick={() => { void copy(typeof text === 'string' ? text : text()).then(setDone); }}>{done ? words.copied : label ?? words.copy}</button>;
 }
 
 // The clipboard of a page that came without TLS is the old one.
