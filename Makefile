@@ -14,7 +14,7 @@ NINJA = ninja -C $(1) -j $(JOBS) $(2)
 SANITIZED = --buildtype=debugoptimized -Db_lundef=false -Djemalloc=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick check asan tsan fuzz bench bench-sdk crash-sdk soak install clean setup-build setup-test
+.PHONY: help run build test test-quick check asan tsan fuzz bench bench-ui bench-sdk crash-sdk soak install clean setup-build setup-test
 
 help: ## what can be asked
 	@echo 'Filigree takes OpenTelemetry traces, keeps them, and says where an order is.'
@@ -56,6 +56,10 @@ fuzz: setup-build ## each fuzz target for FUZZ_SECONDS, with libFuzzer, in build
 	@[ -e build-fuzz/build.ninja ] || CC=clang-14 meson setup build-fuzz $(SANITIZED) -Dfuzzing=true -Db_sanitize=address,undefined
 	@$(call NINJA,build-fuzz,fuzz-targets)
 	@tools/fuzz build-fuzz $(FUZZ_SECONDS)
+
+bench-ui: build ## measure the pages in Chromium: first picture, a trace of 100 000 spans, frames
+	@tools/setup browser
+	@python3 tests/browser/bench.py build/filigree $(BENCH)
 
 bench-sdk: setup-build build/build.ninja ## measure what libfiligree costs its program
 	@$(call NINJA,build,tests/bench/bench_sdk)

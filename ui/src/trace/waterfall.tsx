@@ -14,7 +14,7 @@ import { reveal, useWindow } from './use_window';
 
 const DEPTH_SHOWN_MAX = 24; // deeper ones are not indented further
 const NAME_MAX = 200;
-const PIECES_MAX = 60;      // marks of the critical path under one bar; nearer ones become one
+const PIECES_MAX = 24;      // marks of the critical path under one bar; nearer ones become one
 
 interface Props {
   trace: Trace; times: Times; rows: Rows; folded: Uint8Array; selected: number; zoom: { from: number; to: number }; isZoomed: boolean; isRaw: boolean;
@@ -45,6 +45,7 @@ export function Waterfall(props: Props) {
   const head = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(800); // px of the axis
   const ticks = useMemo(() => ticksOf(zoom.from, zoom.to, Math.max(2, Math.floor(width / 110))), [zoom.from, zoom.to, width]);
+  const indent = height > 40 ? 9 : 14; // px a level
   const selectedRow = selected >= 0 ? rows.row[selected]! : -1;
 
   useLayoutEffect(() => {
@@ -66,11 +67,13 @@ export function Waterfall(props: Props) {
       document.getElementById(`row-${selected}`)?.focus({ preventScroll: true });
   }, [selected]);
 
-  const drawn: { at: number; row: number; key: string }[] = [], stop = selectedRow >= 0 ? selectedRow : 0;
-  const slotCount = Math.max(1, to - from + 2);
-  for (let row = from; row < to; row++) if (row !== stop) drawn.push({ at: rows.span[row]!, row, key: `slot${row % slotCount}` });
-  if (stop < count) drawn.push({ at: rows.span[stop]!, row: stop, key: `at${rows.span[stop]}` });
-  drawn.sort((a, b) => a.row - b.row);
+  const drawn: { at: number; row: number; key: string; slot: number }[] = [], stop = selectedRow >= 0 ? selectedRow : 0;
+  const slotCount = shown.slots;
+  for (let row = from; row < to; row++) if (row !== stop) drawn.push({ at: rows.span[row]!, row, key: `slot${row % slotCount}`, slot: row % slotCount });
+  if (stop < count) drawn.push({ at: rows.span[stop]!, row: stop, key: `at${rows.span[stop]}`, slot: -1 });
+  // While one scrolls elements stay where they are in the document, which costs least; then they go into the order of the rows.
+  if (!shown.isScrolling) drawn.sort((a, b) => a.row - b.row);
+  else drawn.sort((a, b) => a.slot - b.slot);
 
   const onClick = (event: MouseEvent) => {
     const row = (event.target as Element).closest<HTMLElement>('.r');
@@ -94,9 +97,9 @@ export function Waterfall(props: Props) {
         const service = trace.service[at]!;
         return <div class={hits?.is[at] ? 'r hit' : 'r'} key={key} id={`row-${at}`} data-at={at} role="treeitem" tabIndex={row === stop ? 0 : -1} aria-level={trace.depth[at]! + 1}
           aria-posinset={siblings.place[at]} aria-setsize={siblings.of[trace.parent[at]! + 1]} aria-selected={at === selected}
-          aria-expanded={hasChildren ? !isFolded : undefined} style={{ top: `${topOf(row)}px`, '--d': Math.min(trace.depth[at]!, DEPTH_SHOWN_MAX) }}>
-          <span class="nm"><span class="tw" aria-hidden="true">{hasChildren ? (isFolded ? '▸' : '▾') : ''}</span><i class={`sw s${slots[service]}`} aria-hidden="true" />
-            <b><bdi>{names[trace.name[at]!]}</bdi></b>
+          aria-expanded={hasChildren ? !isFolded : undefined} style={{ transform: `translateY(${topOf(row)}px)` }}>
+          <span class="nm" style={{ paddingLeft: `${indent * Math.min(trace.depth[at]!, DEPTH_SHOWN_MAX)}px` }}><span class="tw" aria-hidden="true">{hasChildren ? (isFolded ? '▸' : '▾') : ''}</span><i class={`sw s${slots[service]}`} aria-hidden="true" />
+            <bdi>{names[trace.name[at]!]}</bdi>
             {failed && <span class="broken" title={words.statusError}><Cross /><span class="vh">{words.statusError}</span></span>}
             {hidden > 0 && <span class="broken small nw"><Cross />{formatCount(hidden)}<span class="vh">{words.errorsHead}</span></span>}
             <em><bdi>{services[service]}</bdi>{isFolded ? ` +${formatCount(trace.size[at]! - 1)}` : ''}{trace.flags[at]! & ORPHAN ? ` · ${words.missingParent}` : ''}</em></span>
@@ -114,7 +117,7 @@ function Axis({ ticks }: { ticks: Tick[] }) {
 
 // The marks of the critical path under one bar, in percent of the window.
 function marksOf(trace: Trace, times: Times, at: number, zoom: Props['zoom'], isRaw: boolean): [number, number][] {
-  const { path } = trace, marks: [number, number][] = [], length = Math.max(1, zoom.to - zoom.from), near = 100 / 400;
+  const { path } = trace, marks: [number, number][] = [], length = Math.max(1, zoom.to - zoom.from), near = 0.4;
   const off = times.origin + (isRaw ? trace.shift[at]! : 0);
   for (let i = path.begin[at]!; i < path.begin[at + 1]!; i++) {
     const piece = path.order[i]!, from = Math.max(0, 100 * (path.start[piece]! - off - zoom.from) / length), to = Math.min(100, 100 * (path.end[piece]! - off - zoom.from) / length);
@@ -144,10 +147,10 @@ function Line({ trace, times, at, zoom, slot, isRaw, isCause, width }: LineProps
   const place = where === 'after' ? { left: `${Math.max(0, right)}%` } : where === 'before' ? { left: `${begin}%` } : { left: `${Math.max(0, Math.min(left, 100 - need))}%` };
   return <span class="ln">
     {wait && waitRight > 0 && waitLeft < 100 && <i class="b q" style={{ left: `${waitLeft}%`, width: `${waitRight - waitLeft}%` }} />}
-    {fitsWait && <span class="t inside w" style={{ left: `${waitLeft}%` }}><span>{waited}</span></span>}
+    {fitsWait && <span class="t inside w" style={{ left: `${waitLeft}%` }}>{waited}</span>}
     {isShown && <i class={`b s${slot}${(isOpen || isDead) && part(times.end[at]!) <= 100 + 1e-6 ? ' ragged' : ''}`} style={{ left: `${Math.min(left, 99.9)}%`, width: `${Math.max(0, right - left)}%` }} />}
     {marksOf(trace, times, at, zoom, isRaw).map(([from, to], i) => <i class="crit" key={i} style={{ left: `${from}%`, width: `${to - from}%` }} />)}
-    {isShown ? <span class={`t ${where}`} style={place}>{isCause ? <span class="broken cz"><Cross />{words.firstCause} · {whole}</span> : <span>{whole}</span>}</span>
+    {isShown ? <span class={`t ${where}`} style={place}>{isCause ? <b class="broken"><Cross /> {words.firstCause} · {whole}</b> : whole}</span>
       : <span class={left > 100 ? 't off right' : 't off'} aria-hidden="true">{left > 100 ? '→' : '←'}</span>}
   </span>;
 }
