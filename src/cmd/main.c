@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* How jemalloc keeps memory that was freed: a sealed head is 48 MiB that the next head needs within
+ * a second, or never. So few arenas, which give to each other's threads, and back to the machine
+ * after a second, on a thread of its own. The variable MALLOC_CONF overrides it (jemalloc(3)). */
+extern const char *malloc_conf;
+const char *malloc_conf = "narenas:3,dirty_decay_ms:1000,background_thread:true";
+
 int main(int argc, char **argv)
 {
     const char *no_colour = getenv("NO_COLOR");

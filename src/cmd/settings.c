@@ -184,7 +184,7 @@ static const struct fg_setting settings[] = {
      .argument = "SIZE",
      .type = FG_SETTING_SIZE,
      FIELD(head_size_max),
-     .fallback = "64MiB",
+     .fallback = "48MiB",
      .min = MIB,
      .max = 4096 * MIB,
      .help = "bytes of spans in memory at which they are sealed into a segment"},

@@ -679,7 +679,7 @@ def case_reload():
 
         said = reload("redact-keys: [second]\nretention-age: 9d\nhead-size: 32MiB\n", "setting=head-size")
         assert "setting changed setting=retention-age from=2d to=9d" in said, said
-        assert "setting changes with the next restart setting=head-size from=64MiB to=32MiB" in said, said
+        assert "setting changes with the next restart setting=head-size from=48MiB to=32MiB" in said, said
         wait_until(lambda: harness.partial_success(
             server.send(request(span(harness.new_trace_id(), start=old)))[2])[0] == 0, "the new retention holds")
         trace_id = harness.new_trace_id()

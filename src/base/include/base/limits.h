@@ -49,7 +49,7 @@
  */
 
 /* The head is sealed at this many bytes (conf) or this age (conf). */
-#define FG_HEAD_SIZE_MAX   ((uint64_t)64 << 20)
+#define FG_HEAD_SIZE_MAX   ((uint64_t)48 << 20)
 #define FG_HEAD_AGE_NS_MAX (5 * FG_NS_PER_MINUTE)
 /* Days of one seal; starts are the senders' to choose, and each day is a file. */
 #define FG_SEAL_PARTITIONS_MAX 128u
@@ -88,7 +88,7 @@
 #define FG_PAGE_ROWS_MAX      8192u
 /* Raw bytes after which a row group or page ends early, so that long values do not make it
  * unbounded. */
-#define FG_ROW_GROUP_SIZE_MAX ((uint64_t)64 << 20)
+#define FG_ROW_GROUP_SIZE_MAX ((uint64_t)32 << 20)
 #define FG_PAGE_SIZE_MAX      ((uint64_t)4 << 20)
 /* Attribute columns of a row group; what is over goes to the overflow blob. */
 #define FG_ATTR_COLUMNS_MAX 1000u
