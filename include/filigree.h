@@ -285,6 +285,29 @@ FG_API int fg_context_inject(const fg_context *context, fg_set_fn set, void *car
 #define FG_TRACEPARENT_SIZE 56
 FG_API void fg_span_traceparent(fg_span span, char text[FG_TRACEPARENT_SIZE]);
 
+/* -- A span that is not recorded costs no call ---------------------------------------------------
+ *
+ * The calls above stand in the library all the same. In opaque, bits 10 to 31 are 0 for a span that
+ * this process does not record. FG_NO_INLINE, defined before the include, leaves this out. */
+#if defined(__GNUC__) && !defined(FG_NO_INLINE)
+#define FG_GUARDED(name, parameters, arguments)                                                    \
+    extern void name##_call parameters __asm__(#name);                                             \
+    extern __inline__ __attribute__((__gnu_inline__, __always_inline__)) void name parameters      \
+    {                                                                                              \
+        if (span.opaque & 0xfffffc00u)                                                             \
+            name##_call arguments;                                                                 \
+    }
+FG_GUARDED(fg_span_end, (fg_span span), (span))
+FG_GUARDED(fg_span_set_string, (fg_span span, const char *key, const char *value),
+           (span, key, value))
+FG_GUARDED(fg_span_set_string_n, (fg_span span, const char *key, const char *value, size_t size),
+           (span, key, value, size))
+FG_GUARDED(fg_span_set_bool, (fg_span span, const char *key, int value), (span, key, value))
+FG_GUARDED(fg_span_set_int, (fg_span span, const char *key, int64_t value), (span, key, value))
+FG_GUARDED(fg_span_set_double, (fg_span span, const char *key, double value), (span, key, value))
+#undef FG_GUARDED
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -67,6 +67,8 @@ static void show_life(struct fg_exporter *exporter)
     struct fg_ring_header *header = exporter->active->header;
     exporter->last_alive_ns = now_ns(exporter);
     follow_wall_clock(exporter);
+    if (exporter->settings.fast_clock)
+        fg_tick_adjust(&fg_sdk.tick, exporter->active->env);
     atomic_store_explicit(&header->alive_ns, fg_env_wall_ns(exporter->active->env),
                           memory_order_relaxed);
     atomic_store_explicit(&header->dropped_full, atomic_load(&fg_counters.dropped_full),

@@ -66,33 +66,17 @@ void fg_lane_renew(struct fg_lane *lane, struct fg_active *active)
         lane->is_watched = fg_guest_watch_thread(lane, at_thread_end) == 0;
 }
 
-/* The exporter's processor had the slot last; it is fetched from there while this span is made. */
-static inline void prefetch(const struct fg_slot *slot)
-{
-    const char *line = (const char *)slot;
-    for (size_t at = 0; at < 6 * 64; at += 64)
-        __builtin_prefetch(line + at, 1);
-}
-
 uint32_t fg_lane_take_slot(void *arg)
 {
     struct fg_lane *lane = arg;
     struct fg_pool *pool = &lane->active->pool;
-    uint32_t name = lane->chain;
-    if (!name) {
-        name = fg_pool_take(pool);
+    if (!lane->chain) {
+        lane->chain = fg_pool_take(pool);
         if (atomic_load_explicit(&pool->taken, memory_order_relaxed) >=
             atomic_load_explicit(&lane->active->wake_at, memory_order_relaxed))
             fg_wake_signal(&lane->active->wake);
-        if (!name)
-            return 0;
     }
-    struct fg_slot *slot = fg_pool_slot(pool, name);
-    lane->chain = slot->next;
-    slot->next = 0;
-    if (lane->chain)
-        prefetch(fg_pool_slot(pool, lane->chain));
-    return name;
+    return lane->chain ? fg_lane_take(lane) : 0;
 }
 
 /* -- Forks --------------------------------------------------------------------------------------

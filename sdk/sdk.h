@@ -10,6 +10,7 @@
 #include "notice.h"
 #include "os/env.h"
 #include "os/map.h"
+#include "os/tick.h"
 #include "os/wake.h"
 #include "pool.h"
 
@@ -31,6 +32,7 @@ struct fg_sdk {
     struct fg_active *_Atomic active;
     atomic_bool is_child;            /* of a fork; starts anew when its first span does */
     _Atomic uint64_t wall_offset_ns; /* wall clock minus monotonic clock */
+    struct fg_tick tick;             /* the monotonic clock of spans; the exporter adjusts it */
     const struct fg_texts *_Atomic journey_keys; /* of the last start; contexts need no tracing */
 };
 extern struct fg_sdk fg_sdk;
@@ -53,9 +55,14 @@ extern _Thread_local struct fg_lane fg_lane __attribute__((tls_model("initial-ex
 #define FG_SPAN_SLOT_MASK        UINT64_C(0x3fffff)
 #define FG_SPAN_GENERATION_SHIFT 32
 
+static inline uint32_t fg_slot_of(uint64_t opaque)
+{
+    return (uint32_t)(opaque >> FG_SPAN_SLOT_SHIFT & FG_SPAN_SLOT_MASK);
+}
+
 static inline uint32_t fg_span_slot(fg_span span)
 {
-    return (uint32_t)(span.opaque >> FG_SPAN_SLOT_SHIFT & FG_SPAN_SLOT_MASK);
+    return fg_slot_of(span.opaque);
 }
 
 static inline uint64_t fg_load_u64(const void *p)
@@ -75,6 +82,24 @@ static inline bool fg_has_ids(const fg_span *span)
 void fg_lane_renew(struct fg_lane *lane, struct fg_active *active);
 /* The next slot of the thread's chain, or of a new one; 0: none is left. arg: the lane. */
 uint32_t fg_lane_take_slot(void *arg);
+
+/* The same without a call where the chain has one. The exporter's processor had the slot after it
+ * last; it is fetched from there while this span is made. */
+static inline uint32_t fg_lane_take(struct fg_lane *lane)
+{
+    uint32_t name = lane->chain;
+    if (!name)
+        return fg_lane_take_slot(lane);
+    struct fg_slot *slot = fg_pool_slot(&lane->active->pool, name);
+    lane->chain = slot->next;
+    slot->next = 0;
+    if (lane->chain) {
+        const char *line = (const char *)fg_pool_slot(&lane->active->pool, lane->chain);
+        for (size_t at = 0; at < 6 * 64; at += 64)
+            __builtin_prefetch(line + at, 1);
+    }
+    return name;
+}
 
 /* xoshiro256++ (Blackman and Vigna 2018). */
 static inline uint64_t fg_lane_random(struct fg_lane *lane)

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "notice.h"
 #include "os/guest.h"
+#include "os/tick.h"
 #include "redact/redact.h"
 #include "redact/value.h"
 #include "ring.h"
@@ -446,6 +447,7 @@ static void read_recorder(struct source *source, struct fg_settings *settings)
                              ? truth(source, "FILIGREE_RECORDER", true)
                              : options->recorder == FG_RECORDER_ON;
     settings->note_faults = truth(source, "FILIGREE_RECORDER_FAULTS", true);
+    settings->fast_clock = truth(source, "FILIGREE_FAST_CLOCK", true) && fg_tick_is_usable();
     char preset[64];
     snprintf(preset, sizeof preset, "/dev/shm/filigree-%u", (unsigned)fg_guest_uid());
     const char *text = variable("FILIGREE_RECORDER_DIR");

@@ -35,6 +35,7 @@ struct fg_settings {
     uint32_t slot_count, batch_size;
     uint64_t delay_ns, exit_timeout_ns, announce_after_ns, heartbeat_ns;
     bool recorder, note_faults;
+    bool fast_clock; /* os/tick.h, where this machine has it */
     char *recorder_dir;
     struct fg_texts denied_keys, journey_keys;
     unsigned redact_kinds;

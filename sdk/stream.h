@@ -20,6 +20,40 @@ struct fg_stream {
     bool failed;   /* no slot was left, or the stream is too long: nothing must be committed */
 };
 
+/* Copies bytes that are mostly few: two words that overlap cost less than a call. Returns the end.
+ */
+static inline uint8_t *fg_put_short(uint8_t *at, const void *data, size_t size)
+{
+    const uint8_t *from = (const uint8_t *)data;
+    uint8_t *end = at + size;
+    if (size > 32) {
+        memcpy(at, from, size);
+    } else if (size >= 16) {
+        memcpy(at, from, 16);
+        memcpy(end - 16, from + size - 16, 16);
+    } else if (size >= 8) {
+        memcpy(at, from, 8);
+        memcpy(end - 8, from + size - 8, 8);
+    } else if (size >= 4) {
+        memcpy(at, from, 4);
+        memcpy(end - 4, from + size - 4, 4);
+    } else if (size) {
+        at[0] = from[0];
+        at[size / 2] = from[size / 2];
+        end[-1] = from[size - 1];
+    }
+    return end;
+}
+
+/* The head of an item; returns where its key goes. */
+static inline uint8_t *fg_put_item(uint8_t *at, uint8_t kind, uint8_t type, size_t key_size,
+                                   size_t value_size)
+{
+    struct fg_item_header header = {kind, type, (uint16_t)key_size, (uint32_t)value_size};
+    memcpy(at, &header, sizeof header);
+    return at + sizeof header;
+}
+
 void fg_stream_put_slow(struct fg_stream *stream, const void *data, size_t size);
 
 /* At the end of what is committed. */
