@@ -62,8 +62,8 @@ bench-ui: build ## measure the pages in Chromium: first picture, a trace of 100 
 	@python3 tests/browser/bench.py build/filigree $(BENCH)
 
 bench-sdk: setup-build build/build.ninja ## measure what libfiligree costs its program
-	@$(call NINJA,build,tests/bench/bench_sdk)
-	@build/tests/bench/bench_sdk $(BENCH)
+	@$(call NINJA,build,tests/bench/bench_sdk tests/bench/bench_service)
+	@python3 tests/bench/bench_sdk.py build/tests/bench/bench_sdk build/tests/bench/bench_service build $(BENCH)
 
 crash-sdk: setup-test build ## kill traced programs 2000 times (KILLS=N) and look for what is lost
 	@KILLS=$${KILLS:-2000} SOURCE=$(CURDIR) python3 tests/sdk/sdk.py build/filigree build/tests/sdk/sdk_driver build/tests/sdk/sdk_example \

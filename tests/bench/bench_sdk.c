@@ -2,7 +2,10 @@
  * for a span of each shape, from one thread and two, with the recorder's file and without; then the
  * process time of a span with its export, to a sink in a child process that reads and forgets.
  *
- *     bench_sdk [--check]     with --check a row above its floor is a failure
+ *     bench_sdk [--check] [--stock PROGRAM]
+ *
+ * With --check a row above its floor is a failure. PROGRAM prints the same rows of a stock SDK, to
+ * the same sink.
  *
  * A thread makes spans in rounds that fit the ring, and waits between them, unmeasured, until the
  * exporter has sent them: measured is what the host's thread pays. Of the rounds of a run the
@@ -11,13 +14,11 @@
 #include "exporter.h"
 #include "os/process.h"
 #include "os/thread.h"
+#include "sink.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,62 +26,6 @@
 #define ROUNDS      60u
 #define RUNS        5u
 #define THREADS_MAX 2u
-
-/* -- A sink: HTTP/1.1, answers 200 to everything ------------------------------------------------
- */
-
-static void serve(int connection)
-{
-    static char buffer[1 << 20];
-    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    size_t have = 0;
-    for (;;) {
-        ssize_t n = read(connection, buffer + have, sizeof buffer - 1 - have);
-        if (n <= 0)
-            return;
-        have += (size_t)n;
-        buffer[have] = 0;
-        char *end = strstr(buffer, "\r\n\r\n");
-        char *length = strcasestr(buffer, "content-length:");
-        if (!end || !length)
-            continue;
-        size_t body = strtoull(length + 15, NULL, 10);
-        size_t left = body - (have - (size_t)(end + 4 - buffer));
-        while (left) {
-            n = read(connection, buffer, left < sizeof buffer ? left : sizeof buffer);
-            if (n <= 0)
-                return;
-            left -= (size_t)n;
-        }
-        if (write(connection, answer, sizeof answer - 1) < 0)
-            return;
-        have = 0;
-    }
-}
-
-static pid_t start_sink(uint16_t *ret_port)
-{
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    if (bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 16) < 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &size) < 0) {
-        perror("sink");
-        exit(1);
-    }
-    *ret_port = ntohs(address.sin_port);
-    pid_t pid = fork();
-    if (pid == 0) {
-        for (;;) {
-            int connection = accept(listener, NULL, NULL);
-            if (connection >= 0)
-                serve(connection);
-            close(connection);
-        }
-    }
-    close(listener);
-    return pid;
-}
 
 /* -- Rows -------------------------------------------------------------------------------------- */
 
@@ -249,11 +194,33 @@ static double process_ns(void)
            (double)(end_stats.exported_spans - start_stats.exported_spans);
 }
 
+static bool run_stock(const char *program, uint16_t port)
+{
+    char endpoint[64];
+    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u", (unsigned)port);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint, 1);
+        execl(program, program, (char *)NULL);
+        perror(program);
+        _exit(1);
+    }
+    int status;
+    return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 int main(int argc, char **argv)
 {
-    bool check = argc > 1 && strcmp(argv[1], "--check") == 0, ok = true;
+    bool check = false, ok = true;
+    const char *stock = NULL;
+    for (int i = 1; i < argc; i++) {
+        check |= strcmp(argv[i], "--check") == 0;
+        if (i + 1 < argc && strcmp(argv[i], "--stock") == 0)
+            stock = argv[++i];
+    }
     uint16_t port;
-    pid_t sink = start_sink(&port);
+    pid_t sink = bench_sink_start(&port);
     printf("%-34s %-9s %8s %9s %7s %7s %7s\n", "a span", "recorder", "1 thread", "2 threads",
            "slots", "bytes", "floor");
     for (int file = 0; file < 2; file++) {
@@ -279,7 +246,8 @@ int main(int argc, char **argv)
     fg_tracing_stats(&stats);
     printf("exported %" PRIu64 ", dropped %" PRIu64 ", failed exports %" PRIu64 "\n",
            stats.exported_spans, stats.dropped_full_spans, stats.failed_exports);
-    kill(sink, SIGKILL);
-    waitpid(sink, NULL, 0);
+    if (stock)
+        ok &= run_stock(stock, port);
+    bench_sink_stop(sink);
     return check && !ok;
 }
