@@ -11,7 +11,8 @@ struct fg_context {
     struct fg_carry *carry;
 };
 
-enum { SCOPE_CARRY = 4, SCOPE_DEPTH, SCOPE_LANE, SCOPE_ACTIVE };
+enum { SCOPE_DEPTH = 4, SCOPE_LANE, SCOPE_ACTIVE };
+#define HELD_MIN 8u
 
 static const struct fg_texts *journey_keys(void)
 {
@@ -24,17 +25,53 @@ static void misuse(const char *what)
     fg_notice(FG_NOTICE_MISUSE, "filigree: %s", what);
 }
 
+/* Takes the reference to carry. Without memory it is dropped: the scope goes back to nothing. */
+static void hold_take(struct fg_lane *lane, struct fg_carry *carry, uint32_t depth)
+{
+    if (!carry)
+        return;
+    if (lane->held_count == lane->held_capacity) {
+        uint32_t capacity = lane->held_capacity ? 2 * lane->held_capacity : HELD_MIN;
+        struct fg_held *held = realloc(lane->held, capacity * sizeof *held);
+        if (!held) {
+            fg_count(&fg_counters.dropped_items, 1);
+            fg_carry_unref(carry);
+            return;
+        }
+        lane->held = held;
+        lane->held_capacity = capacity;
+    }
+    lane->held[lane->held_count++] = (struct fg_held){carry, depth};
+}
+
+/* What the scope at depth goes back to; that of scopes inside of it is given back. */
+static struct fg_carry *let_go(struct fg_lane *lane, uint32_t depth)
+{
+    while (lane->held_count && lane->held[lane->held_count - 1].depth > depth)
+        fg_carry_unref(lane->held[--lane->held_count].carry);
+    if (lane->held_count == 0 || lane->held[lane->held_count - 1].depth < depth)
+        return NULL;
+    return lane->held[--lane->held_count].carry;
+}
+
+void fg_lane_drop_scopes(struct fg_lane *lane)
+{
+    (void)let_go(lane, 0); /* no scope is at depth 0 */
+    fg_carry_unref(lane->carry);
+    free(lane->held);
+}
+
 /* Takes the reference to carry. */
 static fg_scope enter_take(fg_span span, struct fg_carry *carry)
 {
     struct fg_lane *lane = &fg_lane;
-    fg_scope scope;
-    static_assert(sizeof(fg_span) == SCOPE_CARRY * sizeof(uint64_t), "the span lies before it");
+    fg_scope scope = {{0}};
+    static_assert(sizeof(fg_span) == SCOPE_DEPTH * sizeof(uint64_t), "the span lies before it");
     memcpy(scope.opaque, &lane->span, sizeof lane->span);
-    scope.opaque[SCOPE_CARRY] = (uint64_t)(uintptr_t)lane->carry;
     scope.opaque[SCOPE_DEPTH] = ++lane->depth;
     scope.opaque[SCOPE_LANE] = (uint64_t)(uintptr_t)lane;
     scope.opaque[SCOPE_ACTIVE] = 1;
+    hold_take(lane, lane->carry, lane->depth);
     lane->span = span;
     lane->carry = carry;
     if (carry && !lane->is_watched)
@@ -60,19 +97,18 @@ void fg_scope_leave(fg_scope *scope)
     if (!scope || !scope->opaque[SCOPE_ACTIVE])
         return;
     scope->opaque[SCOPE_ACTIVE] = 0;
-    struct fg_carry *carry = (struct fg_carry *)(uintptr_t)scope->opaque[SCOPE_CARRY];
     bool is_here = scope->opaque[SCOPE_LANE] == (uint64_t)(uintptr_t)lane;
-    if (!is_here || scope->opaque[SCOPE_DEPTH] > lane->depth) {
+    uint32_t depth = (uint32_t)scope->opaque[SCOPE_DEPTH];
+    if (!is_here || depth == 0 || depth > lane->depth) {
         misuse("a scope was left on another thread, or after the one around it");
-        fg_carry_unref(carry);
         return;
     }
-    if (scope->opaque[SCOPE_DEPTH] < lane->depth)
+    if (depth < lane->depth)
         misuse("a scope was left before one inside of it");
     fg_carry_unref(lane->carry);
     memcpy(&lane->span, scope->opaque, sizeof lane->span);
-    lane->carry = carry;
-    lane->depth = (uint32_t)scope->opaque[SCOPE_DEPTH] - 1;
+    lane->carry = let_go(lane, depth);
+    lane->depth = depth - 1;
 }
 
 fg_span fg_span_current(void)

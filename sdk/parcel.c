@@ -348,12 +348,16 @@ static void put_interruption(struct fg_parcel *parcel, const struct fg_fate *fat
     put_int(parcel, put, FG_LAST_ALIVE_ATTRIBUTE, fate->last_ns);
 }
 
-static void put_span(struct fg_parcel *parcel, uint32_t name, const struct fg_fate *fate)
+static void put_span(struct fg_parcel *parcel, uint32_t index, const struct fg_fate *fate)
 {
+    uint32_t name = parcel->names[index];
     const struct fg_otlp_visitor *visitor = parcel->encoder.visitor;
     struct summary summary = {.item_count = 0};
     struct fg_ring_span span;
-    bool is_ended = fg_ring_phase(parcel->view, name) == FG_SLOT_ENDED;
+    /* One that ended since it was chosen as open goes out as open all the same, and its end with
+     * the next request: else that would be the second of its kind. The last request has no next. */
+    bool is_ended = fg_ring_phase(parcel->view, name) == FG_SLOT_ENDED &&
+                    (parcel->is_ended[index] || fate->is_over);
     int r = fg_ring_read(parcel->view, name, parcel->stream, &span);
     if (r == FG_ENOTFOUND)
         return;
@@ -479,7 +483,7 @@ static void put_scope(struct fg_parcel *parcel, uint32_t index, const struct fg_
     (void)visitor->scope_end(&parcel->encoder);
     for (uint32_t i = 0; i < parcel->count; i++)
         if (scope_of(parcel, parcel->names[i]) == index)
-            put_span(parcel, parcel->names[i], fate);
+            put_span(parcel, i, fate);
 }
 
 int fg_parcel_encode(struct fg_parcel *parcel, const struct fg_fate *fate, uint64_t sequence,

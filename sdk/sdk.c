@@ -50,7 +50,7 @@ static void at_thread_end(void *arg)
     struct fg_lane *lane = arg;
     if (lane->active && lane->active == atomic_load(&fg_sdk.active))
         give_chain(lane);
-    fg_carry_unref(lane->carry);
+    fg_lane_drop_scopes(lane);
     memset(lane, 0, sizeof *lane);
 }
 

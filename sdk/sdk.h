@@ -45,6 +45,15 @@ struct fg_lane {
     uint64_t random[4];
     fg_span span; /* the current context */
     struct fg_carry *carry;
+    /* What scopes go back to, where that is not nothing: the outermost first. It is the thread's,
+     * so that scopes that nobody leaves keep nothing alive. */
+    struct fg_held *held;
+    uint32_t held_count, held_capacity;
+};
+
+struct fg_held {
+    struct fg_carry *carry;
+    uint32_t depth; /* of the scope that goes back to it */
 };
 extern _Thread_local struct fg_lane fg_lane __attribute__((tls_model("initial-exec")));
 
@@ -100,6 +109,9 @@ static inline uint32_t fg_lane_take(struct fg_lane *lane)
     }
     return name;
 }
+
+/* In context.c: gives all that the thread's scopes hold back. */
+void fg_lane_drop_scopes(struct fg_lane *lane);
 
 /* xoshiro256++ (Blackman and Vigna 2018). */
 static inline uint64_t fg_lane_random(struct fg_lane *lane)

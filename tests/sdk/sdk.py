@@ -7,7 +7,9 @@ import collections
 import json
 import os
 import random
+import re
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -77,6 +79,37 @@ def case_header_is_cxx_and_install_works():
             done = subprocess.run([program], env=environment("http://127.0.0.1:1", LD_LIBRARY_PATH=libraries, FILIGREE_EXIT_TIMEOUT="10"),
                                   capture_output=True, text=True, check=True, timeout=30)
             assert "traceparent: 00-4bf92f3577b34da6" in done.stdout, done.stdout
+
+
+def case_the_manual_is_whole():
+    """the manual page names every call and variable; the library exports the header's calls and nothing else"""
+    source = os.environ["SOURCE"]
+
+    def read(name):
+        with open(os.path.join(source, name), encoding="utf-8") as file:
+            return file.read()
+
+    calls = set(re.findall(r"\b(fg_\w+)\(", " ".join(re.findall(r"FG_API[^;]*;", read("include/filigree.h")))))
+    assert len(calls) > 50, calls
+    manual = read("doc/man/libfiligree.3")
+    missing = [call for call in sorted(calls) if call + "(" not in manual]
+    variables = set(re.findall(r'"((?:OTEL|FILIGREE)_[A-Z_]+)"', read("sdk/settings.c")))
+    variables |= {f"OTEL_EXPORTER_OTLP_{name}" for name in re.findall(r'exporter_variable\("([A-Z_]+)"', read("sdk/settings.c"))}
+    assert len(variables) > 20, variables
+    missing += [name for name in sorted(variables) if not re.search(rf"\b{name}\b", manual)]
+    assert not missing, missing
+    # doc/sdk.md may shorten a family's names.
+    guide = read("doc/sdk.md")
+    missing = [name for name in sorted(variables) if name not in guide and "…_" + name.split("_", 3)[-1] not in guide and
+               not name.endswith(("_LIMIT", "_TIMEOUT"))]
+    assert not missing, missing
+    listed = subprocess.run(["nm", "-D", "--defined-only", LIBRARY], capture_output=True, text=True, check=True).stdout
+    exported = {line.split()[-1].split("@")[0] for line in listed.splitlines() if line.split()[1] in "TDBRW"}
+    assert exported == calls, exported ^ calls
+    if shutil.which("groff"):
+        said = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8", os.path.join(source, "doc/man/libfiligree.3")], capture_output=True,
+                              text=True, check=True)
+        assert "warning" not in said.stderr, said.stderr
 
 
 def case_unloading_is_safe():
