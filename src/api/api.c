@@ -48,6 +48,7 @@ static int settings_new(const struct fg_api_settings *from, struct fg_settings *
     settings->limits.events_max = from->events_max;
     settings->limits.links_max = from->links_max;
     settings->retention_age_ns = from->retention_age_ns;
+    settings->span_age_ns_max = from->span_age_ns_max;
     settings->retention_size_max = from->retention_size_max;
     settings->price_per_gb_month = from->price_per_gb_month;
     settings->cors_origins =

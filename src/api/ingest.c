@@ -203,7 +203,7 @@ static void take_spans(struct fg_exchange *exchange, enum fg_ingest_protocol pro
     }
     ingest->notes.arena = exchange->request->arena;
     const struct fg_intake_rules rules = {.redact = loop->settings->redact,
-                                          .retention_age_ns = loop->settings->retention_age_ns,
+                                          .retention_age_ns = loop->settings->span_age_ns_max,
                                           .notes = &ingest->notes};
     ingest->exchange = exchange;
     ingest->protocol = protocol;

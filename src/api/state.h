@@ -16,6 +16,7 @@ struct fg_settings {
     struct fg_builder_limits limits;
     struct fg_redact *redact;
     uint64_t retention_age_ns, retention_size_max;
+    uint64_t span_age_ns_max; /* older ones are refused; 0: none is */
     double price_per_gb_month;
     struct fg_slice *cors_origins;
     size_t cors_origin_count;

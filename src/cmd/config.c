@@ -1,8 +1,10 @@
 /* Collects each setting's text by precedence, then gives the texts their types. */
 #include "config.h"
 
+#include "base/limits.h"
 #include "base/units.h"
 #include "options.h"
+#include "policies.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -54,6 +56,7 @@ static void describe(const struct fg_setting *setting, char *ret_text, size_t si
         [FG_SETTING_NUMBER] = "a number that is not negative, like 0.10",
         [FG_SETTING_CHOICE] = "one of",
         [FG_SETTING_LIST] = "a list",
+        [FG_SETTING_POLICIES] = "a list of policies like service=payments age=90d",
     };
     size_t at = (size_t)snprintf(ret_text, size, "%s", shapes[setting->type]);
     for (size_t i = 0; setting->choices && setting->choices[i]; i++)
@@ -178,6 +181,30 @@ static void load_list(struct loader *loader, const struct fg_setting *setting,
     }
 }
 
+static void load_policies(struct loader *loader, const struct fg_setting *setting,
+                          const struct fg_config_origin *origin,
+                          struct fg_config_policies *policies)
+{
+    struct fg_arena *arena = &loader->config->arena;
+    char why[FG_POLICY_WHY_SIZE];
+    load_list(loader, setting, origin, &policies->list);
+    policies->policies =
+        fg_arena_calloc(arena, FG_RETENTION_POLICIES_MAX, sizeof *policies->policies);
+    if (!policies->policies)
+        return;
+    if (policies->list.count > FG_RETENTION_POLICIES_MAX) {
+        refuse(loader, setting, origin, "has more than 32 policies");
+        return;
+    }
+    for (size_t i = 0; i < policies->list.count; i++) {
+        const char *item = policies->list.items[i];
+        int r = item ? fg_policy_parse(item, arena, &policies->policies[i], why) : FG_ENOMEM;
+        const struct fg_config_origin of_item = {item, origin->where, origin->is_file};
+        if (r == FG_EINVALID)
+            refuse(loader, setting, &of_item, why);
+    }
+}
+
 static void load_value(struct loader *loader, const struct fg_setting *setting,
                        const struct fg_config_origin *origin)
 {
@@ -206,6 +233,9 @@ static void load_value(struct loader *loader, const struct fg_setting *setting,
         break;
     case FG_SETTING_LIST:
         load_list(loader, setting, origin, member);
+        break;
+    case FG_SETTING_POLICIES:
+        load_policies(loader, setting, origin, member);
         break;
     }
 }
@@ -248,7 +278,7 @@ static void on_pair(void *arg, const char *key, const char *value, bool is_list,
         problem = "is set twice";
     else if (!value)
         problem = "has no value";
-    else if (is_list && setting->type != FG_SETTING_LIST)
+    else if (is_list && setting->type != FG_SETTING_LIST && setting->type != FG_SETTING_POLICIES)
         problem = "is a list";
     if (problem) {
         char expected[200];
@@ -371,8 +401,10 @@ void fg_config_print(const struct fg_config *config, FILE *out)
     for (size_t i = 0; i < count; i++) {
         const void *member = (const char *)config + settings[i].offset;
         int size = fprintf(out, "%s: ", settings[i].name);
-        size += settings[i].type == FG_SETTING_LIST ? print_list(out, member)
-                                                    : print_scalar(out, config->origins[i].text);
+        bool is_list =
+            settings[i].type == FG_SETTING_LIST || settings[i].type == FG_SETTING_POLICIES;
+        /* of policies the list comes first */
+        size += is_list ? print_list(out, member) : print_scalar(out, config->origins[i].text);
         fprintf(out, "%*s # %s\n", size < 36 ? 36 - size : 0, "", config->origins[i].where);
     }
 }

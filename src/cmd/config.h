@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/store.h"
 
 #include <stdio.h>
 
@@ -42,6 +43,10 @@ struct fg_config {
     struct fg_config_list flows, journey_keys;
     uint64_t journeys_max;
     uint64_t retention_age_ns, retention_size_max, pinned_size_max;
+    struct fg_config_policies {
+        struct fg_config_list list; /* as written */
+        struct fg_retention_policy *policies;
+    } retention_policies;
     uint64_t head_size_max, head_age_ns_max;
     uint64_t cache_size_max, queue_size_max;
     uint64_t merge_rate_bytes, reserve_bytes;
@@ -63,6 +68,7 @@ enum fg_setting_type {
     FG_SETTING_NUMBER,   /* double, not negative */
     FG_SETTING_CHOICE,   /* uint64_t: index into choices */
     FG_SETTING_LIST,     /* struct fg_config_list */
+    FG_SETTING_POLICIES, /* struct fg_config_policies */
 };
 
 struct fg_setting {

@@ -60,7 +60,9 @@ struct fg_retention fg_serve_retention(const struct fg_config *config)
 {
     return (struct fg_retention){.age_ns = config->retention_age_ns,
                                  .bytes_max = config->retention_size_max,
-                                 .pinned_bytes_max = config->pinned_size_max};
+                                 .pinned_bytes_max = config->pinned_size_max,
+                                 .policies = config->retention_policies.policies,
+                                 .policy_count = config->retention_policies.list.count};
 }
 
 static void open_store(void *arg)

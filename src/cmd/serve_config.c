@@ -76,6 +76,24 @@ enum fg_exit fg_serve_config_load(struct fg_cli *cli, const struct fg_arguments 
     return r == 0 ? FG_EXIT_OK : r == FG_EINVALID ? FG_EXIT_USAGE : FG_EXIT_FAILED;
 }
 
+/* A span younger than the longest of all ages may have to stay: only what is older is refused. */
+static uint64_t longest_age_ns(const struct fg_config *config)
+{
+    const struct fg_config_policies *policies = &config->retention_policies;
+    uint64_t longest_ns = config->retention_age_ns;
+    for (size_t i = 0; i < policies->list.count; i++) {
+        const struct fg_retention_policy *policy = &policies->policies[i];
+        bool asks_of_spans =
+            policy->service.size || policy->name.size || policy->key.size || policy->has_status;
+        bool is_for_ever = policy->has_age ? policy->age_ns == 0 : asks_of_spans;
+        if (is_for_ever)
+            return 0;
+        if (policy->has_age && longest_ns && policy->age_ns > longest_ns)
+            longest_ns = policy->age_ns;
+    }
+    return longest_ns;
+}
+
 struct fg_api_settings fg_serve_api_settings(const struct fg_config *config)
 {
     /* Bounds of settings.c keep these within 32 bits. */
@@ -85,6 +103,7 @@ struct fg_api_settings fg_serve_api_settings(const struct fg_config *config)
         .events_max = (uint32_t)config->events_max,
         .links_max = (uint32_t)config->links_max,
         .retention_age_ns = config->retention_age_ns,
+        .span_age_ns_max = longest_age_ns(config),
         .retention_size_max = config->retention_size_max,
         .price_per_gb_month = config->price_per_gb_month,
         .redact_keys = config->redact_keys.items,

@@ -9,12 +9,11 @@
  * A cut at any moment leaves some segments rewritten and others not; to erase again does the rest.
  * A segment that can't be read whole can't be promised to hold no match: FG_ECORRUPT, after all
  * others were done. */
-#include "base/hash.h"
-#include "base/idmap.h"
 #include "base/limits.h"
 #include "local/jobs.h"
 #include "local/merge_plan.h"
 #include "local/rewrite.h"
+#include "local/trace_set.h"
 
 #include <stdlib.h>
 
@@ -26,62 +25,17 @@ struct erase {
     const struct fg_predicate *predicate; /* NULL: everything */
     struct fg_matcher *matcher;
     bool whole_traces, wants_traces;
-    bool has_more_traces; /* without whole_traces: not all are in the list */
-    /* Those that have a match. */
-    struct fg_erased_trace *traces;
-    uint32_t trace_count, trace_capacity;
-    struct fg_idmap trace_map;
+    bool has_more_traces;       /* without whole_traces: not all are in the list */
+    struct fg_trace_set traces; /* those that have a match */
     uint64_t bits[FG_PAGE_ROWS_MAX / 64 + 1];
     uint64_t count;
     bool has_damage;
 };
 
-/* -- The set of traces */
-
-struct wanted {
-    const struct erase *erase;
-    struct fg_erased_trace id;
-};
-
-static bool is_wanted(const void *context, uint32_t id)
-{
-    const struct wanted *wanted = context;
-    const struct fg_erased_trace *trace = &wanted->erase->traces[id];
-    return trace->id_high == wanted->id.id_high && trace->id_low == wanted->id.id_low;
-}
-
-static uint64_t trace_hash(struct fg_erased_trace id)
-{
-    return fg_hash_u64(fg_hash_u64(id.id_high) ^ id.id_low);
-}
-
-static int add_trace(struct erase *erase, struct fg_erased_trace id)
-{
-    struct wanted wanted = {erase, id};
-    uint32_t found;
-    if (erase->trace_count == erase->trace_capacity) {
-        uint32_t capacity = erase->trace_capacity ? erase->trace_capacity * 2 : 256;
-        if (capacity > FG_ERASE_TRACES_MAX)
-            return FG_ELIMIT;
-        struct fg_erased_trace *traces = realloc(erase->traces, capacity * sizeof *traces);
-        if (!traces)
-            return FG_ENOMEM;
-        erase->traces = traces;
-        erase->trace_capacity = capacity;
-    }
-    int r = fg_idmap_intern(&erase->trace_map, trace_hash(id), is_wanted, &wanted,
-                            erase->trace_count, &found);
-    if (r == 0 && found == erase->trace_count)
-        erase->traces[erase->trace_count++] = id;
-    return r;
-}
-
 static bool keeps_trace(void *arg, const struct fg_segment_trace *trace)
 {
-    struct erase *erase = arg;
-    struct wanted wanted = {erase, {trace->id_high, trace->id_low}};
-    uint32_t found;
-    return fg_idmap_find(&erase->trace_map, trace_hash(wanted.id), is_wanted, &wanted, &found) < 0;
+    const struct erase *erase = arg;
+    return !fg_trace_set_has(&erase->traces, trace->id_high, trace->id_low);
 }
 
 /* -- Matching */
@@ -101,8 +55,7 @@ static int add_traces(struct erase *erase, const struct fg_batch *page, const ui
     for (uint32_t row = 0; row < page->span_count; row++) {
         if (!(bits[row / 64] >> (row % 64) & 1))
             continue;
-        const struct fg_erased_trace id = {page->trace_id_high[row], page->trace_id_low[row]};
-        int r = add_trace(erase, id);
+        int r = fg_trace_set_add(&erase->traces, page->trace_id_high[row], page->trace_id_low[row]);
         if (r < 0)
             return r;
     }
@@ -329,20 +282,19 @@ int fg_local_erase(struct fg_blocks *blocks, const struct fg_blocks_erase *todo,
     erase->whole_traces = todo->whole_traces;
     erase->wants_traces = todo->wants_traces;
     erase->has_more_traces = !todo->predicate;
-    fg_idmap_init(&erase->trace_map);
+    fg_trace_set_init(&erase->traces);
     int r = erase->predicate ? fg_matcher_new(erase->predicate, &erase->matcher) : 0;
     if (r == 0)
         r = run(erase);
     if (r == 0 || r == FG_ECORRUPT) {
         *ret_erased = (struct fg_blocks_erased){.span_count = erase->count,
-                                                .traces = erase->traces,
-                                                .trace_count = erase->trace_count,
+                                                .traces = erase->traces.traces,
+                                                .trace_count = erase->traces.count,
                                                 .has_more_traces = erase->has_more_traces};
-        erase->traces = NULL;
+        erase->traces.traces = NULL;
     }
     fg_matcher_free(erase->matcher);
-    fg_idmap_free(&erase->trace_map);
-    free(erase->traces);
+    fg_trace_set_free(&erase->traces);
     free(erase);
     return r;
 }

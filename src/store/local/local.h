@@ -27,6 +27,7 @@
 #define FG_LOCAL_PATH_SIZE_MAX 4096u
 
 struct fg_local;
+struct fg_policies;
 
 struct fg_local_segment {
     struct fg_manifest_segment entry;
@@ -35,6 +36,10 @@ struct fg_local_segment {
     atomic_uint refs;
     atomic_bool is_removed; /* by an edit: the last reference unlinks the file */
     atomic_bool is_damage_said;
+    /* What upkeep knows of it, under the store's job_lock (policy.h). */
+    uint64_t policy_generation;
+    uint32_t policy_seen_mask; /* policies, expired, that have nothing more to take out of it */
+    uint64_t *policy_spans;    /* how many it has of each; NULL: not counted */
 };
 
 struct fg_local_rollup {
@@ -87,7 +92,7 @@ struct fg_local {
     struct fg_cond views_changed; /* a view was released */
     struct fg_local_version *current;
     struct fg_blocks_view *views;
-    struct fg_retention retention;
+    struct fg_policies *policies;
 
     struct fg_upkeep upkeep;
 };

@@ -12,8 +12,11 @@
 #include "base/limits.h"
 #include "local/manifest.h"
 
-/* Levels at and above it are no merge's business: pinned traces of a partition past its age. */
-#define FG_LEVEL_KEPT 1000u
+/* Levels at and above it are no merge's business, and have no rollup: traces of a partition past
+ * its age that stay, since they are pinned or a policy keeps them; and what is left of a partition
+ * that stays when a policy took traces out of it. */
+#define FG_LEVEL_KEPT    1000u
+#define FG_LEVEL_THINNED 1001u
 
 struct fg_merge_candidate {
     const struct fg_manifest_segment *entry;

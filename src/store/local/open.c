@@ -3,6 +3,7 @@
  * A store is made manifest first: a folder that has segments or a log but no manifest has lost it,
  * and nothing is guessed. */
 #include "local/local.h"
+#include "local/policy.h"
 
 #include "base/limits.h"
 #include "wal_format.h"
@@ -234,12 +235,13 @@ int fg_local_open(const struct fg_store_options *options, struct fg_space *space
     local->env = options->env;
     local->folder = options->path;
     local->space = space;
-    local->retention = options->retention;
     fg_mutex_init(&local->edit_lock, FG_RANK_MANIFEST);
     fg_mutex_init(&local->lock, FG_RANK_VERSION);
     fg_cond_init(&local->views_changed);
     fg_upkeep_init(&local->upkeep);
-    int r = fg_cache_new(options->cache_size_max, &local->cache);
+    int r = fg_policies_new(&options->retention, &local->policies);
+    if (r == 0)
+        r = fg_cache_new(options->cache_size_max, &local->cache);
     if (r < 0)
         *ret_message = "out of memory";
     if (r == 0)
@@ -259,6 +261,7 @@ void fg_local_close(struct fg_local *local)
     fg_local_version_release(local->current);
     fg_manifest_free(&local->manifest);
     fg_cache_free(local->cache);
+    fg_policies_unref(local->policies);
     fg_mutex_destroy(&local->edit_lock);
     fg_mutex_destroy(&local->lock);
     fg_cond_destroy(&local->views_changed);

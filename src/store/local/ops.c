@@ -1,5 +1,6 @@
 /* The blocks on this machine's disk, as the store sees them. */
 #include "local/local.h"
+#include "local/policy.h"
 
 static void get_log(struct fg_blocks *blocks, struct fg_blocks_log *ret_log)
 {
@@ -54,9 +55,17 @@ static void stop(struct fg_blocks *blocks)
 static void set_retention(struct fg_blocks *blocks, const struct fg_retention *retention)
 {
     struct fg_local *local = (struct fg_local *)blocks;
+    struct fg_policies *next, *before;
+    if (fg_policies_new(retention, &next) < 0) {
+        fg_store_event(local->options, FG_LOG_ERROR,
+                       "out of memory: the retention stays as it was");
+        return;
+    }
     fg_mutex_lock(&local->lock);
-    local->retention = *retention;
+    before = local->policies;
+    local->policies = next;
     fg_mutex_unlock(&local->lock);
+    fg_policies_unref(before);
 }
 
 static void counters(struct fg_blocks *blocks, struct fg_store_counters *ret)

@@ -1,4 +1,5 @@
-/* Expiry: partitions past their age, or over the bytes, go.
+/* Expiry: partitions past their age, or over the bytes, go; and of those that stay, what a policy
+ * keeps shorter.
  *
  * At most FG_MERGE_INPUTS_MAX segments of one partition go in one edit, which does three things
  * together: it takes the segments out, puts the pinned traces of them in as a kept segment (its
@@ -6,7 +7,11 @@
  * replaces the day's rollup file by one that has the segments' rollups as well. So a span is
  * counted once, wherever a cut falls.
  *
- * Kept segments are looked at once an hour: when a trace is no longer pinned, it goes too. */
+ * Kept segments are looked at once an hour: when a trace is no longer pinned, and no policy keeps
+ * it, it goes too.
+ *
+ * What policies take out of a partition that stays goes by the same edit; the rest of the segments
+ * becomes a thinned one (FG_LEVEL_THINNED), which has no rollup either and expires with its day. */
 #include "local/retention.h"
 
 #include "base/limits.h"
@@ -30,11 +35,15 @@ struct expiry {
     /* Pinned traces: what they may still take, and what they will, by the inputs' mean size. */
     uint64_t pinned_bytes_left, span_size_bytes;
     uint64_t pinned_dropped; /* traces that were pinned and did not fit */
+    /* By policies; either may be NULL: what stays of a partition that goes; what goes of one that
+     * stays, but for those that are marked. */
+    const struct fg_trace_set *kept, *gone;
+    struct fg_local_segment *bad; /* with gone: it can't be written anew */
 };
 
 static bool is_kept(const struct fg_local_segment *segment)
 {
-    return segment->entry.level >= FG_LEVEL_KEPT;
+    return segment->entry.level == FG_LEVEL_KEPT;
 }
 
 static bool is_input(const struct expiry *expiry, const struct fg_local_segment *segment)
@@ -50,13 +59,24 @@ static bool is_input(const struct expiry *expiry, const struct fg_local_segment 
 static bool is_pinned(const struct expiry *expiry, const struct fg_segment_trace *trace)
 {
     const struct fg_store_options *options = expiry->local->options;
-    return options->is_pinned(options->is_pinned_arg, expiry->inputs[0]->entry.tenant,
+    return options->is_pinned &&
+           options->is_pinned(options->is_pinned_arg, expiry->inputs[0]->entry.tenant,
                               trace->id_high, trace->id_low);
+}
+
+static bool is_gone(const struct fg_trace_set *gone, const struct fg_segment_trace *trace)
+{
+    uint32_t at = fg_trace_set_find(gone, trace->id_high, trace->id_low);
+    return at != UINT32_MAX && !gone->is_marked[at];
 }
 
 static bool keeps_trace(void *arg, const struct fg_segment_trace *trace)
 {
     struct expiry *expiry = arg;
+    if (expiry->gone)
+        return !is_gone(expiry->gone, trace) || is_pinned(expiry, trace);
+    if (expiry->kept && fg_trace_set_has(expiry->kept, trace->id_high, trace->id_low))
+        return true;
     if (!is_pinned(expiry, trace))
         return false;
     uint64_t bytes = trace->row_count * expiry->span_size_bytes;
@@ -122,14 +142,14 @@ static int keep_pinned(struct expiry *expiry, struct fg_rewrite_result *ret_resu
     struct fg_local_segment *readable[FG_MERGE_INPUTS_MAX], *bad = NULL;
     size_t count = list_readable(expiry, readable);
     *ret_result = (struct fg_rewrite_result){.is_empty = true};
-    if (!local->options->is_pinned)
+    if (!local->options->is_pinned && !expiry->kept && !expiry->gone)
         return 0;
     while (count > 0) {
         const struct fg_rewrite rewrite = {.local = local,
                                            .inputs = readable,
                                            .input_count = count,
-                                           .level = FG_LEVEL_KEPT,
-                                           .skip_damaged = true,
+                                           .level = expiry->gone ? FG_LEVEL_THINNED : FG_LEVEL_KEPT,
+                                           .skip_damaged = !expiry->gone,
                                            .pace = pace,
                                            .is_cancelled = is_cancelled,
                                            .keeps_trace = keeps_trace,
@@ -140,6 +160,9 @@ static int keep_pinned(struct expiry *expiry, struct fg_rewrite_result *ret_resu
             return r;
         struct fg_read_stats stats = {0};
         fg_local_damaged_page(bad, &stats);
+        expiry->bad = bad;
+        if (expiry->gone)
+            return r;
         size_t others = 0;
         for (size_t i = 0; i < count; i++)
             if (readable[i] != bad)
@@ -269,32 +292,51 @@ static int expire(struct expiry *expiry, uint64_t pinned_bytes_max)
 
 /* -- What is due */
 
-static int find_due(const struct fg_local_version *version, const struct fg_retention *retention,
-                    uint64_t now_wall_ns, struct fg_expiry *ret_expiry)
+static struct fg_policies *current_policies(struct fg_local *local)
 {
+    fg_mutex_lock(&local->lock);
+    struct fg_policies *policies = fg_policies_ref(local->policies);
+    fg_mutex_unlock(&local->lock);
+    return policies;
+}
+
+static struct fg_policy_round round_begin(struct fg_local *local)
+{
+    return (struct fg_policy_round){.local = local,
+                                    .version = fg_local_version_take(local),
+                                    .policies = current_policies(local),
+                                    .now_wall_ns = fg_env_wall_ns(local->env)};
+}
+
+static void round_end(struct fg_policy_round *round)
+{
+    fg_local_version_release((struct fg_local_version *)(uintptr_t)round->version);
+    fg_policies_unref(round->policies);
+}
+
+static struct expiry expiry_of(const struct fg_policy_round *round)
+{
+    return (struct expiry){.local = round->local, .version = round->version};
+}
+
+static uint64_t pinned_max(const struct fg_policy_round *round)
+{
+    return fg_policies_retention(round->policies)->pinned_bytes_max;
+}
+
+static int find_due(const struct fg_policy_round *round, struct fg_expiry *ret_expiry)
+{
+    const struct fg_local_version *version = round->version;
     const struct fg_manifest_segment **entries =
         calloc(version->segment_count + 1, sizeof(const struct fg_manifest_segment *));
     if (!entries)
         return FG_ENOMEM;
     for (size_t i = 0; i < version->segment_count; i++)
         entries[i] = &version->segments[i]->entry;
-    fg_expiry_find(entries, version->segment_count, retention, now_wall_ns, ret_expiry);
+    fg_expiry_find(entries, version->segment_count, round->policies, round->now_wall_ns,
+                   ret_expiry);
     free((void *)entries);
     return 0;
-}
-
-static struct fg_retention current_retention(struct fg_local *local)
-{
-    fg_mutex_lock(&local->lock);
-    struct fg_retention retention = local->retention;
-    fg_mutex_unlock(&local->lock);
-    return retention;
-}
-
-static bool is_same_retention(const struct fg_retention *a, const struct fg_retention *b)
-{
-    return a->age_ns == b->age_ns && a->bytes_max == b->bytes_max &&
-           a->pinned_bytes_max == b->pinned_bytes_max;
 }
 
 /* Those of the partition that are kept already are written anew with the others: so there is one of
@@ -310,35 +352,179 @@ static void add_inputs(struct expiry *expiry, const struct fg_expiry *due, bool 
     }
 }
 
-static int expire_due(struct fg_local *local, const struct fg_local_version *version,
-                      const struct fg_retention *retention, bool *ret_did)
+/* What policies keep of a partition that goes. kept: where there is any. */
+static int find_kept(const struct fg_policy_round *round, size_t begin, size_t end,
+                     struct fg_trace_set *kept)
 {
-    struct expiry expiry = {.local = local, .version = version};
+    const struct fg_manifest_segment *entry = &round->version->segments[begin]->entry;
+    const struct fg_policy_partition partition = {begin, end, entry->tenant, entry->day};
+    uint32_t mask;
+    if (!fg_policies_has_conditions(round->policies, entry->tenant))
+        return 0;
+    int r = fg_policy_expired(round, entry->tenant, entry->day, &mask);
+    return r < 0 ? r : fg_policy_find_kept(round, &partition, mask, kept);
+}
+
+static int expire_due(const struct fg_policy_round *round, bool *ret_did)
+{
+    struct expiry expiry = expiry_of(round);
+    struct fg_trace_set kept;
     struct fg_expiry due;
-    int r = find_due(version, retention, fg_env_wall_ns(local->env), &due);
+    int r = find_due(round, &due);
     if (r < 0 || due.begin == due.end)
         return r;
-    add_inputs(&expiry, &due, true);
-    add_inputs(&expiry, &due, false);
-    *ret_did = true;
-    return expire(&expiry, retention->pinned_bytes_max);
+    fg_trace_set_init(&kept);
+    r = find_kept(round, due.begin, due.end, &kept);
+    if (kept.count)
+        expiry.kept = &kept;
+    if (r == 0) {
+        add_inputs(&expiry, &due, true);
+        add_inputs(&expiry, &due, false);
+        *ret_did = true;
+        r = expire(&expiry, pinned_max(round));
+    }
+    fg_trace_set_free(&kept);
+    return r;
+}
+
+/* -- What policies take out of partitions that stay */
+
+/* That of the segment at. */
+static struct fg_policy_partition partition_at(const struct fg_local_version *version, size_t at)
+{
+    const struct fg_manifest_segment *first = &version->segments[at]->entry;
+    struct fg_policy_partition partition = {at, at, first->tenant, first->day};
+    while (partition.begin > 0 &&
+           version->segments[partition.begin - 1]->entry.tenant == first->tenant &&
+           version->segments[partition.begin - 1]->entry.day == first->day)
+        partition.begin--;
+    while (partition.end < version->segment_count &&
+           version->segments[partition.end]->entry.tenant == first->tenant &&
+           version->segments[partition.end]->entry.day == first->day)
+        partition.end++;
+    return partition;
+}
+
+static bool is_all_seen(const struct fg_policy_round *round,
+                        const struct fg_policy_partition *partition, uint32_t mask)
+{
+    for (size_t i = partition->begin; i < partition->end; i++)
+        if (!fg_policy_has_seen(round->policies, round->version->segments[i], mask))
+            return false;
+    return true;
+}
+
+static void set_all_seen(const struct fg_policy_round *round,
+                         const struct fg_policy_partition *partition, uint32_t mask)
+{
+    for (size_t i = partition->begin; i < partition->end; i++)
+        fg_policy_set_seen(round->policies, round->version->segments[i], mask);
+}
+
+/* Whether a kept segment's day has come back: it went by an age that is longer now. A day that may
+ * have gone by bytes has not. */
+static bool is_back(const struct fg_policy_round *round, const struct fg_manifest_segment *entry)
+{
+    return !fg_policies_has_bytes(round->policies, entry->tenant) &&
+           !fg_expiry_is_due(round->policies, entry->tenant, entry->day, round->now_wall_ns);
+}
+
+/* Segments that hold a trace which goes; of the others there is nothing to do. */
+static int add_thinned(struct expiry *expiry, const struct fg_policy_round *round,
+                       const struct fg_policy_partition *partition)
+{
+    int r = 0;
+    for (size_t i = partition->begin; i < partition->end && r == 0; i++) {
+        struct fg_local_segment *segment = round->version->segments[i];
+        struct fg_segment_trace *traces;
+        size_t count;
+        bool has_any = false;
+        bool is_out = is_kept(segment) && !is_back(round, &segment->entry);
+        if (is_out || !segment->segment || expiry->input_count == FG_MERGE_INPUTS_MAX ||
+            atomic_load(&segment->is_damage_said))
+            continue;
+        expiry->inputs[expiry->input_count] = segment;
+        expiry->input_count++; /* is_pinned() asks for the tenant of the first */
+        r = fg_segment_traces(segment->segment, &traces, &count);
+        for (size_t k = 0; r == 0 && k < count && !has_any; k++)
+            has_any = is_gone(expiry->gone, &traces[k]) && !is_pinned(expiry, &traces[k]);
+        if (r == 0)
+            free(traces);
+        expiry->input_count -= !has_any;
+    }
+    return r;
+}
+
+/* FG_ECORRUPT and FG_ELIMIT are said, and the partition stays as it is until another policy comes.
+ */
+static int give_up(const struct fg_policy_round *round, const struct fg_policy_partition *partition,
+                   uint32_t mask, int error)
+{
+    if (error != FG_ECORRUPT && error != FG_ELIMIT)
+        return error;
+    fg_store_event(round->local->options, FG_LOG_ERROR,
+                   "a retention policy can't take its traces out of day %u of tenant %u: %s",
+                   partition->day, partition->tenant,
+                   error == FG_ELIMIT ? "they are too many" : "a segment is damaged");
+    set_all_seen(round, partition, mask);
+    return 0;
+}
+
+static int thin_partition(const struct fg_policy_round *round,
+                          const struct fg_policy_partition *partition, uint32_t mask, bool *ret_did)
+{
+    struct expiry expiry = expiry_of(round);
+    struct fg_trace_set gone;
+    fg_trace_set_init(&gone);
+    expiry.gone = &gone;
+    int r = fg_policy_find_gone(round, partition, mask, &gone);
+    if (r == 0)
+        r = add_thinned(&expiry, round, partition);
+    if (r == 0 && expiry.input_count == 0) {
+        set_all_seen(round, partition, mask);
+    } else if (r == 0) {
+        r = expire(&expiry, pinned_max(round));
+        *ret_did = r == 0;
+    }
+    fg_trace_set_free(&gone);
+    return r < 0 ? give_up(round, partition, mask, r) : 0;
+}
+
+static int thin_due(const struct fg_policy_round *round, bool *ret_did)
+{
+    const struct fg_local_version *version = round->version;
+    struct fg_policy_partition partition;
+    int r = 0;
+    for (size_t i = 0; i < version->segment_count && r == 0 && !*ret_did; i = partition.end) {
+        uint32_t mask;
+        partition = partition_at(version, i);
+        if (!fg_policies_has_conditions(round->policies, partition.tenant) ||
+            fg_expiry_is_due(round->policies, partition.tenant, partition.day, round->now_wall_ns))
+            continue;
+        r = fg_policy_expired(round, partition.tenant, partition.day, &mask);
+        if (r == 0 && mask && !is_all_seen(round, &partition, mask))
+            r = thin_partition(round, &partition, mask, ret_did);
+    }
+    return r;
 }
 
 int fg_retention_job(struct fg_local *local, bool *ret_did)
 {
     struct fg_upkeep *upkeep = &local->upkeep;
-    struct fg_retention retention = current_retention(local);
     uint64_t now_ns = fg_env_mono_ns(local->env);
-    bool is_changed = !is_same_retention(&retention, &upkeep->retention_seen);
+    struct fg_policy_round round = round_begin(local);
+    bool is_changed = fg_policies_generation(round.policies) != upkeep->policies_seen;
+    int r = 0;
     *ret_did = false;
-    if (now_ns < upkeep->retention_after_ns && !upkeep->is_thorough && !is_changed)
-        return 0;
-    struct fg_local_version *version = fg_local_version_take(local);
-    int r = expire_due(local, version, &retention, ret_did);
-    fg_local_version_release(version);
-    upkeep->retention_seen = retention;
-    if (r < 0 || !*ret_did)
-        upkeep->retention_after_ns = now_ns + LOOK_INTERVAL_NS;
+    if (now_ns >= upkeep->retention_after_ns || upkeep->is_thorough || is_changed) {
+        r = expire_due(&round, ret_did);
+        if (r == 0 && !*ret_did)
+            r = thin_due(&round, ret_did);
+        upkeep->policies_seen = fg_policies_generation(round.policies);
+        if (r < 0 || !*ret_did)
+            upkeep->retention_after_ns = now_ns + LOOK_INTERVAL_NS;
+    }
+    round_end(&round);
     if (r < 0)
         *ret_did = false;
     if (r == FG_ENOSPACE && fg_job_wants_reserve(local)) {
@@ -355,7 +541,7 @@ static uint64_t place_of(const struct fg_manifest_segment *entry)
     return ((uint64_t)entry->tenant << 32 | entry->day) + 1;
 }
 
-/* Whether a trace of a kept segment is no longer pinned. */
+/* Whether a trace of a kept segment need not be kept any more. */
 static int is_to_be_thinned(struct expiry *expiry, bool *ret_is)
 {
     struct fg_segment_trace *traces;
@@ -372,34 +558,48 @@ static int is_to_be_thinned(struct expiry *expiry, bool *ret_is)
     }
     if (r < 0)
         return r;
-    *ret_is = !expiry->local->options->is_pinned;
     for (size_t i = 0; i < count && !*ret_is; i++)
-        *ret_is = !is_pinned(expiry, &traces[i]);
+        *ret_is =
+            !is_pinned(expiry, &traces[i]) &&
+            !(expiry->kept && fg_trace_set_has(expiry->kept, traces[i].id_high, traces[i].id_low));
     free(traces);
     return 0;
 }
 
-/* The kept segments after the place where the round stands, until one has to be thinned. */
-static int thin_next(struct fg_local *local, const struct fg_local_version *version,
-                     uint64_t pinned_bytes_max, bool *ret_did)
+static int thin_kept(const struct fg_policy_round *round, size_t at, bool *ret_did)
 {
-    for (size_t i = 0; i < version->segment_count; i++) {
-        struct expiry expiry = {.local = local, .version = version, .input_count = 1};
-        struct fg_local_segment *segment = version->segments[i];
-        expiry.inputs[0] = segment;
-        if (!is_kept(segment) || place_of(&segment->entry) < local->upkeep.kept_place)
-            continue;
-        bool is_due;
-        int r = is_to_be_thinned(&expiry, &is_due);
-        if (r == 0 && is_due) {
-            local->upkeep.kept_place = place_of(&segment->entry);
-            *ret_did = true;
-            return expire(&expiry, pinned_bytes_max);
-        }
-        if (r < 0)
-            return r;
+    struct fg_upkeep *upkeep = &round->local->upkeep;
+    struct expiry expiry = expiry_of(round);
+    struct fg_trace_set kept;
+    bool is_due = false;
+    fg_trace_set_init(&kept);
+    expiry.inputs[expiry.input_count++] = round->version->segments[at];
+    const struct fg_policy_partition partition = partition_at(round->version, at);
+    int r = find_kept(round, partition.begin, partition.end, &kept);
+    if (kept.count)
+        expiry.kept = &kept;
+    if (r == 0)
+        r = is_to_be_thinned(&expiry, &is_due);
+    if (r == 0 && is_due) {
+        upkeep->kept_place = place_of(&expiry.inputs[0]->entry);
+        *ret_did = true;
+        r = expire(&expiry, pinned_max(round));
     }
-    return 0;
+    fg_trace_set_free(&kept);
+    return r;
+}
+
+/* The kept segments after the place where the round stands, until one has to be thinned. */
+static int thin_next(const struct fg_policy_round *round, bool *ret_did)
+{
+    int r = 0;
+    for (size_t i = 0; i < round->version->segment_count && r == 0 && !*ret_did; i++) {
+        const struct fg_local_segment *segment = round->version->segments[i];
+        if (is_kept(segment) && !is_back(round, &segment->entry) &&
+            place_of(&segment->entry) >= round->local->upkeep.kept_place)
+            r = thin_kept(round, i, ret_did);
+    }
+    return r;
 }
 
 int fg_kept_job(struct fg_local *local, bool *ret_did)
@@ -409,10 +609,9 @@ int fg_kept_job(struct fg_local *local, bool *ret_did)
     *ret_did = false;
     if (now_ns < upkeep->kept_after_ns && !upkeep->is_thorough)
         return 0;
-    struct fg_retention retention = current_retention(local);
-    struct fg_local_version *version = fg_local_version_take(local);
-    int r = thin_next(local, version, retention.pinned_bytes_max, ret_did);
-    fg_local_version_release(version);
+    struct fg_policy_round round = round_begin(local);
+    int r = thin_next(&round, ret_did);
+    round_end(&round);
     if (r < 0 || !*ret_did) {
         upkeep->kept_after_ns = now_ns + KEPT_INTERVAL_NS;
         upkeep->kept_place = 0;

@@ -17,7 +17,7 @@ struct fg_upkeep {
     /* The store's job_lock: one job at a time. */
     bool is_thorough; /* everything that can be done, though nothing presses */
     uint64_t merge_after_ns, retention_after_ns, kept_after_ns; /* monotonic; not before */
-    struct fg_retention retention_seen;
+    uint64_t policies_seen; /* the generation that was looked at */
     uint64_t kept_place; /* tenant and day: kept segments up to it were looked at in this round */
 };
 

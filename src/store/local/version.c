@@ -76,6 +76,7 @@ void fg_local_segment_release(struct fg_local_segment *segment)
     fg_segment_unref(segment->segment);
     if (atomic_load(&segment->is_removed))
         fg_local_discard(segment->local, segment->entry.id);
+    free(segment->policy_spans);
     free(segment);
 }
 

@@ -38,6 +38,7 @@ void fixture_begin(struct fixture *fixture)
                      .events_max = FG_EVENTS_MAX,
                      .links_max = FG_LINKS_MAX,
                      .retention_age_ns = 30 * FG_NS_PER_DAY,
+                     .span_age_ns_max = 30 * FG_NS_PER_DAY,
                      .price_per_gb_month = 0.5},
     };
     *fixture = (struct fixture){.store = fake_store_new()};

@@ -105,6 +105,33 @@ static void lists_come_as_sequence_or_with_commas(void **state)
     }
 }
 
+static void policies_are_read(void **state)
+{
+    (void)state;
+    struct fg_config *config =
+        load_good((struct source){.file = "retention-policies:\n"
+                                          "  - tenant=7 service=\"pay ments\" status=error age=2d\n"
+                                          "  - name=GET order.kind=vip size=10GiB\n"
+                                          "  - '@kind=vip age=0'\n"});
+    const struct fg_retention_policy *policies = config->retention_policies.policies;
+    assert_int_equal(config->retention_policies.list.count, 3);
+    assert_true(policies[0].has_tenant && policies[0].tenant == 7);
+    assert_true(fg_slice_equal(policies[0].service, FG_SLICE("pay ments")));
+    assert_true(policies[0].has_status && policies[0].status == FG_STATUS_ERROR);
+    assert_true(policies[0].has_age && policies[0].age_ns == UINT64_C(2) * 86400 * 1000000000);
+    assert_true(fg_slice_equal(policies[1].name, FG_SLICE("GET")));
+    assert_true(fg_slice_equal(policies[1].key, FG_SLICE("order.kind")));
+    assert_true(fg_slice_equal(policies[1].value, FG_SLICE("vip")));
+    assert_true(!policies[1].has_age && policies[1].bytes_max == (uint64_t)10 << 30);
+    assert_true(fg_slice_equal(policies[2].key, FG_SLICE("kind")));
+    assert_true(policies[2].has_age && policies[2].age_ns == 0);
+    fg_config_free(config);
+    config = load_good((struct source){.flag = "retention-policies",
+                                       .flag_value = "service=a age=1d, service=b age=2d"});
+    assert_int_equal(config->retention_policies.list.count, 2);
+    fg_config_free(config);
+}
+
 static void what_is_wrong_is_said_with_its_line(void **state)
 {
     (void)state;
@@ -120,6 +147,19 @@ static void what_is_wrong_is_said_with_its_line(void **state)
                                              "500ms\n"},
         {"head-size: 64M\n", "f.yaml:1: head-size: '64M' is no size; expected a size like 4096, "
                              "64KiB, 16MiB or 2GiB\n"},
+        {"data: x\nretention-policies:\n  - service=a age=1d\n  - service=b age=soon\n",
+         "f.yaml:3: retention-policies: 'service=b age=soon' has the age 'soon', which is no time "
+         "like 90d; expected a list of policies like service=payments age=90d\n"},
+        {"retention-policies: [servise=a age=1d]\n",
+         "f.yaml:1: retention-policies: 'servise=a age=1d' has 'servise', which is none of tenant, "
+         "service, name, status, age and size, and no attribute (order.kind=vip, or @kind=vip); "
+         "expected a list of policies like service=payments age=90d\n"},
+        {"retention-policies: [service=a]\n",
+         "f.yaml:1: retention-policies: 'service=a' names neither an age nor a size; expected a "
+         "list of policies like service=payments age=90d\n"},
+        {"retention-policies: [age=3d]\n",
+         "f.yaml:1: retention-policies: 'age=3d' is for every span: that is what retention-age and "
+         "retention-size are; expected a list of policies like service=payments age=90d\n"},
         {"loops: 3000\n", "f.yaml:1: loops: '3000' is out of bounds (0 to 256); expected a whole "
                           "number from 0 to 256\n"},
         {"loops: many\n",
@@ -168,7 +208,8 @@ static void what_is_printed_reads_back(void **state)
 {
     (void)state;
     struct fg_config *config = load_good((struct source){
-        .file = "data: 'a \"b\\c # d'\nprice: 0.2\ncors-origins: ['*', 'http://x:1']\n"});
+        .file = "data: 'a \"b\\c # d'\nprice: 0.2\ncors-origins: ['*', 'http://x:1']\n"
+                "retention-policies: ['service=\"a b\" age=1d']\n"});
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -200,7 +241,8 @@ static void the_example_is_complete_and_true(void **state)
     const struct fg_setting *settings = fg_settings(&count);
     for (size_t i = 0; i < count; i++) {
         char line[200];
-        bool is_list = settings[i].type == FG_SETTING_LIST;
+        bool is_list =
+            settings[i].type == FG_SETTING_LIST || settings[i].type == FG_SETTING_POLICIES;
         snprintf(line, sizeof line, is_list ? "\n# %s: [%s]\n" : "\n# %s: %s\n", settings[i].name,
                  settings[i].fallback);
         if (!strstr(text, line))
@@ -243,6 +285,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_table),
         cmocka_unit_test(flag_beats_environment_beats_file),
         cmocka_unit_test(lists_come_as_sequence_or_with_commas),
+        cmocka_unit_test(policies_are_read),
         cmocka_unit_test(what_is_wrong_is_said_with_its_line),
         cmocka_unit_test(what_is_printed_reads_back),
         cmocka_unit_test(the_example_is_complete_and_true),

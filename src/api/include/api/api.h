@@ -31,7 +31,8 @@ enum fg_permission {
 /* What can change while the server runs. Copied by fg_api_configure(). */
 struct fg_api_settings {
     uint32_t value_size_max, attributes_max, events_max, links_max;
-    uint64_t retention_age_ns;   /* older spans are refused; 0: none */
+    uint64_t retention_age_ns;   /* 0: for ever */
+    uint64_t span_age_ns_max;    /* older spans are refused; 0: none */
     uint64_t retention_size_max; /* for /api/v1/stats */
     double price_per_gb_month;
     const char *const *redact_keys;

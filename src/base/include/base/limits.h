@@ -71,6 +71,8 @@
 #define FG_RESERVE_BYTES ((uint64_t)256 << 20)
 /* What traces of open and broken journeys may keep past their age (conf). */
 #define FG_PINNED_BYTES_MAX ((uint64_t)1 << 30)
+/* Retention policies (conf): a bit each. */
+#define FG_RETENTION_POLICIES_MAX 32u
 /* Bytes of a WAL segment file; a record lies in one. */
 #define FG_WAL_SEGMENT_SIZE ((uint64_t)64 << 20)
 /* Bytes of WAL files that are kept for a consumer that is behind (conf): some minutes of full load.

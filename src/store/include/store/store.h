@@ -23,10 +23,26 @@ struct fg_store;
  * ---------------------------------------------------------------------------------------------------------
  */
 
+/* For how long spans that meet all that is asked stay, where that differs from the rest. The first
+ * policy that a span meets is its own; a trace stays as long as the longest of its spans. */
+struct fg_retention_policy {
+    bool has_tenant, has_status, has_age;
+    uint32_t tenant;
+    uint8_t status;                /* enum fg_status_code */
+    struct fg_slice service, name; /* empty: any */
+    struct fg_slice key, value;    /* of the span or its resource, a text; key empty: any */
+    uint64_t age_ns;               /* 0: for ever */
+    /* Of the policy's spans, or, where nothing but a tenant is asked, of the tenant's sealed files:
+     * the oldest days go first; 0: no bound. */
+    uint64_t bytes_max;
+};
+
 struct fg_retention {
     uint64_t age_ns;           /* by start time; 0: for ever */
     uint64_t bytes_max;        /* of sealed files; the oldest partitions go first; 0: no bound */
     uint64_t pinned_bytes_max; /* what pinned traces may keep of partitions past their age */
+    const struct fg_retention_policy *policies; /* copied; FG_RETENTION_POLICIES_MAX at most */
+    size_t policy_count;
 };
 
 struct fg_store_options {
