@@ -6,6 +6,7 @@
  * ids anyway. An index that memory does not suffice for is no reason to lose what is durable
  * already: it is given up, and lookups go through all entries of this head. */
 #include "head.h"
+#include "head_rollup.h"
 
 #include "base/hash.h"
 
@@ -42,7 +43,13 @@ struct fg_head {
     size_t chunk_room; /* free entries in last and in those reserved after it */
     struct fg_head_info info;
     struct index index;
+    struct fg_head_rollup *rollup; /* NULL: nobody has asked */
 };
+
+struct fg_head_rollup **fg_head_rollup_place(struct fg_head *head)
+{
+    return &head->rollup;
+}
 
 int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns, uint64_t seed,
                 struct fg_head **ret_head)
@@ -79,6 +86,7 @@ void fg_head_unref(struct fg_head *head)
         free(chunk);
     }
     fg_mutex_destroy(&head->lock);
+    fg_head_rollup_free(head->rollup);
     free(head->index.slots);
     free(head->index.nodes);
     free(head);

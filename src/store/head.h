@@ -56,6 +56,11 @@ struct fg_head_info {
 };
 struct fg_head_info fg_head_info(struct fg_head *head);
 
+/* Where the head's rollup is kept (head_rollup.h), which goes with it. Whoever asks for rollups has
+ * a lock of its own. */
+struct fg_head_rollup;
+struct fg_head_rollup **fg_head_rollup_place(struct fg_head *head);
+
 /* Walks the entries below a watermark, without a lock, while the head is held. */
 struct fg_head_cursor {
     const struct fg_head_chunk *chunk;

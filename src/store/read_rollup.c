@@ -1,25 +1,34 @@
-/* Minute rollups of a stretch of time: the sealed ones from their blocks, the heads' from their
- * rows. An edge needs both its spans, which a head may not have together: edges come with the seal.
- */
+/* Minute rollups of a stretch of time: the sealed ones from their blocks, the heads' from what is
+ * counted of their rows (head_rollup.h). */
+#include "head_rollup.h"
 #include "store_internal.h"
 
-#include "store/rollup.h"
-
-static int add_head(const struct fg_snapshot *snapshot, int place, uint32_t tenant,
-                    uint64_t start_ns_min, uint64_t start_ns_max, struct fg_rollup *rollup)
+/* With rollup_lock. The head before comes first. */
+static int update_heads(struct fg_store *store, const struct fg_snapshot *snapshot, uint32_t tenant)
 {
-    if (!snapshot->heads[place])
-        return 0;
-    struct fg_head_cursor cursor = fg_head_begin(&snapshot->watermarks[place]);
-    const struct fg_head_entry *entry;
+    struct fg_head_rollup *older = NULL;
     int r = 0;
-    while (r == 0 && (entry = fg_head_next(&cursor))) {
-        const struct fg_batch *batch = fg_block_batch(entry->block);
-        bool is_wanted = entry->tenant == tenant && entry->start_ns_max >= start_ns_min &&
-                         entry->start_ns_min < start_ns_max;
-        if (is_wanted)
-            r = fg_rollup_add(rollup, batch, 0, batch->span_count, NULL, start_ns_min,
-                              start_ns_max);
+    for (int i = 0; r == 0 && i < 2; i++) {
+        if (!snapshot->heads[i])
+            continue;
+        struct fg_head_rollup **own = fg_head_rollup_place(snapshot->heads[i]);
+        r = fg_head_rollup_update(own, tenant, store->rollup_seed, &snapshot->watermarks[i], older);
+        older = *own;
+    }
+    return r;
+}
+
+/* With rollup_lock. Of whom take_back: what they count, or what they take back. */
+static int add_heads(const struct fg_snapshot *snapshot, uint64_t start_ns_min,
+                     uint64_t start_ns_max, bool take_back, struct fg_rollup *rollup)
+{
+    int r = 0;
+    for (int i = 0; r == 0 && i < 2; i++) {
+        if (!snapshot->heads[i])
+            continue;
+        const struct fg_head_rollup *own = *fg_head_rollup_place(snapshot->heads[i]);
+        r = take_back ? fg_head_rollup_take_back(own, start_ns_min, start_ns_max, rollup)
+                      : fg_head_rollup_add(own, start_ns_min, start_ns_max, rollup);
     }
     return r;
 }
@@ -31,10 +40,15 @@ int fg_store_rollup(struct fg_store *store, uint32_t tenant, uint64_t start_ns_m
     int r = fg_snapshot_take(store, &snapshot);
     if (r < 0)
         return r;
-    for (int i = 0; r == 0 && i < 2; i++)
-        r = add_head(&snapshot, i, tenant, start_ns_min, start_ns_max, rollup);
+    r = store->blocks->ops->rollup(snapshot.view, tenant, start_ns_min, start_ns_max, rollup);
+    fg_mutex_lock(&store->rollup_lock);
     if (r == 0)
-        r = store->blocks->ops->rollup(snapshot.view, tenant, start_ns_min, start_ns_max, rollup);
+        r = update_heads(store, &snapshot, tenant);
+    if (r == 0)
+        r = add_heads(&snapshot, start_ns_min, start_ns_max, false, rollup);
+    if (r == 0)
+        r = add_heads(&snapshot, start_ns_min, start_ns_max, true, rollup);
+    fg_mutex_unlock(&store->rollup_lock);
     fg_snapshot_release(&snapshot);
     return r;
 }

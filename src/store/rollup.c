@@ -308,6 +308,41 @@ int rollup_count(struct fg_rollup *rollup, uint64_t minute, uint32_t op, uint32_
     return 0;
 }
 
+/* What is left of count after it was taken back from this number. */
+static uint64_t uncount_at(struct fg_rollup *rollup, uint64_t key, uint64_t count)
+{
+    size_t slot = rollup->slot_count ? find_slot(rollup, key) : 0;
+    if (rollup->slot_count == 0 || rollup->keys[slot] == 0)
+        return count;
+    uint64_t there = rollup->counts[slot], less = count < there ? count : there;
+    rollup->counts[slot] = (uint32_t)(there - less);
+    return count - less;
+}
+
+int rollup_uncount(struct fg_rollup *rollup, uint64_t minute, uint32_t op, uint32_t bucket,
+                   uint64_t count)
+{
+    uint32_t other_op;
+    count = uncount_at(rollup, rollup_key(minute, op, bucket), count);
+    if (count)
+        count = uncount_at(rollup, rollup_key(minute, op, coarse(bucket)), count);
+    if (count == 0)
+        return 0;
+    int r = op_add(rollup, op_other(rollup->ops[op]), &other_op);
+    if (r < 0)
+        return r;
+    count = uncount_at(rollup, rollup_key(minute, other_op, coarse(bucket)), count);
+    rollup->uncounted -= count < rollup->uncounted ? count : rollup->uncounted;
+    return 0;
+}
+
+static int count_signed(struct fg_rollup *rollup, uint64_t minute, uint32_t op, uint32_t bucket,
+                        uint64_t count, int sign)
+{
+    return sign > 0 ? rollup_count(rollup, minute, op, bucket, count)
+                    : rollup_uncount(rollup, minute, op, bucket, count);
+}
+
 /* -- Spans */
 
 /* The operation under a batch's string ids. */
@@ -333,18 +368,33 @@ static int op_of(struct fg_rollup *rollup, const struct fg_batch *batch, enum ro
     return 0;
 }
 
+static uint32_t bucket_of(const struct fg_batch *batch, uint32_t row)
+{
+    uint64_t start_ns = batch->start_ns[row], end_ns = batch->end_ns[row];
+    return end_ns == 0 ? ROLLUP_BUCKET_OPEN
+                       : fg_histogram_bucket(end_ns > start_ns ? end_ns - start_ns : 0);
+}
+
+/* What a later version of the protocol adds is not told apart. */
+static uint8_t kind_of(const struct fg_batch *batch, uint32_t row)
+{
+    uint8_t kind = batch->kind[row];
+    return kind > FG_SPAN_KIND_CONSUMER ? FG_SPAN_KIND_UNSPECIFIED : kind;
+}
+
+static uint8_t status_of(const struct fg_batch *batch, uint32_t row)
+{
+    uint8_t status = batch->status[row];
+    return status > FG_STATUS_ERROR ? FG_STATUS_UNSET : status;
+}
+
 static int add_row(struct fg_rollup *rollup, const struct fg_batch *batch, uint32_t row,
                    uint32_t caller)
 {
-    uint64_t start_ns = batch->start_ns[row], end_ns = batch->end_ns[row];
-    uint64_t minute = start_ns / FG_NS_PER_MINUTE;
-    uint8_t kind = batch->kind[row], status = batch->status[row];
-    uint32_t bucket = end_ns == 0 ? ROLLUP_BUCKET_OPEN
-                                  : fg_histogram_bucket(end_ns > start_ns ? end_ns - start_ns : 0);
+    uint64_t minute = batch->start_ns[row] / FG_NS_PER_MINUTE;
+    uint8_t kind = kind_of(batch, row), status = status_of(batch, row);
+    uint32_t bucket = bucket_of(batch, row);
     uint32_t service = batch->resource_service[batch->resource[row]], op;
-    /* what a later version of the protocol adds is not told apart */
-    kind = kind > FG_SPAN_KIND_CONSUMER ? FG_SPAN_KIND_UNSPECIFIED : kind;
-    status = status > FG_STATUS_ERROR ? FG_STATUS_UNSET : status;
     int r = op_of(rollup, batch, ROLLUP_OPERATION, service, batch->name[row], kind, status, &op);
     if (r == 0)
         r = rollup_count(rollup, minute, op, bucket, 1);
@@ -370,8 +420,42 @@ int fg_rollup_add(struct fg_rollup *rollup, const struct fg_batch *batch, uint32
     return 0;
 }
 
+int fg_rollup_count_span(struct fg_rollup *rollup, const struct fg_batch *batch, uint32_t row,
+                         int sign)
+{
+    struct fg_slice service = batch->strings[batch->resource_service[batch->resource[row]]];
+    uint32_t op;
+    int r = rollup_op_intern(rollup, ROLLUP_OPERATION, service, batch->strings[batch->name[row]],
+                             kind_of(batch, row), status_of(batch, row), &op);
+    return r < 0 ? r
+                 : count_signed(rollup, batch->start_ns[row] / FG_NS_PER_MINUTE, op,
+                                bucket_of(batch, row), 1, sign);
+}
+
+int fg_rollup_count_call(struct fg_rollup *rollup, struct fg_slice caller,
+                         const struct fg_batch *batch, uint32_t row, int sign)
+{
+    struct fg_slice service = batch->strings[batch->resource_service[batch->resource[row]]];
+    bool is_error = batch->status[row] == FG_STATUS_ERROR;
+    uint32_t op;
+    if (caller.size == 0 || fg_slice_equal(caller, service))
+        return 0;
+    int r = rollup_op_intern(rollup, ROLLUP_EDGE, caller, service, 0,
+                             is_error ? FG_STATUS_ERROR : FG_STATUS_UNSET, &op);
+    return r < 0 ? r
+                 : count_signed(rollup, batch->start_ns[row] / FG_NS_PER_MINUTE, op,
+                                bucket_of(batch, row), 1, sign);
+}
+
 int fg_rollup_merge(struct fg_rollup *rollup, const struct fg_rollup *from)
 {
+    return fg_rollup_add_window(rollup, from, 0, UINT64_MAX, 1);
+}
+
+int fg_rollup_add_window(struct fg_rollup *rollup, const struct fg_rollup *from,
+                         uint64_t start_ns_min, uint64_t start_ns_max, int sign)
+{
+    uint64_t minute_min = start_ns_min / FG_NS_PER_MINUTE;
     uint32_t *ops = malloc((from->op_count + 1) * sizeof *ops);
     int r = ops ? 0 : FG_ENOMEM;
     for (uint32_t i = 0; i < from->op_count && r == 0; i++) {
@@ -380,12 +464,14 @@ int fg_rollup_merge(struct fg_rollup *rollup, const struct fg_rollup *from)
                              from->strings[op->second].bytes, op->kind, op->status, &ops[i]);
     }
     for (size_t i = 0; i < from->slot_count && r == 0; i++) {
-        uint64_t key = from->keys[i] - 1;
-        if (from->keys[i] != 0)
-            r = rollup_count(rollup, rollup_key_minute(key), ops[rollup_key_op(key)],
-                             rollup_key_bucket(key), from->counts[i]);
+        uint64_t key = from->keys[i] - 1, minute = rollup_key_minute(key);
+        bool is_wanted = from->keys[i] != 0 && from->counts[i] != 0 && minute >= minute_min &&
+                         minute * FG_NS_PER_MINUTE < start_ns_max;
+        if (is_wanted)
+            r = count_signed(rollup, minute, ops[rollup_key_op(key)], rollup_key_bucket(key),
+                             from->counts[i], sign);
     }
-    if (r == 0)
+    if (r == 0 && sign > 0)
         rollup->uncounted += from->uncounted;
     free(ops);
     return r;

@@ -46,7 +46,7 @@ int rollup_sort(const struct fg_rollup *rollup, struct rollup_sorted *ret_sorted
         place[sorted.ops[i]] = i;
     size_t count = 0;
     for (size_t i = 0; i < rollup->slot_count; i++) {
-        if (rollup->keys[i] == 0)
+        if (rollup->keys[i] == 0 || rollup->counts[i] == 0)
             continue;
         uint64_t key = rollup->keys[i] - 1;
         sorted.numbers[count++] = (struct rollup_number){
@@ -55,6 +55,7 @@ int rollup_sort(const struct fg_rollup *rollup, struct rollup_sorted *ret_sorted
             .count = rollup->counts[i]};
     }
     qsort(sorted.numbers, count, sizeof *sorted.numbers, compare_numbers);
+    sorted.number_count = count;
     free(place);
     *ret_sorted = sorted;
     return 0;

@@ -93,6 +93,21 @@ FG_MUST_CHECK int rollup_op_intern(struct fg_rollup *rollup, enum rollup_op_type
 FG_MUST_CHECK int rollup_count(struct fg_rollup *rollup, uint64_t minute, uint32_t op,
                                uint32_t bucket, uint64_t count);
 
+/* Takes count back from where rollup_count() put it, as far as it is there. */
+FG_MUST_CHECK int rollup_uncount(struct fg_rollup *rollup, uint64_t minute, uint32_t op,
+                                 uint32_t bucket, uint64_t count);
+
+/* One span, and a call to it, more (sign 1) or fewer (-1). caller: a service; where it is the
+ * span's own it is no call. */
+FG_MUST_CHECK int fg_rollup_count_span(struct fg_rollup *rollup, const struct fg_batch *batch,
+                                       uint32_t row, int sign);
+FG_MUST_CHECK int fg_rollup_count_call(struct fg_rollup *rollup, struct fg_slice caller,
+                                       const struct fg_batch *batch, uint32_t row, int sign);
+/* Adds (sign 1) or takes back (-1) what from holds of the minutes that overlap [start_ns_min,
+ * start_ns_max). */
+FG_MUST_CHECK int fg_rollup_add_window(struct fg_rollup *rollup, const struct fg_rollup *from,
+                                       uint64_t start_ns_min, uint64_t start_ns_max, int sign);
+
 /* All numbers, sorted: by minute, then by the operations' names. ops gets the operations in that
  * order, rank a place by operation; keys hold places instead of operations. */
 struct rollup_sorted {

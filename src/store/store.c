@@ -171,6 +171,8 @@ static struct fg_store *store_new(const struct fg_store_options *options)
     fg_mutex_init(&store->lock, FG_RANK_STORE);
     fg_mutex_init(&store->queue_lock, FG_RANK_WAL);
     fg_mutex_init(&store->consume_lock, FG_RANK_CONSUME);
+    fg_mutex_init(&store->rollup_lock, FG_RANK_ROLLUP);
+    fg_env_random(store->env, &store->rollup_seed, sizeof store->rollup_seed);
     fg_mutex_init(&store->wake_lock, FG_RANK_LEAF);
     fg_cond_init(&store->consume_changed);
     fg_cond_init(&store->changed);
@@ -196,6 +198,7 @@ static void store_free(struct fg_store *store)
     fg_mutex_destroy(&store->lock);
     fg_mutex_destroy(&store->queue_lock);
     fg_mutex_destroy(&store->consume_lock);
+    fg_mutex_destroy(&store->rollup_lock);
     fg_mutex_destroy(&store->wake_lock);
     fg_cond_destroy(&store->consume_changed);
     fg_cond_destroy(&store->changed);

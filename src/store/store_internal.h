@@ -67,6 +67,8 @@ struct fg_store {
     struct fg_state *keyed_state; /* NULL: none */
     struct fg_consumer *consumers;
     size_t consumer_count;
+    struct fg_mutex rollup_lock; /* the heads' rollups */
+    uint64_t rollup_seed;
     struct fg_mutex consume_lock;
     struct fg_cond consume_changed;
     atomic_uint consume_waiters;

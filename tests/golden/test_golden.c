@@ -72,8 +72,8 @@ static struct fg_store *open_store(bool read_only)
     return store;
 }
 
-/* The spans alone, or the rollups too: calls between spans that are not sealed yet are counted when
- * they are, and retries no longer when they were merged. Line by line, so that a failure names the
+/* The spans alone, or the rollups too: calls between spans of two segments are counted when they
+ * are merged, and retries no longer. Line by line, so that a failure names the
  * span. */
 static void check(struct fg_store *store, bool with_rollups)
 {

@@ -18,6 +18,7 @@ enum fg_mutex_rank {
     FG_RANK_VERSION = 45,   /* store: which segments are current */
     FG_RANK_WAL = 50,       /* store: commit queue; what is written of the WAL */
     FG_RANK_WAL_FILES = 55, /* store: making a file for the WAL, or the reserve */
+    FG_RANK_ROLLUP = 58,    /* store: counting a head's spans */
     FG_RANK_SEGMENT = 60,   /* store: a segment's lazily read parts */
     FG_RANK_CACHE = 70,     /* store: page and filter cache */
     FG_RANK_JOURNEYS = 80,  /* journey: the records */

@@ -4,7 +4,8 @@
  *
  * An operation is (service, name, kind, status), an edge (caller's service, callee's service, error
  * or not). An edge is counted when both spans have met, in the callee's minute, with the callee's
- * duration; calls within one service are no edges. A span without an end is counted apart and has
+ * duration; calls within one service are no edges. Of the forms of one span that lie together in
+ * memory, or in one segment, one is counted. A span without an end is counted apart and has
  * no duration; one that ends before it starts has the duration 0.
  *
  * Durations are counted in buckets, ten to each power of two, so that a quantile is at most 5 %
