@@ -42,6 +42,7 @@ extern const struct fg_command fg_command_completion;
 extern const struct fg_command fg_command_erase;
 extern const struct fg_command fg_command_export;
 extern const struct fg_command fg_command_import;
+extern const struct fg_command fg_command_manual;
 extern const struct fg_command fg_command_recover;
 extern const struct fg_command fg_command_restore;
 extern const struct fg_command fg_command_seal;

@@ -7,7 +7,7 @@ static const struct fg_command *const commands[] = {
     &fg_command_trace,  &fg_command_tail,       &fg_command_services, &fg_command_stats,
     &fg_command_export, &fg_command_import,     &fg_command_seal,     &fg_command_erase,
     &fg_command_backup, &fg_command_restore,    &fg_command_verify,   &fg_command_recover,
-    &fg_command_bench,  &fg_command_completion,
+    &fg_command_bench,  &fg_command_completion, &fg_command_manual,
 };
 
 const struct fg_command *const *fg_commands(size_t *ret_count)

@@ -429,6 +429,32 @@ def case_help():
     assert "Usage" in run(check=2)[1]
 
 
+def case_install():
+    """`make install DESTDIR=` puts everything where it belongs, and the manual is one that man shows."""
+    build = os.path.dirname(os.path.abspath(BINARY))
+    meson = shutil.which("meson")
+    if not meson or not os.path.exists(os.path.join(build, "build.ninja")):
+        raise harness.Skip("no Meson, or no build folder beside the program")
+    root = os.path.join(FOLDER, "root")
+    subprocess.run([meson, "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", root], check=True, timeout=60)
+    found = {os.path.relpath(os.path.join(folder, name), root) for folder, _, names in os.walk(root) for name in names}
+    for end in ("bin/filigree", "man/man1/filigree.1", "man/man3/libfiligree.3", "lib/systemd/system/filigree.service",
+                "filigree/filigree.yaml", "bash-completion/completions/filigree", "include/filigree.h"):
+        assert any(name.endswith(end) for name in found), f"{end} is not installed: {sorted(found)}"
+    program, = [name for name in found if name.endswith("bin/filigree")]
+    done = subprocess.run([os.path.join(root, program), "--version"], capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout.startswith("filigree ")
+    page, = [name for name in found if name.endswith("filigree.1")]
+    groff = shutil.which("groff")
+    if not groff:
+        return
+    done = subprocess.run([groff, "-man", "-Tutf8", "-ww", "-P-cbou", os.path.join(root, page)], capture_output=True,
+                          text=True, check=True, timeout=20)
+    assert not done.stderr, done.stderr
+    for name in ("filigree serve", "--retention-age TIME", "FILIGREE_SERVER", "filigree search order.id=4711"):
+        assert name in done.stdout, f"the manual lacks {name}"
+
+
 def complete(line, asks=True):
     """What bash would offer for a line; with the : and = of a query as words of their own, as bash has them."""
     words = line.split(" ")

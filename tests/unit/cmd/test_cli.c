@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,10 +215,45 @@ static void test_completion_without_a_server(void **state)
     }
 }
 
+/* The manual page names every command and every option of it. */
+static void test_the_manual_has_everything(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct fg_command *const *commands = fg_commands(&count);
+    begin();
+    assert_int_equal(run("manual"), FG_EXIT_OK);
+    for (size_t i = 0; i < count; i++) {
+        struct fg_option options[FG_OPTIONS_MAX];
+        char line[200];
+        snprintf(line, sizeof line, "\n.SS \"filigree %s", commands[i]->name);
+        const char *section = strstr(out_text, line);
+        assert_non_null(section);
+        const char *end_of_it = strstr(section + 1, "\n.S");
+        assert_non_null(end_of_it);
+        size_t option_count = fg_command_options(commands[i], options);
+        for (size_t k = 0; k < option_count; k++) {
+            char name[64] = "\\-\\-";
+            for (const char *p = options[k].name; *p; p++)
+                strcat(name, *p == '-' ? "\\-" : (char[]){*p, 0});
+            const char *found = strstr(section, name);
+            if (!found || found > end_of_it)
+                fail_msg("%s: the manual lacks --%s", commands[i]->name, options[k].name);
+        }
+    }
+    /* Nothing of a text is taken for roff's. */
+    for (const char *p = out_text; (p = strchr(p, '\n')); p++)
+        if (p[1] == '.')
+            assert_true((p[2] >= 'A' && p[2] <= 'Z') || strncmp(p + 1, ".nf", 3) == 0 ||
+                        strncmp(p + 1, ".fi", 3) == 0);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_command),
+        cmocka_unit_test(test_the_manual_has_everything),
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_colours_when_asked_for),
         cmocka_unit_test(test_wrong_lines),
