@@ -458,18 +458,21 @@ int fg_rollup_add_window(struct fg_rollup *rollup, const struct fg_rollup *from,
     uint64_t minute_min = start_ns_min / FG_NS_PER_MINUTE;
     uint32_t *ops = malloc((from->op_count + 1) * sizeof *ops);
     int r = ops ? 0 : FG_ENOMEM;
-    for (uint32_t i = 0; i < from->op_count && r == 0; i++) {
-        const struct rollup_op *op = &from->ops[i];
-        r = rollup_op_intern(rollup, op->type, from->strings[op->first].bytes,
-                             from->strings[op->second].bytes, op->kind, op->status, &ops[i]);
-    }
+    for (uint32_t i = 0; i < from->op_count && r == 0; i++)
+        ops[i] = UINT32_MAX; /* interned when a number needs it */
     for (size_t i = 0; i < from->slot_count && r == 0; i++) {
         uint64_t key = from->keys[i] - 1, minute = rollup_key_minute(key);
         bool is_wanted = from->keys[i] != 0 && from->counts[i] != 0 && minute >= minute_min &&
                          minute * FG_NS_PER_MINUTE < start_ns_max;
-        if (is_wanted)
-            r = count_signed(rollup, minute, ops[rollup_key_op(key)], rollup_key_bucket(key),
-                             from->counts[i], sign);
+        uint32_t at = is_wanted ? rollup_key_op(key) : 0;
+        if (is_wanted && ops[at] == UINT32_MAX) {
+            const struct rollup_op *op = &from->ops[at];
+            r = rollup_op_intern(rollup, op->type, from->strings[op->first].bytes,
+                                 from->strings[op->second].bytes, op->kind, op->status, &ops[at]);
+        }
+        if (r == 0 && is_wanted)
+            r = count_signed(rollup, minute, ops[at], rollup_key_bucket(key), from->counts[i],
+                             sign);
     }
     if (r == 0 && sign > 0)
         rollup->uncounted += from->uncounted;

@@ -6,14 +6,19 @@
  * older readers are told to give up, since the old files live until the last of them, and the
  * removal of the files is made durable.
  *
+ * Days whose spans have gone, all or some, have their counts in a file: erase_rollup.c says what of
+ * it goes.
+ *
  * A cut at any moment leaves some segments rewritten and others not; to erase again does the rest.
  * A segment that can't be read whole can't be promised to hold no match: FG_ECORRUPT, after all
  * others were done. */
 #include "base/limits.h"
+#include "local/erase_rollup.h"
 #include "local/jobs.h"
 #include "local/merge_plan.h"
 #include "local/rewrite.h"
 #include "local/trace_set.h"
+#include "store/rollup.h"
 
 #include <stdlib.h>
 
@@ -187,6 +192,87 @@ static bool is_cancelled(void *arg)
     return fg_upkeep_is_stopping(&erase->local->upkeep);
 }
 
+/* -- The files of days whose counts are apart from their spans */
+
+/* Rows of a page that go, with or without the others of their trace. */
+static int match_gone(void *arg, const struct fg_batch *page, uint64_t *bits)
+{
+    struct erase *erase = arg;
+    if (!erase->whole_traces)
+        return match_rows(erase, page, bits);
+    memset(bits, 0, (page->span_count + 63) / 64 * sizeof *bits);
+    for (uint32_t row = 0; row < page->span_count; row++)
+        if (fg_trace_set_has(&erase->traces, page->trace_id_high[row], page->trace_id_low[row]))
+            bits[row / 64] |= UINT64_C(1) << (row % 64);
+    return 0;
+}
+
+static int edit_with_rollup(struct erase *erase, struct fg_local_segment *segment,
+                            const struct fg_manifest_segment *added, const struct fg_rollup *gone,
+                            uint32_t day)
+{
+    struct fg_local *local = erase->local;
+    const struct fg_rollup_erase todo = {.local = local,
+                                         .tenant = erase->tenant,
+                                         .day = day,
+                                         .predicate = erase->predicate,
+                                         .gone = gone};
+    const struct fg_manifest_rollup *old;
+    struct fg_manifest_rollup new = {.id = 0};
+    struct fg_local_version *version = fg_local_version_take(local);
+    int r = fg_rollup_erase(&todo, version, &old, &new);
+    if (segment && (r == FG_ECORRUPT || r == FG_ENOTFOUND))
+        r = 0; /* the spans go all the same; erase_rollups() says it */
+    const struct fg_job_edit edit = {.inputs = &segment,
+                                     .input_count = segment != NULL,
+                                     .added = added,
+                                     .added_rollup = old && new.id ? &new : NULL,
+                                     .removed_rollup = old};
+    if (r == 0 && (segment || old))
+        r = fg_job_edit(local, &edit);
+    else if (r < 0 && added)
+        fg_local_discard(local, added->id);
+    fg_local_version_release(version);
+    return r;
+}
+
+/* A segment whose spans are counted in its day's file: both change together. */
+static int edit_kept(struct erase *erase, struct fg_local_segment *segment,
+                     const struct fg_manifest_segment *added)
+{
+    struct fg_rollup *gone = NULL;
+    int r = fg_rollup_new(&gone);
+    if (r == 0)
+        r = fg_rollup_count_gone(segment->segment, erase->predicate, match_gone, erase, gone);
+    if (r == 0)
+        r = edit_with_rollup(erase, segment, added, gone, segment->entry.day);
+    else if (added)
+        fg_local_discard(erase->local, added->id);
+    fg_rollup_free(gone);
+    return r;
+}
+
+/* Every day's file, for what is asked of services and names by itself. */
+static int erase_rollups(struct erase *erase, const struct fg_local_version *version)
+{
+    int r = 0;
+    for (size_t i = 0; i < version->rollup_count && r == 0; i++) {
+        const struct fg_manifest_rollup *entry = &version->rollups[i]->entry;
+        if (entry->tenant != erase->tenant)
+            continue;
+        r = edit_with_rollup(erase, NULL, NULL, NULL, entry->day);
+        if (r == FG_ECORRUPT || r == FG_ENOTFOUND) {
+            erase->has_damage = true;
+            fg_store_event(erase->local->options, FG_LOG_ERROR,
+                           "rollups/%016llx.rol is damaged or missing, so it can't be told what of "
+                           "it would have to be erased; put it back from a backup and erase again",
+                           (unsigned long long)entry->id);
+            r = 0;
+        }
+    }
+    return r;
+}
+
 static int rewrite(struct erase *erase, struct fg_local_segment *segment)
 {
     struct fg_local *local = erase->local;
@@ -204,9 +290,10 @@ static int rewrite(struct erase *erase, struct fg_local_segment *segment)
     int r = fg_rewrite_run(&todo, &result, &bad);
     if (r < 0)
         return r;
-    const struct fg_job_edit edit = {
-        .inputs = &segment, .input_count = 1, .added = result.is_empty ? NULL : &result.entry};
-    r = fg_job_edit(local, &edit);
+    const struct fg_manifest_segment *added = result.is_empty ? NULL : &result.entry;
+    const struct fg_job_edit edit = {.inputs = &segment, .input_count = 1, .added = added};
+    bool is_kept = segment->entry.level >= FG_LEVEL_KEPT;
+    r = is_kept ? edit_kept(erase, segment, added) : fg_job_edit(local, &edit);
     if (r < 0)
         return r;
     erase->count += result.dropped_spans;
@@ -260,11 +347,16 @@ static int run(struct erase *erase)
     int r = erase->whole_traces ? pass(erase, version, true) : 0;
     if (r == 0)
         r = pass(erase, version, false);
+    if (r == 0)
+        r = erase_rollups(erase, version);
     fg_local_version_release(version);
     if (r < 0)
         return r;
     r = fg_local_end_views(local, END_VIEWS_NS);
     fg_local_segments_folder(local, folder);
+    if (r == 0)
+        r = fg_env_sync_dir(local->env, folder);
+    fg_local_rollups_folder(local, folder);
     if (r == 0)
         r = fg_env_sync_dir(local->env, folder);
     return r == 0 && erase->has_damage ? FG_ECORRUPT : r;

@@ -424,6 +424,118 @@ static void pinned_traces_past_their_bytes_go(void **state)
     assert_non_null(strstr(care.event, "journeys were dropped"));
 }
 
+static int sum_services(void *arg, const struct fg_rollup_cell *cell)
+{
+    uint64_t *counts = arg;
+    uint32_t service = (uint32_t)(cell->service.data[cell->service.size - 1] - '0');
+    if (cell->is_edge)
+        counts[10] += cell->count;
+    else
+        counts[service] += cell->count + cell->open_count;
+    return 0;
+}
+
+static void count_services(uint64_t counts[11])
+{
+    struct fg_rollup *rollup;
+    memset(counts, 0, 11 * sizeof *counts);
+    assert_int_equal(fg_rollup_new(&rollup), 0);
+    assert_int_equal(fg_store_rollup(care.store, 0, 0, UINT64_MAX, rollup), 0);
+    assert_int_equal(fg_rollup_each(rollup, sum_services, counts), 0);
+    fg_rollup_free(rollup);
+}
+
+static void erase(const struct fg_predicate *predicate, bool whole_traces, uint64_t expected)
+{
+    uint64_t count;
+    assert_int_equal(fg_store_erase(care.store, 0, predicate, whole_traces, &count), 0);
+    assert_int_equal(count, expected);
+}
+
+/* The day has gone but for a pinned trace, and its counts are in the day's file. */
+static void counts_of_erased_spans_leave_their_days_file(void **state)
+{
+    (void)state;
+    uint64_t counts[11];
+    for (int whole = 0; whole < 2; whole++) {
+        if (whole) {
+            care_end(&care);
+            care_start(&care, 2);
+        }
+        care.options.retention =
+            (struct fg_retention){.age_ns = CARE_DAY, .pinned_bytes_max = 1 << 20};
+        care.pinned[0] = 1;
+        care.pinned_count = 1;
+        open_store();
+        const struct care_span spans[] = {
+            {.trace = 1, .id = 1, .service = 1, .form = CARE_ENDED},
+            {.trace = 1, .id = 2, .parent = 1, .service = 7, .form = CARE_ENDED, .secret = "hush"},
+            {.trace = 2, .id = 1, .service = 1, .form = CARE_ENDED},
+            {.trace = 2, .id = 2, .parent = 1, .service = 3, .form = CARE_ENDED}};
+        care_seal(&care, spans, 4);
+        fg_sim_advance(care.sim, 3 * CARE_DAY);
+        assert_int_equal(fg_store_settle(care.store), 0);
+        assert_int_equal(care_scan_count(&care, 0), 2);
+        count_services(counts);
+        assert_true(counts[1] == 2 && counts[7] == 1 && counts[3] == 1 && counts[10] == 2);
+        assert_true(care_has_bytes(&care, "service-7"));
+        struct fg_predicate secret = care_secret("hush");
+        erase(&secret, whole, whole ? 2 : 1);
+        count_services(counts);
+        assert_int_equal(counts[1], whole ? 1 : 2);
+        assert_true(counts[7] == 0 && counts[3] == 1 && counts[10] == 1);
+        assert_false(care_has_bytes(&care, "service-7"));
+        assert_true(care_has_bytes(&care, "service-3"));
+        assert_int_equal(care_file_count(&care, "rollups"), 1);
+    }
+}
+
+/* Of a day without a span: a service or a name that is asked for by itself. */
+static void names_that_are_erased_leave_the_files_of_days_that_went(void **state)
+{
+    (void)state;
+    uint64_t counts[11];
+    care.options.retention.age_ns = CARE_DAY;
+    open_store();
+    const struct care_span spans[] = {
+        {.trace = 1, .id = 1, .service = 1, .form = CARE_ENDED},
+        {.trace = 1, .id = 2, .parent = 1, .service = 7, .form = CARE_ENDED},
+        {.trace = 2, .id = 3, .service = 3, .form = CARE_ENDED}};
+    care_seal(&care, spans, 3);
+    fg_sim_advance(care.sim, 3 * CARE_DAY);
+    assert_int_equal(fg_store_settle(care.store), 0);
+    assert_int_equal(care_scan_count(&care, 0), 0);
+    assert_true(care_has_bytes(&care, "service-7"));
+    const struct fg_predicate service = {.op = FG_PRED_EQ,
+                                         .field = FG_FIELD_ATTR_ANY,
+                                         .key = FG_SLICE("service.name"),
+                                         .type = FG_VALUE_STRING,
+                                         .string = FG_SLICE("service-7")};
+    const struct fg_predicate name = {.op = FG_PRED_EQ,
+                                      .field = FG_FIELD_NAME,
+                                      .type = FG_VALUE_STRING,
+                                      .string = FG_SLICE("name-3")};
+    struct fg_predicate other = service;
+    other.key = FG_SLICE("order.id"); /* nothing is known of it */
+    erase(&other, false, 0);
+    count_services(counts);
+    assert_true(counts[7] == 1 && counts[10] == 1);
+    erase(&service, false, 0);
+    count_services(counts);
+    assert_true(counts[1] == 1 && counts[7] == 0 && counts[3] == 1 && counts[10] == 0);
+    assert_false(care_has_bytes(&care, "service-7"));
+    erase(&name, false, 0);
+    count_services(counts);
+    assert_true(counts[1] == 1 && counts[3] == 0);
+    assert_false(care_has_bytes(&care, "name-3"));
+    assert_int_equal(care_file_count(&care, "rollups"), 1);
+    erase(NULL, false, 0);
+    assert_int_equal(care_file_count(&care, "rollups"), 0);
+    care_close(&care, false);
+    open_store();
+    assert_int_equal(care_file_count(&care, "rollups"), 0);
+}
+
 static void bytes_over_their_maximum_take_the_oldest_day(void **state)
 {
     (void)state;
@@ -627,6 +739,8 @@ int main(void)
         TEST(pinned_traces_outlive_their_day),
         TEST(pinned_traces_past_their_bytes_go),
         TEST(bytes_over_their_maximum_take_the_oldest_day),
+        TEST(counts_of_erased_spans_leave_their_days_file),
+        TEST(names_that_are_erased_leave_the_files_of_days_that_went),
         TEST(erased_spans_are_nowhere),
         TEST(whole_traces_go_with_their_match),
         TEST(other_tenants_are_not_erased),
