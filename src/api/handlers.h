@@ -97,6 +97,7 @@ void fg_handle_tail(struct fg_exchange *exchange);
 void fg_handle_instances(struct fg_exchange *exchange);
 /* journeys.c */
 void fg_handle_journeys(struct fg_exchange *exchange);
+void fg_handle_board(struct fg_exchange *exchange);
 void fg_handle_journey(struct fg_exchange *exchange);
 
 /* operate.c */

@@ -1,5 +1,5 @@
-/* GET /api/v1/journeys and /api/v1/journeys/{key}/{value}: the board, and one verdict, as
- * doc/journeys.md has them. */
+/* GET /api/v1/journeys, /api/v1/journeys/{key}/{value}, /api/v1/board: lists, one verdict, and what
+ * is wrong right now, as doc/journeys.md has them. */
 #include "journey/journeys.h"
 #include "base/units.h"
 #include "handlers.h"
@@ -80,6 +80,23 @@ static void write_cause(struct fg_json_writer *json, enum fg_cause cause, struct
     fg_json_object_end(json);
 }
 
+static void write_flag(struct fg_json_writer *json, const char *key, bool value)
+{
+    fg_json_key(json, fg_slice_from_string(key));
+    fg_json_bool(json, value);
+}
+
+static void write_states(struct fg_json_writer *json, const uint64_t by_state[])
+{
+    FG_JSON_KEY(json, "states");
+    fg_json_object_begin(json);
+    for (unsigned i = 0; i < FG_JOURNEY_STATE_COUNT; i++) {
+        fg_json_key(json, fg_slice_from_string(fg_journey_state_name((enum fg_journey_state)i)));
+        fg_json_uint(json, by_state[i]);
+    }
+    fg_json_object_end(json);
+}
+
 /* -- One */
 
 struct one {
@@ -90,6 +107,15 @@ static void write_trace_id(struct fg_json_writer *json, uint64_t high, uint64_t 
 {
     char id[FG_TRACE_ID_TEXT_SIZE];
     fg_json_string(json, fg_trace_id_format(high, low, id));
+}
+
+static void write_span_ref(struct fg_json_writer *json, uint64_t high, uint64_t low, uint64_t span)
+{
+    char id[17];
+    FG_JSON_KEY(json, "trace_id");
+    write_trace_id(json, high, low);
+    snprintf(id, sizeof id, "%016" PRIx64, span);
+    write_name(json, "span_id", id);
 }
 
 static void write_evidence(struct fg_json_writer *json, const struct fg_finding *finding)
@@ -104,16 +130,60 @@ static void write_evidence(struct fg_json_writer *json, const struct fg_finding 
             FG_JSON_KEY(json, "value");
             fg_json_uint(json, evidence->value);
         } else {
-            char id[17];
-            FG_JSON_KEY(json, "trace_id");
-            write_trace_id(json, evidence->trace_id_high, evidence->trace_id_low);
-            snprintf(id, sizeof id, "%016" PRIx64, evidence->span_id);
-            write_name(json, "span_id", id);
+            write_span_ref(json, evidence->trace_id_high, evidence->trace_id_low,
+                           evidence->span_id);
         }
         write_text(json, "text", evidence->text);
         fg_json_object_end(json);
     }
     fg_json_array_end(json);
+}
+
+static void write_steps(struct fg_json_writer *json, const struct fg_journey_answer *answer)
+{
+    FG_JSON_KEY(json, "steps");
+    fg_json_array_begin(json);
+    for (uint32_t i = 0; i < answer->step_count; i++) {
+        const struct fg_journey_step *step = &answer->steps[i];
+        fg_json_object_begin(json);
+        write_text(json, "name", step->name);
+        write_text(json, "label", step->label);
+        write_text(json, "service", step->service);
+        write_text(json, "human", step->human);
+        write_time(json, "reached", step->reached_ns);
+        if (step->reached_ns)
+            write_span_ref(json, step->trace_id_high, step->trace_id_low, step->span_id);
+        FG_JSON_KEY(json, "usual_ns");
+        fg_json_uint(json, step->usual_ns);
+        write_flag(json, "optional", step->optional);
+        write_flag(json, "cancels", step->cancels);
+        fg_json_object_end(json);
+    }
+    fg_json_array_end(json);
+}
+
+static void write_stays(struct fg_json_writer *json, const struct fg_journey_answer *answer)
+{
+    FG_JSON_KEY(json, "stays");
+    fg_json_array_begin(json);
+    for (uint32_t i = 0; i < answer->stay_count; i++) {
+        const struct fg_journey_stay *stay = &answer->stays[i];
+        fg_json_object_begin(json);
+        write_place(json, &stay->place);
+        write_text(json, "operation", stay->operation);
+        write_text(json, "by", stay->by);
+        FG_JSON_KEY(json, "start_ns");
+        fg_json_uint_string(json, stay->start_ns);
+        FG_JSON_KEY(json, "end_ns");
+        fg_json_uint_string(json, stay->end_ns);
+        write_span_ref(json, stay->trace_id_high, stay->trace_id_low, stay->span_id);
+        write_flag(json, "failed", stay->failed);
+        write_flag(json, "interrupted", stay->interrupted);
+        write_flag(json, "queue", stay->is_queue);
+        fg_json_object_end(json);
+    }
+    fg_json_array_end(json);
+    write_flag(json, "more_stays", answer->more_stays);
 }
 
 static int write_one(struct fg_work *work)
@@ -151,8 +221,9 @@ static int write_one(struct fg_work *work)
     for (uint32_t i = 0; i < answer.trace_count; i++)
         write_trace_id(&json, answer.traces[i].id_high, answer.traces[i].id_low);
     fg_json_array_end(&json);
-    FG_JSON_KEY(&json, "more_traces");
-    fg_json_bool(&json, answer.more_traces);
+    write_flag(&json, "more_traces", answer.more_traces);
+    write_steps(&json, &answer);
+    write_stays(&json, &answer);
     fg_json_object_end(&json);
     return 0;
 }
@@ -216,15 +287,8 @@ static int write_board(struct fg_work *work)
     fg_journeys_counters(journeys, &counters);
     FG_JSON_KEY(&json, "count");
     fg_json_uint(&json, count);
-    FG_JSON_KEY(&json, "states");
-    fg_json_object_begin(&json);
-    for (unsigned i = 0; i < FG_JOURNEY_STATE_COUNT; i++) {
-        fg_json_key(&json, fg_slice_from_string(fg_journey_state_name((enum fg_journey_state)i)));
-        fg_json_uint(&json, counters.by_state[i]);
-    }
-    fg_json_object_end(&json);
-    FG_JSON_KEY(&json, "rebuilding");
-    fg_json_bool(&json, counters.is_rebuilding);
+    write_states(&json, counters.by_state);
+    write_flag(&json, "rebuilding", counters.is_rebuilding);
     fg_json_object_end(&json);
     return r;
 }
@@ -297,4 +361,106 @@ void fg_handle_journeys(struct fg_exchange *exchange)
         return;
     memcpy(work->state, &board, sizeof board);
     fg_work_start(work, exchange->api->readers);
+}
+
+/* -- What is wrong right now */
+
+struct now {
+    struct fg_json_writer json;
+    bool in_steps;
+};
+
+static void write_group(void *arg, const struct fg_journey_group *group)
+{
+    struct fg_json_writer *json = &((struct now *)arg)->json;
+    fg_json_object_begin(json);
+    write_place(json, &group->place);
+    write_cause(json, group->cause, group->text);
+    write_time(json, "since", group->since_ns);
+    FG_JSON_KEY(json, "count");
+    fg_json_uint(json, group->count);
+    write_states(json, group->by_state);
+    write_text(json, "key", group->key);
+    write_text(json, "value", group->value);
+    fg_json_object_end(json);
+}
+
+static void write_standing(void *arg, const struct fg_journey_standing *standing)
+{
+    struct now *now = arg;
+    struct fg_json_writer *json = &now->json;
+    const struct fg_flow_step *step = &standing->flow->steps[standing->step];
+    if (!now->in_steps) {
+        fg_json_array_end(json);
+        FG_JSON_KEY(json, "steps");
+        fg_json_array_begin(json);
+        now->in_steps = true;
+    }
+    fg_json_object_begin(json);
+    write_text(json, "flow", standing->flow->name);
+    write_text(json, "key", standing->flow->key);
+    write_text(json, "name", step->name);
+    write_text(json, "label", step->label);
+    write_text(json, "service", step->service);
+    write_text(json, "human", step->human);
+    write_states(json, standing->by_state);
+    write_time(json, "since", standing->since_ns);
+    fg_json_object_end(json);
+}
+
+static int write_change(void *arg, const struct fg_journey_change *change)
+{
+    struct fg_json_writer *json = arg;
+    fg_json_object_begin(json);
+    FG_JSON_KEY(json, "sequence");
+    fg_json_uint(json, change->sequence);
+    write_time(json, "at", change->at_ns);
+    write_text(json, "key", change->key);
+    write_text(json, "value", change->value);
+    write_name(json, "state", fg_journey_state_name(change->state));
+    write_name(json, "from", fg_journey_state_name(change->from));
+    write_place(json, &change->place);
+    write_cause(json, change->cause, (struct fg_slice){0});
+    write_text(json, "last_step", change->last_step);
+    write_text(json, "expected_step", change->expected_step);
+    fg_json_object_end(json);
+    return 0;
+}
+
+static int write_now(struct fg_work *work)
+{
+    struct fg_journeys *journeys = atomic_load(&work->exchange->api->journeys);
+    struct now now = {.json = fg_json_writer(&work->body)};
+    struct fg_json_writer *json = &now.json;
+    struct fg_journeys_counters counters;
+    fg_json_object_begin(json);
+    FG_JSON_KEY(json, "groups");
+    fg_json_array_begin(json);
+    int r = fg_journeys_board(journeys, write_group, write_standing, &now);
+    fg_json_array_end(json);
+    if (!now.in_steps) {
+        FG_JSON_KEY(json, "steps");
+        fg_json_array_begin(json);
+        fg_json_array_end(json);
+    }
+    FG_JSON_KEY(json, "changes");
+    fg_json_array_begin(json);
+    if (r == 0)
+        r = fg_journeys_changes(journeys, 0, write_change, json);
+    fg_json_array_end(json);
+    fg_journeys_counters(journeys, &counters);
+    write_states(json, counters.by_state);
+    write_flag(json, "rebuilding", counters.is_rebuilding);
+    write_time(json, "now", fg_env_wall_ns(work->exchange->api->env));
+    fg_json_object_end(json);
+    return r;
+}
+
+void fg_handle_board(struct fg_exchange *exchange)
+{
+    if (!fg_params_known(exchange, NULL, 0) || !journeys_of(exchange))
+        return;
+    struct fg_work *work = fg_work_new(exchange, "read the board", write_now, 0);
+    if (work)
+        fg_work_start(work, exchange->api->readers);
 }

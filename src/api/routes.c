@@ -56,6 +56,8 @@ static const struct fg_route routes[] = {
 
     {FG_ROUTE(GET, "/api/v1/journeys", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
      .needs_store = true, .handle = fg_handle_journeys},
+    {FG_ROUTE(GET, "/api/v1/board", VIEW), .faces = FG_ON_API, .form = FG_FORM_NATIVE,
+     .needs_store = true, .handle = fg_handle_board},
     {FG_ROUTE(GET, "/api/v1/journeys/{key}/{value}", VIEW), .faces = FG_ON_API,
      .form = FG_FORM_NATIVE, .needs_store = true, .handle = fg_handle_journey},
 

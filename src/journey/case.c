@@ -153,6 +153,24 @@ uint32_t fg_case_entry(const struct fg_case *c, uint32_t row)
     return FG_TREE_NONE;
 }
 
+uint32_t fg_case_consumer(const struct fg_case *c, uint32_t publish)
+{
+    const struct fg_batch *batch = c->batch;
+    for (uint32_t row = 0; row < batch->span_count; row++) {
+        if (batch->kind[row] != FG_SPAN_KIND_CONSUMER)
+            continue;
+        if (c->parent[row] == publish)
+            return row;
+        for (uint32_t i = batch->link_count ? batch->link_begin[row] : 0;
+             batch->link_count && i < batch->link_begin[row + 1]; i++)
+            if (batch->link_span_id[i] == batch->span_id[publish] &&
+                batch->link_trace_id_low[i] == batch->trace_id_low[publish] &&
+                batch->link_trace_id_high[i] == batch->trace_id_high[publish])
+                return row;
+    }
+    return FG_TREE_NONE;
+}
+
 /* -- Laying out */
 
 static void bind_keys(struct fg_case *c)

@@ -106,6 +106,9 @@ bool fg_case_interrupted(const struct fg_case *c, uint32_t row);
 /* The span by which its service was asked to do this: the nearest at or above row that is a
  * server's or a consumer's; FG_TREE_NONE. */
 uint32_t fg_case_entry(const struct fg_case *c, uint32_t row);
+/* The consumer's span that took what this one published: its child, or one that links to it;
+ * FG_TREE_NONE. */
+uint32_t fg_case_consumer(const struct fg_case *c, uint32_t publish);
 /* Whether text holds part, in any case of ASCII letters. */
 bool fg_case_says(struct fg_slice text, const char *part);
 /* A sentence in the case's arena; "" where it is full. */

@@ -82,8 +82,11 @@ void fg_journeys_stand(struct fg_journeys *journeys, uint32_t id)
         state = FG_JOURNEY_WAITING;
         fg_journeys_doubt(journeys, id); /* for the words of it */
     }
+    enum fg_journey_state from = (enum fg_journey_state)record->state;
     fg_journeys_set_state(journeys, id, state,
                           expected == FG_FLOW_STEP_NONE ? FG_NO_STEP : (uint8_t)expected);
+    if (from != state)
+        fg_journeys_note(journeys, id, from);
     if (record->deadline_ns)
         plan(journeys, id, record->deadline_ns + FG_JOURNEY_GRACE_NS + 1);
 }
@@ -295,6 +298,9 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
     int r = add_flows(journeys);
     if (r == 0)
         r = fg_neighbours_new(&journeys->neighbours);
+    journeys->changes = calloc(FG_JOURNEY_CHANGES_KEPT, sizeof *journeys->changes);
+    if (r == 0 && !journeys->changes)
+        r = FG_ENOMEM;
     if (r == 0)
         r = fg_builder_new(&limits, &journeys->builder);
     if (r == 0 && !options->manual)
@@ -327,6 +333,7 @@ void fg_journeys_close(struct fg_journeys *journeys)
     fg_arena_free(&journeys->arena);
     fg_cond_destroy(&journeys->cond);
     fg_mutex_destroy(&journeys->mutex);
+    free(journeys->changes);
     free(journeys->dirty);
     free(journeys->owner);
     free(journeys->bits);

@@ -17,6 +17,12 @@ struct fg_watched_key {
     uint32_t flow_index;
 };
 
+/* A change, kept with its texts. */
+struct fg_kept_change {
+    struct fg_journey_change change;
+    uint8_t bytes[FG_JOURNEY_VALUE_SIZE_MAX + 256];
+};
+
 struct fg_journeys {
     struct fg_journeys_options options;
     struct fg_watched_key keys[FG_JOURNEY_KEYS_MAX];
@@ -31,6 +37,8 @@ struct fg_journeys {
     uint64_t by_state[FG_JOURNEY_STATE_COUNT];
     uint32_t standing[FG_FLOWS_MAX][FG_FLOW_STEPS_MAX]; /* journeys that expect this step */
     struct fg_journeys_counters counters;
+    struct fg_kept_change *changes; /* a ring of FG_JOURNEY_CHANGES_KEPT, by sequence */
+    uint64_t change_count;
 
     /* the follower's own */
     struct fg_follow_position position;
@@ -64,6 +72,9 @@ void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t record,
 
 /* Where a record stands after its steps changed: state, deadline, when to look. Mutex held. */
 void fg_journeys_stand(struct fg_journeys *journeys, uint32_t record);
+
+/* changes.c: notes that a record is not any more in the state that it was in. Mutex held. */
+void fg_journeys_note(struct fg_journeys *journeys, uint32_t record, enum fg_journey_state from);
 
 /* judge.c: reads and decides what is in doubt, for at most budget_ns. Follower's thread, mutex not
  * held. */

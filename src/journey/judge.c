@@ -3,6 +3,7 @@
 #include "decide.h"
 #include "journeys_internal.h"
 #include "span/builder.h"
+#include "way.h"
 
 #include <stdlib.h>
 
@@ -91,6 +92,8 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
             record->reached |= UINT64_C(1) << i;
             record->reached_ns[i] = c->reached_ns[i];
         }
+    enum fg_journey_state from = (enum fg_journey_state)record->state;
+    bool is_news = from != verdict->state || record->cause != verdict->finding.cause;
     record->judged_ns = c->now_ns;
     record->last_step = c->last_step == FG_FLOW_STEP_NONE ? FG_NO_STEP : (uint8_t)c->last_step;
     record->since_ns = verdict->since_ns;
@@ -104,6 +107,8 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
     fg_journeys_set_state(journeys, id, verdict->state,
                           c->expected_step == FG_FLOW_STEP_NONE ? FG_NO_STEP
                                                                 : (uint8_t)c->expected_step);
+    if (is_news)
+        fg_journeys_note(journeys, id, from);
     bool has_ended = verdict->state == FG_JOURNEY_DONE || verdict->state == FG_JOURNEY_CANCELLED;
     uint64_t look_ns = 0;
     if (!has_ended && record->deadline_ns + FG_JOURNEY_GRACE_NS >= c->now_ns && record->deadline_ns)
@@ -205,6 +210,7 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
             *texts[i] = fg_arena_copy(arena, *texts[i]);
         for (uint32_t i = 0; i < finding->evidence_count; i++)
             finding->evidence[i].text = fg_arena_copy(arena, finding->evidence[i].text);
+        r = fg_way_find(&c, arena, &answer);
         struct fg_journey_trace *traces =
             fg_arena_alloc(arena, ((size_t)docket.trace_count + 1) * sizeof *traces);
         for (uint32_t i = 0; traces && i < docket.trace_count; i++)
@@ -212,7 +218,8 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
         answer.traces = traces;
         answer.trace_count = docket.trace_count;
         answer.more_traces = docket.more_traces;
-        r = arena->overflow ? FG_ELIMIT : 0;
+        if (arena->overflow)
+            r = FG_ELIMIT;
     }
     fg_builder_free(builder);
     fg_arena_free(&work);

@@ -110,30 +110,13 @@ bool fg_rule_hung(const struct fg_case *c, struct fg_finding *ret_finding)
 
 /* -- A message on its way */
 
-static bool is_consumed(const struct fg_case *c, uint32_t publish)
-{
-    const struct fg_batch *batch = c->batch;
-    for (uint32_t row = 0; row < batch->span_count; row++) {
-        if (batch->kind[row] != FG_SPAN_KIND_CONSUMER)
-            continue;
-        if (c->parent[row] == publish)
-            return true;
-        for (uint32_t i = batch->link_count ? batch->link_begin[row] : 0;
-             batch->link_count && i < batch->link_begin[row + 1]; i++)
-            if (batch->link_span_id[i] == batch->span_id[publish] &&
-                batch->link_trace_id_low[i] == batch->trace_id_low[publish])
-                return true;
-    }
-    return false;
-}
-
 bool fg_rule_queue(const struct fg_case *c, struct fg_finding *ret_finding)
 {
     const struct fg_flow_step *step = expected_of(c);
     uint32_t row = FG_TREE_NONE;
     for (uint32_t i = 0; i < c->batch->span_count; i++)
         if (c->mine[i] && c->component[i] == FG_PLACE_PRODUCER && !fg_case_failed(c, i) &&
-            !is_consumed(c, i) &&
+            fg_case_consumer(c, i) == FG_TREE_NONE &&
             (row == FG_TREE_NONE || c->batch->start_ns[i] > c->batch->start_ns[row]))
             row = i;
     if (row == FG_TREE_NONE || !step || c->batch->start_ns[row] + SLACK_NS < from_ns(c))

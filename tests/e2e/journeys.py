@@ -144,6 +144,38 @@ def case_stuck():
     assert "expected flowing" in run("stuck", "--state", "sad", check=2)
 
 
+def case_way():
+    """The way of one order: its steps as the flow has them, and where it was when; failures marked."""
+    told = verdict("DONE")
+    assert [step["name"] for step in told["steps"]] == ["placed", "priced", "approved", "shipped"], told["steps"]
+    reached = [step["reached"] for step in told["steps"]]
+    assert all(reached) and reached == sorted(reached), reached
+    assert [stay["place"]["service"] for stay in told["stays"]] == ["shop-api", "mes-api", "crm-api", "mes-api"], told["stays"]
+    told = verdict("FAILED")
+    assert [step["reached"] is not None for step in told["steps"]] == [True, False, False, False], told["steps"]
+    (database,) = [stay for stay in told["stays"] if stay["place"]["kind"] == "database"]
+    assert database["failed"] and database["place"]["service"] == "mes-db" and database["by"] == "mes-api", database
+
+
+def case_board():
+    """What is wrong by place and cause, where all stand, and what changed just now."""
+    _, body = SERVER.get("/api/v1/board")
+    told = json.loads(body)
+    groups = {(group["place"]["kind"], group["cause"]["code"]): group for group in told["groups"]}
+    assert set(groups) == {("database", "connection_limit"), ("unknown", "not_enough_evidence")}, groups
+    group = groups["database", "connection_limit"]
+    assert group["count"] == 1 and group["value"] == "FAILED" and group["states"]["broken"] == 1, group
+    steps = {step["name"]: step for step in told["steps"]}
+    assert list(steps) == ["placed", "priced", "approved", "shipped"], steps
+    assert steps["approved"]["states"]["waiting"] == 1 and steps["approved"]["human"] == "seller", steps
+    assert sum(steps["priced"]["states"].values()) == 3, steps
+    changed = {change["value"]: change["state"] for change in told["changes"]}
+    assert changed["DONE"] == "done" and changed["FAILED"] == "broken" and changed["WAITS"] == "waiting", changed
+    numbers = [change["sequence"] for change in told["changes"]]
+    assert numbers == list(range(1, len(numbers) + 1)), numbers
+    assert told["states"]["done"] == 1 and not told["rebuilding"], told
+
+
 def case_bad_requests():
     """What the routes refuse."""
     for path in ("/api/v1/journeys?state=sad", "/api/v1/journeys?cause=x", "/api/v1/journeys?place=moon", "/api/v1/journeys?limit=0",

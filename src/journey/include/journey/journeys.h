@@ -42,8 +42,37 @@ struct fg_journey_trace {
     uint64_t id_high, id_low;
 };
 
+/* A step of the flow, as one journey has it. */
+struct fg_journey_step {
+    struct fg_slice name, label, service, human;
+    uint64_t reached_ns;                           /* 0: not reached */
+    uint64_t trace_id_high, trace_id_low, span_id; /* of the span that reached it */
+    uint64_t usual_ns; /* how long others of late took for it; 0: not known */
+    bool optional;
+    bool cancels;
+};
+
+/* Where a journey was, and when: work of a service, a call to a database or an object store, a
+ * message in its queue. What lies inside another stay of the same place is left out. */
+struct fg_journey_stay {
+    struct fg_place place;
+    struct fg_slice operation;
+    struct fg_slice by; /* the service whose span tells it */
+    uint64_t start_ns, end_ns; /* end 0: it goes on */
+    uint64_t trace_id_high, trace_id_low, span_id;
+    bool failed, interrupted;
+    bool is_queue; /* a message that waited, or waits; the place's name is the destination */
+};
+
+#define FG_JOURNEY_STAYS_MAX 400u
+
 struct fg_journey_answer {
     struct fg_verdict verdict;
+    const struct fg_journey_step *steps; /* in the flow's order */
+    uint32_t step_count;
+    const struct fg_journey_stay *stays; /* by start */
+    uint32_t stay_count;
+    bool more_stays;                       /* than FG_JOURNEY_STAYS_MAX */
     const struct fg_journey_trace *traces; /* in the order in which they were seen */
     uint32_t trace_count;                  /* those that are known; there may have been more */
     bool more_traces;
@@ -85,6 +114,50 @@ FG_MUST_CHECK int fg_journeys_list(struct fg_journeys *journeys,
                                    const struct fg_journey_filter *filter, uint32_t limit,
                                    int (*fn)(void *arg, const struct fg_journey_row *row),
                                    void *arg, uint64_t *ret_count);
+
+/* Journeys that stopped in one place for one cause. */
+struct fg_journey_group {
+    struct fg_place place;
+    enum fg_cause cause;
+    struct fg_slice text;       /* of the one that stands longest */
+    struct fg_slice key, value; /* of it */
+    uint64_t count, since_ns;   /* how many, and when the first of them stopped */
+    uint64_t by_state[FG_JOURNEY_STATE_COUNT];
+};
+
+/* Journeys by the step that they expect. */
+struct fg_journey_standing {
+    const struct fg_flow *flow;
+    uint32_t step;
+    uint64_t by_state[FG_JOURNEY_STATE_COUNT];
+    uint64_t since_ns; /* of the one that stands longest; 0: none stands here */
+};
+
+#define FG_JOURNEY_GROUPS_MAX 256u
+
+/* Calls group for each group of late, stuck and broken journeys, the largest first, at most
+ * FG_JOURNEY_GROUPS_MAX; and standing for each step of each flow. Slices are valid during the call.
+ * FG_ENOMEM. Any thread. */
+FG_MUST_CHECK int fg_journeys_board(
+    struct fg_journeys *journeys, void (*group)(void *arg, const struct fg_journey_group *group),
+    void (*standing)(void *arg, const struct fg_journey_standing *standing), void *arg);
+
+/* A journey that changed its state or its cause. */
+struct fg_journey_change {
+    uint64_t at_ns; /* when it was found */
+    struct fg_slice key, value, last_step, expected_step;
+    enum fg_journey_state state, from;
+    struct fg_place place;
+    enum fg_cause cause;
+    uint64_t sequence; /* rises by one from change to change */
+};
+
+/* Calls fn for the changes after sequence `after` that are still known (the last
+ * FG_JOURNEY_CHANGES_KEPT), the oldest first. Any thread. */
+#define FG_JOURNEY_CHANGES_KEPT 256u
+FG_MUST_CHECK int fg_journeys_changes(struct fg_journeys *journeys, uint64_t after,
+                                      int (*fn)(void *arg, const struct fg_journey_change *change),
+                                      void *arg);
 
 struct fg_journeys_counters {
     uint64_t count;                            /* records now */
