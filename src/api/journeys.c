@@ -343,7 +343,8 @@ static const char *cause_name(unsigned code)
 
 void fg_handle_journeys(struct fg_exchange *exchange)
 {
-    static const char *const names[] = {"state", "key", "place", "service", "cause", "limit"};
+    static const char *const names[] = {"state", "key",  "place", "service",
+                                        "cause", "step", "limit"};
     struct board board = {.limit = LIMIT_DEFAULT};
     unsigned place = 0, cause = 0;
     if (!fg_params_known(exchange, names, sizeof names / sizeof *names) ||
@@ -356,6 +357,7 @@ void fg_handle_journeys(struct fg_exchange *exchange)
     board.filter.cause = (enum fg_cause)cause;
     board.filter.key = fg_exchange_param(exchange, "key");
     board.filter.place_service = fg_exchange_param(exchange, "service");
+    board.filter.expected_step = fg_exchange_param(exchange, "step");
     struct fg_work *work = fg_work_new(exchange, "list the journeys", write_board, sizeof board);
     if (!work)
         return;

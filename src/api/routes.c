@@ -125,6 +125,12 @@ static const struct fg_route routes[] = {
     /* -- Where somebody with a browser arrives ---------------------------------------------------
      */
     {FG_ROUTE(GET, "/", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT, .handle = fg_handle_home},
+    {FG_ROUTE(GET, "/board", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page},
+    {FG_ROUTE(GET, "/order/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page},
+    {FG_ROUTE(GET, "/order/{key}/{value}", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
+     .handle = fg_handle_page},
     {FG_ROUTE(GET, "/search", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,
      .handle = fg_handle_page},
     {FG_ROUTE(GET, "/trace/{id}", VIEW), .faces = FG_ON_API, .form = FG_FORM_TEXT,

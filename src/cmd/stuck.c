@@ -118,7 +118,8 @@ const struct fg_command fg_command_stuck = {
     .name = "stuck",
     .arguments = "[OPTIONS]",
     .summary = "list the orders that are late, stuck or broken, with place and cause",
-    .help = "The one that stands longest comes first. Ends with 0 where there is none, 1 where "
+    .help = "Broken ones come first; of a state the one that stands longest. Ends with 0 where "
+            "there is none, 1 where "
             "there are some.\n"
             "\n"
             "Examples\n"

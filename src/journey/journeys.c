@@ -52,6 +52,31 @@ void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t id)
     journeys->dirty[journeys->dirty_count++] = id;
 }
 
+void fg_journeys_tell_hop(struct fg_journeys *journeys, const struct fg_record *record,
+                          uint32_t step)
+{
+    const struct fg_watched_key *key = &journeys->keys[record->key];
+    uint64_t before = key->flow->steps[step].after & record->reached, from_ns = 0;
+    for (uint32_t i = 0; i < key->flow->step_count; i++)
+        if ((before >> i & 1) && record->reached_ns[i] > from_ns)
+            from_ns = record->reached_ns[i];
+    if (from_ns > 0)
+        fg_neighbours_hop(journeys->neighbours, key->flow_index, step, from_ns,
+                          record->reached_ns[step]);
+}
+
+/* All hops that a rebuilding brought; while it reads, a step may come before the one before it. */
+static void tell_hops(struct fg_journeys *journeys)
+{
+    for (uint32_t i = 0; i < journeys->table.count; i++) {
+        const struct fg_record *record = &journeys->table.records[i];
+        const struct fg_flow *flow = journeys->keys[record->key].flow;
+        for (uint32_t step = 0; flow && step < flow->step_count; step++)
+            if (record->reached >> step & 1)
+                fg_journeys_tell_hop(journeys, record, step);
+    }
+}
+
 static void plan(struct fg_journeys *journeys, uint32_t id, uint64_t at_ns)
 {
     if (fg_table_plan(&journeys->table, id, at_ns) < 0)
@@ -194,6 +219,8 @@ static int rebuild(struct fg_journeys *journeys)
         if (state != FG_JOURNEY_DONE && state != FG_JOURNEY_CANCELLED)
             fg_journeys_doubt(journeys, i);
     }
+    if (r == 0)
+        tell_hops(journeys);
     journeys->counters.is_rebuilding = r < 0;
     fg_mutex_unlock(&journeys->mutex);
     return r;

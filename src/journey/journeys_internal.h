@@ -60,6 +60,10 @@ struct fg_journeys {
 FG_MUST_CHECK int fg_journeys_take(struct fg_journeys *journeys, const struct fg_batch *batch,
                                    uint32_t row_begin, uint32_t row_end, const uint64_t *bits);
 
+/* Tells the neighbours how long the hop to a step took, where the step before it was reached. */
+void fg_journeys_tell_hop(struct fg_journeys *journeys, const struct fg_record *record,
+                          uint32_t step);
+
 /* A record has to be judged. Mutex held. */
 void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t record);
 

@@ -23,13 +23,26 @@ static bool passes(const struct fg_journeys *journeys, const struct fg_journey_f
     if (filter->place_service.size > 0 &&
         (!record->trouble || !fg_slice_equal(record->trouble->service, filter->place_service)))
         return false;
+    const struct fg_flow *flow = journeys->keys[record->key].flow;
+    if (filter->expected_step.size > 0 &&
+        (!flow || record->expected_step == FG_NO_STEP ||
+         !fg_slice_equal(flow->steps[record->expected_step].name, filter->expected_step)))
+        return false;
     return true;
 }
 
+/* What needs somebody first, then what stands longest. */
 static int compare_since(const void *a, const void *b)
 {
+    static const uint8_t urgency[FG_JOURNEY_STATE_COUNT] = {
+        [FG_JOURNEY_BROKEN] = 0,    [FG_JOURNEY_STUCK] = 1,   [FG_JOURNEY_LATE] = 2,
+        [FG_JOURNEY_WAITING] = 3,   [FG_JOURNEY_FLOWING] = 4, [FG_JOURNEY_DONE] = 5,
+        [FG_JOURNEY_CANCELLED] = 6,
+    };
     const struct fg_record *x = *(const struct fg_record *const *)a,
                            *y = *(const struct fg_record *const *)b;
+    if (x->state != y->state)
+        return urgency[x->state] < urgency[y->state] ? -1 : 1;
     if (x->since_ns != y->since_ns)
         return x->since_ns < y->since_ns ? -1 : 1;
     return (x > y) - (x < y);

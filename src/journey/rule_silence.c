@@ -148,7 +148,7 @@ bool fg_rule_queue(const struct fg_case *c, struct fg_finding *ret_finding)
         fg_finding_count(&finding, hops.overtook, FG_SLICE("that were sent later have arrived"));
     } else if (signs.consumed_ns < sent_ns + SLACK_NS) {
         bool has_died = signs.interrupted_ns + SLACK_NS > signs.heard_ns &&
-                        signs.interrupted_ns > signs.consumed_ns;
+                        signs.interrupted_ns >= signs.consumed_ns;
         finding.state = FG_JOURNEY_STUCK;
         finding.place = (struct fg_place){FG_PLACE_CONSUMER, consumer, destination};
         finding.cause = FG_CAUSE_GONE;

@@ -172,19 +172,13 @@ static void touch_all(struct intake *intake)
 static void reach(struct fg_journeys *journeys, uint32_t id, uint32_t step, uint64_t at_ns)
 {
     struct fg_record *record = &journeys->table.records[id];
-    const struct fg_watched_key *key = &journeys->keys[record->key];
     bool is_new = (record->reached >> step & 1) == 0;
     if (!is_new && record->reached_ns[step] <= at_ns)
         return;
     record->reached |= UINT64_C(1) << step;
     record->reached_ns[step] = at_ns;
-    uint64_t from_ns = 0;
-    for (uint32_t i = 0; i < key->flow->step_count; i++)
-        if ((key->flow->steps[step].after & record->reached) >> i & 1 &&
-            record->reached_ns[i] > from_ns)
-            from_ns = record->reached_ns[i];
-    if (is_new && from_ns > 0)
-        fg_neighbours_hop(journeys->neighbours, key->flow_index, step, from_ns, at_ns);
+    if (is_new && !journeys->counters.is_rebuilding)
+        fg_journeys_tell_hop(journeys, record, step);
     if (is_in_trouble(record))
         fg_journeys_doubt(journeys, id);
     else

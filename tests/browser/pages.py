@@ -139,7 +139,7 @@ def case_document():
 
 
 def case_empty():
-    """Without a trace the search page says how to send the first one, and moves on by itself."""
+    """Without a trace the first page says how to send the first one, and moves on by itself."""
     page = show("/")
     page.wait_text("No traces yet. Send the first one:")
     assert f"curl http://127.0.0.1:{SERVER.api}/v1/traces" in page.text()
@@ -147,7 +147,7 @@ def case_empty():
     page = show("/")
     page.wait_text("No traces yet")
     send_all()
-    page.wait_text("POST /orders")
+    page.wait_text("Where is my order?")
 
 
 def case_search():

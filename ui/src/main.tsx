@@ -2,7 +2,10 @@
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Address, followLinks, go, useAddress } from './address';
+import { BoardPage } from './board';
+import { FrontPage } from './front';
 import { Help } from './help';
+import { OrderPage } from './order';
 import { isTyping, useKeys } from './parts';
 import { SearchPage } from './search';
 import { ServicesPage } from './services';
@@ -12,11 +15,22 @@ import { chooseLanguage, language, words } from './words';
 
 function Page({ address }: { address: Address }) {
   const { path } = address;
-  if (path === '/' || path === '/search') return <SearchPage address={address} />;
+  if (path === '/') return <FrontPage address={address} />;
+  if (path === '/board') return <BoardPage address={address} />;
+  if (path.startsWith('/order/')) return <OrderPage key={path} address={address} />;
+  if (path === '/search') return <SearchPage address={address} />;
   if (path.startsWith('/trace/')) return <TracePage key={path} address={address} />;
   if (path === '/services') return <ServicesPage address={address} />;
   return <p>{words.noPage} <a href="/search">{words.toSearch}</a></p>;
 }
+
+const PAGES = [
+  { path: '/', word: words.nowPage }, { path: '/board', word: words.board, below: '/order/' },
+  { path: '/search', word: words.search, below: '/trace/' }, { path: '/services', word: words.services, below: '/services/' },
+];
+
+// What follows g.
+const GO: Record<string, string> = { n: '/', b: '/board', t: '/search', s: '/services' };
 
 function App() {
   const address = useAddress();
@@ -33,20 +47,19 @@ function App() {
       event.preventDefault();
       const line = document.getElementById('query');
       if (line) line.focus();
-      else { go('/search'); requestAnimationFrame(() => document.getElementById('query')?.focus()); }
+      else { go('/'); requestAnimationFrame(() => document.getElementById('query')?.focus()); }
     } else if (event.key === '?') setHelping(true);
-    else if (wasG && event.key === 's') go('/services');
-    else if (wasG && event.key === 'n') go('/search');
-  });
-  const at = address.path === '/services' ? 'services' : 'search';
-  const isSearch = address.path === '/' || address.path === '/search';
+    const to = wasG ? GO[event.key] : undefined;
+    if (to === undefined) return;
+    event.stopImmediatePropagation(); // on a page the letter may mean something else
+    go(to);
+  }, true);
   return <div onClick={followLinks}>
     <a class="skip" href="#main">{words.skip}</a>
     <header class="top">
       <a class="mark" href="/">Filigree</a>
       <nav class="nav" aria-label={words.pages}>
-        <a href="/search" aria-current={at === 'search' ? (isSearch ? 'page' : 'true') : undefined}>{words.search}</a>
-        <a href="/services" aria-current={at === 'services' ? 'page' : undefined}>{words.services}</a>
+        {PAGES.map(({ path, word, below }) => <a key={path} href={path} aria-current={address.path === path ? 'page' : below && address.path.startsWith(below) ? 'true' : undefined}>{word}</a>)}
       </nav>
       <span class="languages small">{(['en', 'ru'] as const).map((one) =>
         <button class="as-link" key={one} lang={one} aria-label={one === 'en' ? 'English' : 'Русский'} aria-pressed={one === language} onClick={() => chooseLanguage(one)}><span class="wide">{one === 'en' ? 'English' : 'Русский'}</span><span class="narrow" aria-hidden="true">{one === 'en' ? 'EN' : 'RU'}</span></button>)}

@@ -94,10 +94,11 @@ export function isTyping(event: KeyboardEvent): boolean {
   return event.ctrlKey || event.metaKey || event.altKey || (at !== null && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName));
 }
 
-// Before the next paint: a key that follows at once meets what is shown, not what was.
-export function useKeys(onKey: (event: KeyboardEvent) => void): void {
+// Before the next paint: a key that follows at once meets what is shown, not what was. `first` is asked before the others,
+// and may stop the event.
+export function useKeys(onKey: (event: KeyboardEvent) => void, first = false): void {
   useLayoutEffect(() => {
-    addEventListener('keydown', onKey);
-    return () => removeEventListener('keydown', onKey);
+    addEventListener('keydown', onKey, first);
+    return () => removeEventListener('keydown', onKey, first);
   });
 }

@@ -1,11 +1,13 @@
 import { traceEn, traceRu } from './trace/words';
 
 // The message catalogue: every sentence of the pages, in each language. A missing one does not compile.
+import { journeyEn, journeyRu } from './words_journey';
 import { searchEn, searchRu } from './words_search';
 
 const en = {
   ...searchEn,
   ...traceEn,
+  ...journeyEn,
   search: 'Search', services: 'Services', skip: 'To the content', pages: 'Pages',
   queryLabel: 'Search for traces', queryHint: 'service:shop-api duration>1s status:error',
   find: 'Search', rangeLabel: 'Time', range15m: '15 minutes', range1h: 'Last hour', range24h: '24 hours', range7d: '7 days', rangeAll: 'All times',
@@ -49,6 +51,7 @@ export type Words = typeof en;
 const ru: Words = {
   ...searchRu,
   ...traceRu,
+  ...journeyRu,
   search: 'Поиск', services: 'Сервисы', skip: 'К содержанию', pages: 'Страницы',
   queryLabel: 'Поиск трасс', queryHint: 'service:shop-api duration>1s status:error',
   find: 'Найти', rangeLabel: 'Время', range15m: '15 минут', range1h: 'Последний час', range24h: '24 часа', range7d: '7 дней', rangeAll: 'Всё время',

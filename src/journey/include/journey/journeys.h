@@ -57,7 +57,7 @@ struct fg_journey_step {
 struct fg_journey_stay {
     struct fg_place place;
     struct fg_slice operation;
-    struct fg_slice by; /* the service whose span tells it */
+    struct fg_slice by;        /* the service whose span tells it */
     uint64_t start_ns, end_ns; /* end 0: it goes on */
     uint64_t trace_id_high, trace_id_low, span_id;
     bool failed, interrupted;
@@ -103,12 +103,14 @@ struct fg_journey_filter {
     struct fg_slice key;           /* "": all */
     enum fg_place_kind place;      /* NONE: all */
     struct fg_slice place_service; /* "": all */
+    struct fg_slice expected_step; /* "": all */
     enum fg_cause cause;           /* NONE: all */
 };
 
-/* Calls fn for each journey that passes, the one that stands longest in its state first, at most
- * limit (1 to FG_JOURNEY_LIST_MAX). Rows are valid during the call. Non-zero ends it and is the
- * result. *ret_count: how many pass in all. FG_ENOMEM. Any thread. */
+/* Calls fn for each journey that passes, broken ones first, then stuck, late, waiting, flowing; of
+ * a state the one that stands longest, at most limit (1 to FG_JOURNEY_LIST_MAX). Rows are valid
+ * during the call. Non-zero ends it and is the result. *ret_count: how many pass in all. FG_ENOMEM.
+ * Any thread. */
 #define FG_JOURNEY_LIST_MAX 10000u
 FG_MUST_CHECK int fg_journeys_list(struct fg_journeys *journeys,
                                    const struct fg_journey_filter *filter, uint32_t limit,
