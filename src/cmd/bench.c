@@ -1,4 +1,5 @@
 /* `filigree bench`: options; the work is done in bench/. */
+#include "bench/grpc.h"
 #include "bench/report.h"
 #include "bench/search.h"
 #include "command.h"
@@ -54,8 +55,14 @@ static int take_options(struct fg_cli *cli, const struct fg_arguments *arguments
                                      .path = fg_arguments_get(arguments, "path"),
                                      .trace_url = fg_arguments_get(arguments, "trace-url"),
                                      .ack_log = fg_arguments_get(arguments, "ack-log")};
+    const char *protocol = fg_arguments_get(arguments, "protocol");
+    if (protocol && strcmp(protocol, "http") != 0 && strcmp(protocol, "grpc") != 0)
+        return bad(cli, "protocol", "http or grpc");
+    ret->is_grpc = protocol && strcmp(protocol, "grpc") == 0;
+    if (ret->is_grpc && ret->path)
+        return bad(cli, "path", "none with gRPC, whose paths are its methods' names");
     if (!ret->path)
-        ret->path = "/v1/traces";
+        ret->path = ret->is_grpc ? FG_BENCH_GRPC_PATH : "/v1/traces";
     if (shape && strcmp(shape, "small") != 0 && strcmp(shape, "wide") != 0)
         return bad(cli, "shape", "small or wide");
     ret->kind = shape && strcmp(shape, "wide") == 0 ? FG_BENCH_WIDE : FG_BENCH_SMALL;
@@ -189,6 +196,9 @@ static const struct fg_option options[] = {
      .help = "small: traces of 13 spans, 333 bytes a span; wide: 40 attributes a span, long SQL, "
              "3000 names, 50 services. Default: small"},
     {.name = "duration", .argument = "TIME", .help = "how long to send; default 30s"},
+    {.name = "protocol",
+     .argument = "NAME",
+     .help = "http: OTLP/HTTP, protobuf, over HTTP/1.1; grpc: OTLP/gRPC. Default: http"},
     {.name = "connections", .argument = "N", .help = "a request at a time on each; default 4"},
     {.name = "spans-per-request", .argument = "N", .help = "default 520, 40 traces"},
     {.name = "rate", .argument = "N", .help = "spans a second; default: as many as are taken"},
@@ -204,7 +214,7 @@ static const struct fg_option options[] = {
          "folder for the own server's store, which stays; with --target: the folder to measure"},
     {.name = "target",
      .argument = "ADDR",
-     .help = "host:port of an OTLP/HTTP endpoint that is there already, of any make"},
+     .help = "host:port of an OTLP endpoint that is there already, of any make"},
     {.name = "path", .argument = "PATH", .help = "of that endpoint; default /v1/traces"},
     {.name = "api", .argument = "ADDR", .help = "its API, where it is a Filigree"},
     {.name = "pid", .argument = "N", .help = "its process, to measure processor and memory"},
@@ -235,6 +245,7 @@ const struct fg_command fg_command_bench = {
         "\n"
         "Examples\n"
         "  filigree bench\n"
+        "  filigree bench --protocol grpc --connections 100\n"
         "  filigree bench --shape wide --connections 100 --duration 10m --json\n"
         "  filigree bench --duration 1m -- --head-size 32MiB --loops 1\n"
         "  filigree bench --search --data /var/tmp/day\n"

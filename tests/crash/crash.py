@@ -417,12 +417,13 @@ def case_no_room_at_the_start():
 
 def case_bench():
     """`filigree bench` runs through by itself: load, settling, look-ups, a kill; nothing is lost, and every figure is there."""
-    for shape in ("small", "wide"):
-        done = subprocess.run([harness.BINARY, "bench", "--shape", shape, "--duration", "1s", "--kill-after", "1s", "--lookups",
-                               "500", "--json", "--", "--reserve", "16MiB"], capture_output=True, text=True, check=False, timeout=120)
+    for shape, protocol in (("small", "http"), ("wide", "http"), ("small", "grpc")):
+        done = subprocess.run([harness.BINARY, "bench", "--shape", shape, "--protocol", protocol, "--duration", "1s",
+                               "--kill-after", "1s", "--lookups", "500", "--json", "--", "--reserve", "16MiB"], capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-1000:]}{done.stderr[-1000:]}"
         report = json.loads(done.stdout)
         assert report["lost_traces"] == 0 and report["lost_spans"] == 0 and report["spans"] > 0
+        assert report["protocol"] == protocol and report["failed_requests"] == 0 and report["lost_connections"] == 0
         assert report["stored_spans"] == report["spans"], "what was not acknowledged was kept, or kept twice"
         figures = {row["key"]: row["value"] for row in report["figures"]}
         for key in ("spans_per_second", "cpu_seconds_per_million_spans", "ack_ms_p99", "disk_bytes_per_span", "resident_mb_max",

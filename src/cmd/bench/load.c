@@ -10,6 +10,8 @@
 #include "load.h"
 
 #include "base/limits.h"
+#include "bench/grpc.h"
+#include "net/grpc.h"
 #include "wire/protobuf.h"
 
 #include <errno.h>
@@ -54,6 +56,8 @@ struct connection {
     uint8_t answer[ANSWER_SIZE_MAX];
     size_t answer_size;
     bool answered, keeps_alive;
+    struct fg_bench_grpc *grpc; /* NULL: HTTP/1.1 */
+    struct fg_slice unsent;     /* of what it gave */
 };
 
 struct loader {
@@ -146,6 +150,9 @@ static void hang_up(struct connection *connection)
         close(connection->fd);
     connection->fd = -1;
     connection->state = CLOSED;
+    fg_bench_grpc_free(connection->grpc);
+    connection->grpc = NULL;
+    connection->unsent = fg_slice(NULL, 0);
     connection->resume_ns = now(connection->loader) + REDIAL_NS;
 }
 
@@ -173,6 +180,11 @@ static void dial(struct connection *connection)
     connection->state = CONNECTING;
     llhttp_init(&connection->parser, HTTP_RESPONSE, &loader->settings);
     connection->parser.data = connection;
+    if (loader->load->is_grpc &&
+        fg_bench_grpc_new(loader->load->address, loader->load->path, &connection->grpc) < 0) {
+        lose(connection, ENOMEM);
+        return;
+    }
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP,
                                 .data.ptr = connection};
     if (epoll_ctl(loader->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0 ||
@@ -181,21 +193,48 @@ static void dial(struct connection *connection)
         lose(connection, errno);
 }
 
-static void send_more(struct connection *connection)
+/* False: nothing more goes for now. */
+static bool send_some(struct connection *connection, struct fg_slice bytes, size_t *ret_sent)
 {
-    while (connection->sent < connection->out_size) {
-        ssize_t n = send(connection->fd, connection->out + connection->sent,
-                         connection->out_size - connection->sent, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n < 0) {
-            lose(connection, errno);
+    ssize_t n;
+    do {
+        n = send(connection->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN)
+        lose(connection, errno);
+    *ret_sent = n > 0 ? (size_t)n : 0;
+    return n > 0;
+}
+
+static void send_grpc(struct connection *connection)
+{
+    for (;;) {
+        size_t sent;
+        if (connection->unsent.size == 0 &&
+            fg_bench_grpc_output(connection->grpc, &connection->unsent) < 0) {
+            lose(connection, EPROTO);
             return;
         }
-        connection->sent += (size_t)n;
+        if (connection->unsent.size == 0 || !send_some(connection, connection->unsent, &sent))
+            return;
+        connection->unsent =
+            fg_slice(connection->unsent.data + sent, connection->unsent.size - sent);
     }
+}
+
+static void send_more(struct connection *connection)
+{
+    if (connection->grpc) {
+        send_grpc(connection);
+        return;
+    }
+    size_t sent = 0;
+    while (connection->sent < connection->out_size &&
+           send_some(connection,
+                     fg_slice(connection->out + connection->sent,
+                              connection->out_size - connection->sent),
+                     &sent))
+        connection->sent += sent;
 }
 
 static void send_again(struct connection *connection)
@@ -203,7 +242,11 @@ static void send_again(struct connection *connection)
     connection->state = BUSY;
     connection->sent = 0;
     connection->answered = false;
-    send_more(connection);
+    if (connection->grpc &&
+        fg_bench_grpc_call(connection->grpc, fg_slice(connection->out, connection->out_size)) < 0)
+        lose(connection, 0); /* it was told to go away */
+    else
+        send_more(connection);
 }
 
 /* The next request on an idle connection. */
@@ -214,10 +257,12 @@ static void begin(struct connection *connection, uint64_t begin_ns)
     connection->request = loader->result->next_request++;
     connection->begin_ns = begin_ns;
     connection->body_size = fg_bench_request_size(load->shape, connection->request);
-    int head = snprintf((char *)connection->out, HEAD_SIZE_MAX,
-                        "POST %.128s HTTP/1.1\r\nHost: %.128s\r\n"
-                        "Content-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
-                        load->path, load->address, connection->body_size);
+    int head = load->is_grpc
+                   ? 0
+                   : snprintf((char *)connection->out, HEAD_SIZE_MAX,
+                              "POST %.128s HTTP/1.1\r\nHost: %.128s\r\n"
+                              "Content-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
+                              load->path, load->address, connection->body_size);
     uint64_t moment_ns =
         load->moment ? load->moment(load->arg, connection->request) : fg_env_wall_ns(load->env);
     fg_bench_request_write(load->shape, connection->request, moment_ns, connection->out + head);
@@ -265,10 +310,10 @@ static void acknowledge(struct connection *connection)
         loader->load->acknowledged(loader->load->arg, connection->request);
 }
 
-static void take_answer(struct connection *connection)
+/* status: as HTTP has it. */
+static void take_answer(struct connection *connection, int status)
 {
     struct loader *loader = connection->loader;
-    int status = connection->parser.status_code;
     connection->answered = false;
     if (status == 429 || status == 503) {
         loader->result->refusals++;
@@ -295,6 +340,44 @@ static void take_answer(struct connection *connection)
     }
 }
 
+static int status_of(const struct fg_bench_grpc_answer *answer)
+{
+    if (answer->http_status != 200)
+        return answer->http_status;
+    switch (answer->grpc_status) {
+    case FG_GRPC_OK:
+        return 200;
+    case FG_GRPC_RESOURCE_EXHAUSTED:
+    case FG_GRPC_UNAVAILABLE:
+        return 503;
+    default:
+        return 500;
+    }
+}
+
+/* False: the connection is lost. */
+static bool take_grpc(struct connection *connection, struct fg_slice bytes)
+{
+    struct fg_bench_grpc_answer answer;
+    bool answered;
+    if (fg_bench_grpc_input(connection->grpc, bytes, &answered, &answer) < 0) {
+        lose(connection, EPROTO);
+        return false;
+    }
+    if (answered) {
+        int status = status_of(&answer);
+        struct fg_slice said = status == 200 ? answer.message : fg_slice_from_string(answer.text);
+        connection->answer_size =
+            said.size < sizeof connection->answer ? said.size : sizeof connection->answer;
+        memcpy(connection->answer, said.data, connection->answer_size);
+        connection->pause_seconds = 0;
+        connection->keeps_alive = true;
+        take_answer(connection, status);
+    }
+    send_grpc(connection); /* what HTTP/2 itself has to say */
+    return connection->fd >= 0;
+}
+
 static void receive(struct connection *connection)
 {
     char bytes[16384];
@@ -308,6 +391,11 @@ static void receive(struct connection *connection)
             lose(connection, n < 0 ? errno : 0);
             return;
         }
+        if (connection->grpc) {
+            if (!take_grpc(connection, fg_slice(bytes, (size_t)n)))
+                return;
+            continue;
+        }
         llhttp_errno_t error = llhttp_execute(&connection->parser, bytes, (size_t)n);
         if (error != HPE_OK || (connection->answered && connection->state != BUSY)) {
             problem(connection->loader, "the answer is no HTTP: %s", llhttp_errno_name(error), 0);
@@ -315,7 +403,7 @@ static void receive(struct connection *connection)
             return;
         }
         if (connection->answered)
-            take_answer(connection);
+            take_answer(connection, connection->parser.status_code);
     }
 }
 
@@ -335,7 +423,7 @@ static void on_event(struct connection *connection, uint32_t events)
         connection->state = IDLE;
         loader->ever_connected = true;
     }
-    if (connection->state == BUSY && events & EPOLLOUT)
+    if (connection->state >= IDLE && events & EPOLLOUT)
         send_more(connection);
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         receive(connection);
@@ -450,6 +538,7 @@ static void loader_free(struct loader *loader)
     for (uint32_t i = 0; loader->connections && i < loader->load->connection_count; i++) {
         if (loader->connections[i].fd >= 0)
             close(loader->connections[i].fd);
+        fg_bench_grpc_free(loader->connections[i].grpc);
         free(loader->connections[i].out);
     }
     free(loader->connections);

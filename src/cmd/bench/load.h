@@ -1,5 +1,5 @@
-/* Sends requests of a shape to an OTLP/HTTP endpoint over some connections, one thread, one request
- * at a time on each connection, and times the acknowledgements.
+/* Sends requests of a shape to an OTLP/HTTP or OTLP/gRPC endpoint over some connections, one
+ * thread, one request at a time on each connection, and times the acknowledgements.
  *
  * What is refused for now (429, 503) is sent again after the pause that the answer asks for, as an
  * SDK does; its latency counts from the first try. With a rate a request's latency counts from when
@@ -17,6 +17,7 @@ struct fg_bench_load {
     const struct fg_bench_shape *shape;
     const char *address; /* host:port */
     const char *path;    /* "/v1/traces" */
+    bool is_grpc;        /* HTTP/2 without TLS; path is FG_BENCH_GRPC_PATH */
     uint32_t connection_count;
     uint64_t rate_spans; /* a second; 0: as fast as they are acknowledged */
     uint64_t duration_ns;

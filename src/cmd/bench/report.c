@@ -256,10 +256,10 @@ void fg_bench_report_text(const struct fg_bench_report *report)
             memory, machine.kernel, machine.disk);
     fprintf(out,
             "load          shape %s, %.0f bytes a span on the wire, %u spans a request, %u "
-            "connections, seed %llu\n",
+            "connections, %s, seed %llu\n",
             options->kind == FG_BENCH_SMALL ? "small" : "wide", report->figures->span_wire_bytes,
             options->spans_per_request, options->connection_count,
-            (unsigned long long)options->seed);
+            options->is_grpc ? "gRPC" : "HTTP/1.1", (unsigned long long)options->seed);
     print_load(report);
     print_kept(report);
     print_rows(report);
@@ -347,6 +347,7 @@ int fg_bench_report_json(const struct fg_bench_report *report)
     put_text(json, "command", report->command);
     put_machine(json, report);
     put_text(json, "shape", options->kind == FG_BENCH_SMALL ? "small" : "wide");
+    put_text(json, "protocol", options->is_grpc ? "grpc" : "http");
     put_uint(json, "seed", options->seed);
     put_uint(json, "connections", options->connection_count);
     put_uint(json, "spans_per_request", options->spans_per_request);

@@ -11,7 +11,8 @@ struct fg_bench_options {
     uint64_t rate_spans, duration_ns, seed;
     uint64_t kill_after_ns; /* of a second load, at whose end the server is killed; 0: no kill */
     size_t lookup_count;
-    const char *path;      /* of the endpoint */
+    const char *path; /* of the endpoint */
+    bool is_grpc;
     const char *trace_url; /* with {id}; NULL: nothing is looked up */
     const char *ack_log;   /* a file for the ids of all acknowledged traces; may be NULL */
 };
