@@ -259,6 +259,8 @@ static const struct single store_singles[] = {
     COUNT(fg_store_counters, merges, "filigree_store_merges_total", "Merges of segments."),
     COUNT(fg_store_counters, merge_bytes_written, "filigree_store_merge_written_bytes_total",
           "Bytes of segments written by merges."),
+    COUNT(fg_store_counters, merge_copied_spans, "filigree_store_merge_copied_spans_total",
+          "Spans that merges copied with their row group, as it lay."),
     GAUGE(fg_store_counters, merge_debt_bytes, "filigree_store_merge_debt_bytes",
           "Bytes of segments that wait to be merged."),
     GAUGE(fg_store_counters, segment_count, "filigree_store_segments", "Segments."),

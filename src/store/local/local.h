@@ -69,7 +69,7 @@ struct fg_blocks_view {
 
 /* Totals since the start. */
 struct fg_local_counters {
-    atomic_uint_fast64_t seal_bytes_written, merges, merge_bytes_written;
+    atomic_uint_fast64_t seal_bytes_written, merges, merge_bytes_written, merge_copied_spans;
     atomic_uint_fast64_t merge_debt_bytes; /* now; set by the merger */
     atomic_uint_fast64_t retention_dropped_spans, erased_spans, damaged_pages, duplicate_spans;
 };

@@ -119,6 +119,7 @@ static int merge(struct fg_local *local, const struct fg_local_version *version,
         return r;
     atomic_fetch_add(&local->counters.merges, 1);
     atomic_fetch_add(&local->counters.merge_bytes_written, result.entry.size_bytes);
+    atomic_fetch_add(&local->counters.merge_copied_spans, result.copied_spans);
     atomic_fetch_add(&local->counters.duplicate_spans, result.duplicate_spans);
     return 0;
 }

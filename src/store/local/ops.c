@@ -75,6 +75,7 @@ static void counters(struct fg_blocks *blocks, struct fg_store_counters *ret)
     ret->seal_bytes_written = atomic_load(&own->seal_bytes_written);
     ret->merges = atomic_load(&own->merges);
     ret->merge_bytes_written = atomic_load(&own->merge_bytes_written);
+    ret->merge_copied_spans = atomic_load(&own->merge_copied_spans);
     ret->merge_debt_bytes = atomic_load(&own->merge_debt_bytes);
     ret->retention_dropped_spans = atomic_load(&own->retention_dropped_spans);
     ret->erased_spans = atomic_load(&own->erased_spans);

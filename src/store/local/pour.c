@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "base/idmap.h"
 #include "base/limits.h"
+#include "local/ancestry.h"
+#include "local/segment_copy.h"
 #include "span/builder.h"
 #include "store/rollup.h"
 
@@ -269,6 +271,58 @@ int fg_pour_order(struct fg_pour *pour, const struct fg_batch *const *batches,
             return r;
     }
     return 0;
+}
+
+/* -- Row groups that are copied */
+
+uint32_t fg_pour_group_rows(const struct fg_pour *pour)
+{
+    return pour->group_rows;
+}
+
+/* Rows of a group that is being copied, into the rollup. Strings' ids are those of the group's
+ * dictionary, the same in all of its pages. */
+struct copied {
+    struct fg_pour *pour;
+    struct fg_ancestry ancestry; /* with services */
+    uint64_t id_high, id_low;    /* of the row before */
+    uint64_t row_count;
+};
+
+static int count_copied(void *arg, const struct fg_batch *page)
+{
+    struct copied *copied = arg;
+    uint32_t *callers = malloc((page->span_count + (size_t)1) * sizeof *callers);
+    int r = callers ? 0 : FG_ENOMEM;
+    for (uint32_t row = 0; row < page->span_count && r == 0; row++) {
+        bool goes_on = copied->row_count > 0 && page->trace_id_high[row] == copied->id_high &&
+                       page->trace_id_low[row] == copied->id_low;
+        if (!goes_on)
+            fg_ancestry_begin(&copied->ancestry);
+        copied->id_high = page->trace_id_high[row];
+        copied->id_low = page->trace_id_low[row];
+        copied->row_count++;
+        r = fg_ancestry_step(&copied->ancestry, page->span_id[row], page->parent_span_id[row],
+                             page->resource_service[page->resource[row]], &callers[row]);
+        if (r == 0 && callers[row] == FG_ANCESTRY_NONE)
+            callers[row] = 0;
+    }
+    if (r == 0 && copied->pour->rollup)
+        r = fg_rollup_add(copied->pour->rollup, page, 0, page->span_count, callers, 0, UINT64_MAX);
+    free(callers);
+    return r;
+}
+
+int fg_pour_group(struct fg_pour *pour, struct fg_segment *from, struct fg_segment_reader *reader,
+                  uint32_t number)
+{
+    struct copied copied = {.pour = pour};
+    int r = flush(pour, false);
+    if (r == 0)
+        r = fg_segment_writer_copy(pour->writer, from, reader, number, count_copied, &copied);
+    fg_ancestry_free(&copied.ancestry);
+    pour->row_count += copied.row_count;
+    return r;
 }
 
 static int write_rollup(struct fg_pour *pour)

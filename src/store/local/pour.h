@@ -36,6 +36,13 @@ FG_MUST_CHECK int fg_pour_row(struct fg_pour *pour, struct fg_pour_source *sourc
 FG_MUST_CHECK int fg_pour_order(struct fg_pour *pour, const struct fg_batch *const *batches,
                                 struct fg_pour_source *sources, const struct fg_order *order);
 
+/* A row group of from as it lies there, for what segment_copy.h says. Its rows must be what would
+ * be poured next. reader: for fg_segment_writer_copy(). */
+FG_MUST_CHECK int fg_pour_group(struct fg_pour *pour, struct fg_segment *from,
+                                struct fg_segment_reader *reader, uint32_t number);
+/* Rows that wait in the row group that is being made: a copied one ends it. */
+uint32_t fg_pour_group_rows(const struct fg_pour *pour);
+
 uint64_t fg_pour_row_count(const struct fg_pour *pour);
 
 /* Writes the rest; the file is synced, its folder is not. Frees pour in every case; on failure the

@@ -1,36 +1,24 @@
 #include "local/rewrite.h"
 
 #include "base/limits.h"
+#include "local/ancestry.h"
 #include "local/pour.h"
 #include "local/rewrite_input.h"
 #include "span/builder.h"
 
 #include <stdlib.h>
 
-/* One part of a trace: where it lies in one input. */
-struct part {
-    uint64_t id_high, id_low;
-    uint64_t start_ns; /* of the whole trace */
-    uint64_t row_begin;
-    uint32_t row_count;
-    uint32_t input;
-};
-
-/* A row on the path from the root to the row that was poured last. */
-struct ancestor {
-    uint64_t span_id;
-    uint32_t place;
-};
+/* A row group of fewer rows than this is not ended for the sake of one that is copied behind it. */
+#define GROUP_ROWS_MIN 4096u
 
 struct state {
     const struct fg_rewrite *rewrite;
     struct rewrite_input inputs[FG_MERGE_INPUTS_MAX];
-    struct part *parts; /* by start, then id: parts of one trace side by side */
+    struct rewrite_part *parts; /* by start, then id: parts of one trace side by side */
     size_t part_count;
     struct fg_pour *pour;
-    struct ancestor *path;
-    uint32_t path_count, path_capacity;
-    struct fg_builder *joined; /* the rows of one trace from several inputs */
+    struct fg_ancestry ancestry; /* with places */
+    struct fg_builder *joined;   /* the rows of one trace from several inputs */
     struct fg_pour_source joined_source;
     struct fg_arena order_arena;
     struct fg_rewrite_result result;
@@ -38,7 +26,7 @@ struct state {
 
 /* -- The list of traces */
 
-static int compare_ids(const struct part *x, const struct part *y)
+static int compare_ids(const struct rewrite_part *x, const struct rewrite_part *y)
 {
     if (x->id_high != y->id_high)
         return x->id_high < y->id_high ? -1 : 1;
@@ -52,7 +40,7 @@ static int compare_by_id(const void *a, const void *b)
 
 static int compare_by_start(const void *a, const void *b)
 {
-    const struct part *x = a, *y = b;
+    const struct rewrite_part *x = a, *y = b;
     if (x->start_ns != y->start_ns)
         return x->start_ns < y->start_ns ? -1 : 1;
     int order = compare_ids(x, y);
@@ -67,7 +55,7 @@ static int add_parts(struct state *state, uint32_t input)
     int r = fg_segment_traces(rewrite->inputs[input]->segment, &traces, &count);
     if (r < 0)
         return r;
-    struct part *parts =
+    struct rewrite_part *parts =
         realloc(state->parts, (state->part_count + count + 1) * sizeof *state->parts);
     if (!parts) {
         free(traces);
@@ -80,12 +68,13 @@ static int add_parts(struct state *state, uint32_t input)
             state->result.dropped_spans += trace->row_count;
             continue;
         }
-        state->parts[state->part_count++] = (struct part){.id_high = trace->id_high,
-                                                          .id_low = trace->id_low,
-                                                          .start_ns = trace->start_ns,
-                                                          .row_begin = trace->row_begin,
-                                                          .row_count = (uint32_t)trace->row_count,
-                                                          .input = input};
+        state->parts[state->part_count++] =
+            (struct rewrite_part){.id_high = trace->id_high,
+                                  .id_low = trace->id_low,
+                                  .start_ns = trace->start_ns,
+                                  .row_begin = trace->row_begin,
+                                  .row_count = (uint32_t)trace->row_count,
+                                  .input = input};
     }
     free(traces);
     return 0;
@@ -94,7 +83,7 @@ static int add_parts(struct state *state, uint32_t input)
 /* The parts of a trace get its earliest start, and stand together. */
 static void sort_parts(struct state *state)
 {
-    struct part *parts = state->parts;
+    struct rewrite_part *parts = state->parts;
     if (state->rewrite->input_count == 1)
         return; /* in order as they came */
     qsort(parts, state->part_count, sizeof *parts, compare_by_id);
@@ -111,38 +100,17 @@ static void sort_parts(struct state *state)
 
 /* -- A trace that is whole in one input */
 
-/* The place of row's parent: in pre-order it is on the path to the row before. */
-static int find_parent(struct state *state, const struct fg_batch *page, uint32_t row,
-                       uint32_t place, uint32_t *ret_parent)
-{
-    uint64_t parent_id = page->parent_span_id[row];
-    uint32_t count = parent_id ? state->path_count : 0;
-    while (count > 0 && state->path[count - 1].span_id != parent_id)
-        count--;
-    *ret_parent = count > 0 ? state->path[count - 1].place : FG_TREE_NONE;
-    if (count == state->path_capacity) {
-        uint32_t capacity = state->path_capacity ? state->path_capacity * 2 : 64;
-        struct ancestor *path = realloc(state->path, capacity * sizeof *path);
-        if (!path)
-            return FG_ENOMEM;
-        state->path = path;
-        state->path_capacity = capacity;
-    }
-    state->path[count] = (struct ancestor){page->span_id[row], place};
-    state->path_count = count + 1;
-    return 0;
-}
-
-static int pour_part(struct state *state, const struct part *part)
+static int pour_part(struct state *state, const struct rewrite_part *part)
 {
     struct rewrite_input *input = &state->inputs[part->input];
     int r = fg_pour_trace(state->pour, part->row_count);
-    state->path_count = 0;
+    fg_ancestry_begin(&state->ancestry);
     for (uint32_t place = 0; place < part->row_count && r == 0; place++) {
         uint32_t row, parent;
         r = rewrite_input_row(input, part->row_begin + place, &row);
         if (r == 0)
-            r = find_parent(state, input->page, row, place, &parent);
+            r = fg_ancestry_step(&state->ancestry, input->page->span_id[row],
+                                 input->page->parent_span_id[row], place, &parent);
         if (r == 0)
             r = fg_pour_row(state->pour, &input->source, input->page, row, 0, parent);
     }
@@ -152,7 +120,7 @@ static int pour_part(struct state *state, const struct part *part)
 /* -- A trace of several parts, or one that loses rows */
 
 /* Copies the rows that stay into joined. FG_ELIMIT: the trace is too large for that. */
-static int gather(struct state *state, const struct part *parts, size_t count)
+static int gather(struct state *state, const struct rewrite_part *parts, size_t count)
 {
     fg_builder_reset(state->joined);
     for (size_t i = 0; i < count; i++) {
@@ -199,7 +167,7 @@ static int pour_joined(struct state *state)
 
 /* A trace too large to be joined in memory: its parts stand one behind the other, unresolved. Who
  * reads it resolves it. */
-static int pour_unjoined(struct state *state, const struct part *parts, size_t count)
+static int pour_unjoined(struct state *state, const struct rewrite_part *parts, size_t count)
 {
     uint64_t row_count = 0;
     for (size_t i = 0; i < count; i++)
@@ -223,7 +191,7 @@ static int pour_unjoined(struct state *state, const struct part *parts, size_t c
 
 /* Whether a part can be copied as it stands: it loses no row, and no span shares its id with its
  * client's half, whose children the path alone does not tell apart. */
-static int is_plain(struct state *state, const struct part *part, bool *ret_is_plain)
+static int is_plain(struct state *state, const struct rewrite_part *part, bool *ret_is_plain)
 {
     struct rewrite_input *input = &state->inputs[part->input];
     *ret_is_plain = true;
@@ -240,7 +208,7 @@ static int is_plain(struct state *state, const struct part *part, bool *ret_is_p
     return 0;
 }
 
-static int rewrite_trace(struct state *state, const struct part *parts, size_t count)
+static int rewrite_trace(struct state *state, const struct rewrite_part *parts, size_t count)
 {
     bool plain = false;
     int r = count == 1 ? is_plain(state, parts, &plain) : 0;
@@ -258,7 +226,7 @@ static int rewrite_trace(struct state *state, const struct part *parts, size_t c
 
 /* Reads a trace's pages once before anything of it is poured, so that a damaged one leaves it out
  * as a whole. */
-static int check_pages(struct state *state, const struct part *parts, size_t count)
+static int check_pages(struct state *state, const struct rewrite_part *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct rewrite_input *input = &state->inputs[parts[i].input];
@@ -272,17 +240,44 @@ static int check_pages(struct state *state, const struct part *parts, size_t cou
     return 0;
 }
 
+/* Copies the row group that parts begins with, where there is one. *ret_count: its traces. */
+static int rewrite_group(struct state *state, const struct rewrite_part *parts, size_t count,
+                         size_t *ret_count)
+{
+    const struct fg_rewrite *rewrite = state->rewrite;
+    struct rewrite_input *input = &state->inputs[parts->input];
+    struct fg_segment_group_place group;
+    *ret_count = 0;
+    uint32_t rows = fg_pour_group_rows(state->pour);
+    bool may_copy = !rewrite->keeps_trace && !rewrite->match_rows && !rewrite->skip_damaged &&
+                    (rows == 0 || rows >= GROUP_ROWS_MIN);
+    int r = may_copy ? rewrite_input_find_group(input, parts, count, &group, ret_count) : 0;
+    if (r == 0 && *ret_count > 0)
+        r = fg_pour_group(state->pour, input->segment, input->skimmer, group.number);
+    if (r == 0 && *ret_count > 0)
+        state->result.copied_spans += group.row_count;
+    if (r == FG_ECORRUPT)
+        input->is_damaged = true;
+    return r;
+}
+
 static int rewrite_traces(struct state *state)
 {
     const struct fg_rewrite *rewrite = state->rewrite;
     int r = 0;
     for (size_t begin = 0, end; begin < state->part_count && r == 0; begin = end) {
-        const struct part *parts = &state->parts[begin];
+        const struct rewrite_part *parts = &state->parts[begin];
         for (end = begin + 1;
              end < state->part_count && compare_ids(parts, &state->parts[end]) == 0;)
             end++;
         if (rewrite->is_cancelled && rewrite->is_cancelled(rewrite->arg))
             return FG_ECANCELLED;
+        size_t copied;
+        r = rewrite_group(state, parts, state->part_count - begin, &copied);
+        if (r < 0 || copied > 0) {
+            end = begin + copied;
+            continue;
+        }
         r = rewrite->skip_damaged ? check_pages(state, parts, end - begin) : 0;
         if (r == FG_ECORRUPT) {
             state->result.damaged_pages++;
@@ -330,7 +325,7 @@ static void close_all(struct state *state)
     fg_pour_source_free(&state->joined_source);
     fg_arena_free(&state->order_arena);
     free(state->parts);
-    free(state->path);
+    fg_ancestry_free(&state->ancestry);
 }
 
 /* The file that was begun: complete, or gone. */

@@ -2,9 +2,10 @@
  * erasing have in common.
  *
  * A trace that lies in several inputs is joined: its rows are resolved (resolve.h) and ordered
- * anew. One that is whole in one input is copied as it stands. Inputs are read page by page; what
- * is kept in memory is the list of traces, two pages an input, one row group, and one joined trace.
- */
+ * anew. One that is whole in one input is copied as it stands; a merge copies whole row groups
+ * whose traces no other input has a share in, or one between them, byte by byte. Inputs are read
+ * page by page; what is kept in memory is the list of traces, two pages an input, one row group,
+ * and one joined trace. */
 #pragma once
 
 #include "local/local.h"
@@ -34,6 +35,7 @@ struct fg_rewrite_result {
     struct fg_manifest_segment entry;
     uint64_t dropped_spans; /* by keeps_trace and match_rows */
     uint64_t duplicate_spans;
+    uint64_t copied_spans; /* with their row group */
     uint64_t damaged_pages;
 };
 

@@ -14,7 +14,8 @@ int rewrite_input_open(struct rewrite_input *input, struct fg_local_segment *seg
 {
     const struct fg_segment_reader_options options = {.columns = FG_COLUMNS_ALL,
                                                       .page_cache_count = PAGES_KEPT};
-    *input = (struct rewrite_input){.match_rows = match_rows, .arg = arg};
+    *input =
+        (struct rewrite_input){.segment = segment->segment, .match_rows = match_rows, .arg = arg};
     if (match_rows) {
         input->gone = calloc(FG_PAGE_ROWS_MAX / 64 + 1, sizeof *input->gone);
         if (!input->gone)
@@ -27,6 +28,8 @@ void rewrite_input_close(struct rewrite_input *input)
 {
     if (input->reader)
         fg_segment_reader_free(input->reader);
+    if (input->skimmer)
+        fg_segment_reader_free(input->skimmer);
     fg_pour_source_free(&input->source);
     fg_remap_free(input->joined_remap);
     free(input->gone);

@@ -4,10 +4,22 @@
 
 #include "local/local.h"
 #include "local/pour.h"
+#include "local/segment_copy.h"
+
+/* One part of a trace: where it lies in one input. */
+struct rewrite_part {
+    uint64_t id_high, id_low;
+    uint64_t start_ns; /* of the whole trace */
+    uint64_t row_begin;
+    uint32_t row_count;
+    uint32_t input;
+};
 
 struct rewrite_input {
+    struct fg_segment *segment;
     struct fg_segment_reader *reader;
-    const struct fg_batch *page; /* the rows [page_begin, page_begin + its count) */
+    struct fg_segment_reader *skimmer; /* of what fg_pour_group() needs; NULL: not yet */
+    const struct fg_batch *page;       /* the rows [page_begin, page_begin + its count) */
     uint64_t page_begin;
     struct fg_pour_source source;
     struct fg_remap *joined_remap;
@@ -48,6 +60,14 @@ static inline bool rewrite_input_is_gone(const struct rewrite_input *input, uint
 /* Whether none of the page's rows goes or is a shared half. */
 bool rewrite_input_is_plain(const struct rewrite_input *input, uint32_t row_begin,
                             uint32_t row_end);
+
+/* Whether the traces of parts, of which the first is about to be poured, begin with all those of a
+ * row group that can be copied as it lies: it is whole, and no other input has a part of them or
+ * one between them. *ret_count: its traces; *ret_group. (rewrite_group.c) */
+FG_MUST_CHECK int rewrite_input_find_group(struct rewrite_input *input,
+                                           const struct rewrite_part *parts, size_t count,
+                                           struct fg_segment_group_place *ret_group,
+                                           size_t *ret_count);
 
 /* Copies a row of the current page into the builder of joined traces. */
 FG_MUST_CHECK int rewrite_input_copy(struct rewrite_input *input, uint32_t row,

@@ -176,9 +176,8 @@ static int note_trace(struct fg_segment_writer *writer, uint64_t id_high, uint64
     return 0;
 }
 
-/* Counts rows and traces into the file's sums and the group's entry. */
-static int note_rows(struct fg_segment_writer *writer, const struct fg_batch *rows,
-                     struct fg_segment_group_entry *entry)
+int fg_segment_note_rows(struct fg_segment_writer *writer, const struct fg_batch *rows,
+                         struct fg_segment_group_entry *entry)
 {
     struct fg_segment_info *info = &writer->info;
     uint64_t traces = info->trace_count;
@@ -257,8 +256,10 @@ static int put_filters(struct fg_segment_writer *writer, struct fg_group_build *
     return r;
 }
 
-static void put_group_entry(struct fg_buffer *out, const struct fg_segment_group_entry *entry)
+int fg_segment_put_group_entry(struct fg_segment_writer *writer,
+                               const struct fg_segment_group_entry *entry)
 {
+    struct fg_buffer *out = &writer->groups;
     fg_buffer_append_le64(out, entry->chunks_size);
     fg_buffer_append_le64(out, entry->start_ns_min);
     fg_buffer_append_le64(out, entry->start_ns_max);
@@ -270,6 +271,8 @@ static void put_group_entry(struct fg_buffer *out, const struct fg_segment_group
     fg_buffer_append_le32(out, entry->head_size);
     fg_buffer_append_le32(out, entry->columns_size);
     fg_buffer_append_le32(out, entry->reserved);
+    writer->info.row_group_count++;
+    return out->error;
 }
 
 /* A size for an entry of the footer: more than 32 bits is a group that no reader would take. */
@@ -330,12 +333,9 @@ static int put_group(struct fg_segment_writer *writer, struct fg_group_build *gr
     if (r == 0)
         r = put_shared(writer, group, &directory, &scratch, &entry);
     if (r == 0)
-        r = note_rows(writer, rows, &entry);
-    if (r == 0) {
-        put_group_entry(&writer->groups, &entry);
-        writer->info.row_group_count++;
-        r = writer->groups.error;
-    }
+        r = fg_segment_note_rows(writer, rows, &entry);
+    if (r == 0)
+        r = fg_segment_put_group_entry(writer, &entry);
     fg_buffer_free(&directory);
     fg_buffer_free(&scratch);
     return r;

@@ -32,5 +32,12 @@ FG_MUST_CHECK int fg_segment_put(struct fg_segment_writer *writer, struct fg_sli
 /* Appends a block; its size on disk. */
 FG_MUST_CHECK int fg_segment_put_block(struct fg_segment_writer *writer, struct fg_slice payload,
                                        uint64_t *ret_size);
+/* Counts rows and traces into the file's sums and a group's entry. */
+FG_MUST_CHECK int fg_segment_note_rows(struct fg_segment_writer *writer,
+                                       const struct fg_batch *rows,
+                                       struct fg_segment_group_entry *entry);
+/* The row group before this is whole. */
+FG_MUST_CHECK int fg_segment_put_group_entry(struct fg_segment_writer *writer,
+                                             const struct fg_segment_group_entry *entry);
 /* Appends the trace index (segment_writer_index.c). */
 FG_MUST_CHECK int fg_segment_put_index(struct fg_segment_writer *writer);

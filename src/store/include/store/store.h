@@ -264,7 +264,9 @@ struct fg_store_counters {
     uint64_t commit_groups, wal_bytes_written, wal_size_bytes /* now */;
     uint64_t commit_ns_total, commit_ns_max;
     uint64_t head_spans, head_bytes /* now */;
-    uint64_t seals, seal_bytes_written, merges, merge_bytes_written, merge_debt_bytes /* now */;
+    uint64_t seals, seal_bytes_written, merges, merge_bytes_written,
+        merge_copied_spans, /* of spans that were merged: with their row group, as it lay */
+        merge_debt_bytes /* now */;
     uint64_t segment_count, segment_bytes, segment_spans /* now */;
     uint64_t retention_dropped_spans, erased_spans, damaged_pages, duplicate_spans;
     uint64_t disk_free_bytes, disk_total_bytes /* now */;
