@@ -24,7 +24,7 @@ static int charge(struct fg_store *store, uint64_t size)
 {
     uint64_t waiting = atomic_fetch_add(&store->queue_bytes, size);
     bool is_full = waiting && waiting + size > store->options.append_queue_bytes_max;
-    if (!is_full && !store->blocks->ops->is_behind(store->blocks))
+    if (!is_full && store->blocks->ops->merge_load(store->blocks) < 1000)
         return 0;
     atomic_fetch_sub(&store->queue_bytes, size);
     return FG_EAGAIN;

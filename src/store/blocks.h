@@ -130,8 +130,9 @@ struct fg_blocks_ops {
     int (*maintain)(struct fg_blocks *blocks, bool thorough, bool *ret_did);
     /* Has maintain(), erase() and backup() end soon, with FG_ECANCELLED; before close(). */
     void (*stop)(struct fg_blocks *blocks);
-    /* So much waits to be merged that ingest must wait too. */
-    bool (*is_behind)(struct fg_blocks *blocks);
+    /* How much waits to be merged, in thousandths of what is too much: from FG_MERGE_SLOW_PERMILLE
+     * on ingest is slowed, from 1000 on it must wait. */
+    uint32_t (*merge_load)(struct fg_blocks *blocks);
     void (*set_retention)(struct fg_blocks *blocks, const struct fg_retention *retention);
 
     /* As fg_store_erase(), fg_store_backup() and so on, for sealed rows alone. erase() and backup()

@@ -9,7 +9,8 @@
  * commit.
  *
  * Where the active head would be full before the one before it is sealed, commits wait a little
- * each, so that senders are slowed evenly and before they have to be refused (slow_down()). When it
+ * each, so that senders are slowed evenly and before they have to be refused (slow_down()); so they
+ * do where much waits to be merged. When it
  * is full, memory is what lacks, and the commit waits for the seal: kinder than to send its senders
  * away for a second. They are told to come back when it takes longer, or when the queue is full
  * too. */
@@ -305,23 +306,42 @@ uint64_t fg_commit_delay_ns(uint64_t commit_bytes, uint64_t room_bytes, uint64_t
     return delay_ns < (double)FG_COMMIT_DELAY_NS_MAX ? (uint64_t)delay_ns : FG_COMMIT_DELAY_NS_MAX;
 }
 
-static uint64_t due_in_ns(struct fg_store *store)
+uint64_t fg_commit_merge_delay_ns(uint64_t commit_bytes, uint32_t merge_load)
 {
-    uint64_t size_max = store->options.head_size_max, now_ns = fg_env_mono_ns(store->env);
+    if (merge_load <= FG_MERGE_SLOW_PERMILLE)
+        return 0;
+    double share = (double)(merge_load - FG_MERGE_SLOW_PERMILLE) / (1000 - FG_MERGE_SLOW_PERMILLE);
+    double delay_ns = (double)commit_bytes * FG_MERGE_SLOW_BYTE_NS * (share < 1 ? share : 1);
+    return delay_ns < (double)FG_COMMIT_DELAY_NS_MAX ? (uint64_t)delay_ns : FG_COMMIT_DELAY_NS_MAX;
+}
+
+static uint64_t seal_delay_ns(struct fg_store *store, uint64_t now_ns)
+{
+    uint64_t size_max = store->options.head_size_max;
     uint64_t active_bytes = atomic_load(&store->active_bytes);
     uint64_t room_bytes = active_bytes < size_max ? size_max - active_bytes : 0;
     uint64_t seal_ns =
         (uint64_t)((double)store->sealing_bytes * (double)atomic_load(&store->seal_byte_ps) / 1000);
-    uint64_t due_ns =
-        store->commit_begin_mono_ns + fg_commit_delay_ns(store->commit_bytes, room_bytes, seal_ns,
-                                                         now_ns - store->seal_begin_mono_ns);
+    if (!atomic_load(&store->is_sealing))
+        return 0;
+    return fg_commit_delay_ns(store->commit_bytes, room_bytes, seal_ns,
+                              now_ns - store->seal_begin_mono_ns);
+}
+
+static uint64_t due_in_ns(struct fg_store *store)
+{
+    uint64_t now_ns = fg_env_mono_ns(store->env);
+    uint32_t merge_load = store->blocks->ops->merge_load(store->blocks);
+    uint64_t seal_ns = seal_delay_ns(store, now_ns);
+    uint64_t merge_ns = fg_commit_merge_delay_ns(store->commit_bytes, merge_load);
+    uint64_t due_ns = store->commit_begin_mono_ns + (seal_ns > merge_ns ? seal_ns : merge_ns);
     return due_ns > now_ns ? due_ns - now_ns : 0;
 }
 
-/* Lets the sealer catch up; the end of its seal cuts it short. */
+/* Lets the sealer and the merger catch up; the end of a seal cuts it short. */
 static void slow_down(struct fg_store *store)
 {
-    uint64_t delay_ns = atomic_load(&store->is_sealing) ? due_in_ns(store) : 0;
+    uint64_t delay_ns = due_in_ns(store);
     fg_mutex_lock(&store->queue_lock);
     if (delay_ns && store->queue_first && !store->is_nudged && !store->is_closing)
         fg_cond_wait_for(&store->queue_changed, &store->queue_lock, delay_ns);

@@ -125,6 +125,8 @@ void fg_commit_nudge(struct fg_store *store, bool rotate);
  */
 uint64_t fg_commit_delay_ns(uint64_t commit_bytes, uint64_t room_bytes, uint64_t seal_ns,
                             uint64_t elapsed_ns);
+/* The same for merges: nothing up to FG_MERGE_SLOW_PERMILLE of what may wait to be merged. */
+uint64_t fg_commit_merge_delay_ns(uint64_t commit_bytes, uint32_t merge_load);
 
 void fg_sealer_run(void *store);
 /* Puts a head's rows into the blocks; on a full disk a second time, with the reserve's room. */

@@ -162,7 +162,7 @@ void fg_local_scan_close(struct fg_blocks_scan *scan);
 FG_MUST_CHECK int fg_local_rollup(struct fg_blocks_view *view, uint32_t tenant,
                                   uint64_t start_ns_min, uint64_t start_ns_max,
                                   struct fg_rollup *rollup);
-bool fg_local_is_behind(struct fg_blocks *blocks);
+uint32_t fg_local_merge_load(struct fg_blocks *blocks);
 FG_MUST_CHECK int fg_local_erase(struct fg_blocks *blocks, const struct fg_blocks_erase *todo,
                                  struct fg_blocks_erased *ret_erased);
 FG_MUST_CHECK int fg_local_backup(struct fg_blocks *blocks, const struct fg_blocks_backup *todo);

@@ -48,15 +48,13 @@ static void note_load(struct fg_local *local, const struct fg_merge_candidate *c
     struct fg_merge_load load;
     fg_merge_load(candidates, count, &load);
     atomic_store(&local->counters.merge_debt_bytes, load.debt_bytes);
-    atomic_store(&local->upkeep.is_behind,
-                 load.debt_bytes > FG_MERGE_DEBT_BYTES_MAX ||
-                     load.partition_segments_max > FG_PARTITION_SEGMENTS_MAX);
+    atomic_store(&local->upkeep.merge_load, fg_merge_load_permille(&load));
 }
 
-bool fg_local_is_behind(struct fg_blocks *blocks)
+uint32_t fg_local_merge_load(struct fg_blocks *blocks)
 {
     struct fg_local *local = (struct fg_local *)blocks;
-    return atomic_load(&local->upkeep.is_behind);
+    return atomic_load(&local->upkeep.merge_load);
 }
 
 /* Within the room that the disk has; where that bars a merge, with the reserve's room. */

@@ -169,3 +169,11 @@ void fg_merge_load(const struct fg_merge_candidate *candidates, size_t count,
     }
     *ret_load = load;
 }
+
+uint32_t fg_merge_load_permille(const struct fg_merge_load *load)
+{
+    double debt = (double)load->debt_bytes / (double)FG_MERGE_DEBT_BYTES_MAX;
+    double segments = (double)load->partition_segments_max / (double)FG_PARTITION_SEGMENTS_MAX;
+    double permille = 1000 * (debt > segments ? debt : segments);
+    return permille < 2000 ? (uint32_t)permille : 2000;
+}

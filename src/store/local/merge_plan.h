@@ -43,3 +43,6 @@ void fg_merge_plan(const struct fg_merge_candidate *candidates, size_t count,
 
 void fg_merge_load(const struct fg_merge_candidate *candidates, size_t count,
                    struct fg_merge_load *ret_load);
+/* Of either bound, FG_MERGE_DEBT_BYTES_MAX or FG_PARTITION_SEGMENTS_MAX, the nearer one; above 1000
+ * where it is passed. */
+uint32_t fg_merge_load_permille(const struct fg_merge_load *load);

@@ -8,7 +8,7 @@ void fg_upkeep_init(struct fg_upkeep *upkeep)
     *upkeep = (struct fg_upkeep){0};
     fg_mutex_init(&upkeep->lock, FG_RANK_LEAF);
     fg_cond_init(&upkeep->wake);
-    atomic_init(&upkeep->is_behind, false);
+    atomic_init(&upkeep->merge_load, 0);
 }
 
 void fg_upkeep_destroy(struct fg_upkeep *upkeep)

@@ -12,7 +12,7 @@ struct fg_upkeep {
     bool is_stopping;
     uint64_t paced_until_ns; /* monotonic: when what was written so far is due */
 
-    atomic_bool is_behind; /* ingest must wait for merges */
+    atomic_uint merge_load; /* blocks.h; as the last plan found it */
 
     /* The store's job_lock: one job at a time. */
     bool is_thorough; /* everything that can be done, though nothing presses */

@@ -209,6 +209,11 @@ static void load_counts_what_waits(void **state)
     fg_merge_load(candidates, count, &load);
     assert_int_equal(load.debt_bytes, 8 * MIB);
     assert_int_equal(load.partition_segments_max, 8);
+    /* the nearer bound tells */
+    load.debt_bytes = FG_MERGE_DEBT_BYTES_MAX / 4 * 3;
+    assert_int_equal(fg_merge_load_permille(&load), 750);
+    load.partition_segments_max = FG_PARTITION_SEGMENTS_MAX + 1;
+    assert_true(fg_merge_load_permille(&load) >= 1000);
 }
 
 int main(void)

@@ -245,6 +245,12 @@ static void test_commits_pace_themselves(void **state)
     assert_true(longest_ns < FG_COMMIT_DELAY_NS_MAX);
     assert_int_equal(fg_commit_delay_ns(commit, 0, expected_ns, 0), FG_COMMIT_DELAY_NS_MAX);
     assert_true(fg_commit_delay_ns(commit, size, expected_ns / 100, 0) < FG_NS_PER_MS / 10);
+    /* merges that fall behind slow it too, before anything is refused */
+    assert_int_equal(fg_commit_merge_delay_ns(commit, 500), 0);
+    assert_true(fg_commit_merge_delay_ns(commit, 550) > 0);
+    assert_true(fg_commit_merge_delay_ns(commit, 550) < fg_commit_merge_delay_ns(commit, 900));
+    assert_int_equal(fg_commit_merge_delay_ns(commit, 1000), commit * FG_MERGE_SLOW_BYTE_NS);
+    assert_int_equal(fg_commit_merge_delay_ns(100 * commit, 1000), FG_COMMIT_DELAY_NS_MAX);
 }
 
 int main(void)

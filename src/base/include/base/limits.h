@@ -112,6 +112,10 @@
 #define FG_MERGE_QUIET_NS (3600 * FG_NS_PER_SECOND)
 /* Traces that one erase of whole traces removes: their ids are in memory meanwhile. */
 #define FG_ERASE_TRACES_MAX 4194304u
+/* From this share of the bounds below on commits are slowed, more and more: where they are reached
+ * a byte of spans takes FG_MERGE_SLOW_BYTE_NS (8 MiB a second), some 60 000 spans a second. */
+#define FG_MERGE_SLOW_PERMILLE 500u
+#define FG_MERGE_SLOW_BYTE_NS  120u
 /* Past either of these ingest waits for merges: bytes that wait to be merged (half a minute of
  * merging), and segments of one partition, since a search opens them all. */
 #define FG_MERGE_DEBT_BYTES_MAX   ((uint64_t)2 << 30)
