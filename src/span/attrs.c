@@ -91,8 +91,23 @@ int fg_builder_text(struct fg_builder *builder, struct fg_slice text, uint32_t s
     return fg_strings_intern(&builder->strings, text, fg_builder_room_bytes(builder), ret_id);
 }
 
-static int intern_value(struct fg_builder *builder, const struct fg_value *value,
-                        uint64_t *ret_bits)
+/* Many a value is that of the owner before: one comparison of bytes that were just used is less
+ * than a hash and a look at a large table. A guess is checked, as with keys. */
+static int intern_text(struct fg_builder *builder, const struct fg_owner *owner, uint32_t key,
+                       struct fg_slice text, uint32_t *ret_id)
+{
+    uint32_t size_max = builder->limits.attr_value_size_max;
+    uint32_t guess = key < owner->stamp_capacity ? owner->stamps[key].value : 0;
+    if (text.size <= size_max && guess < builder->strings.count &&
+        fg_slice_equal(builder->strings.slices[guess], text)) {
+        *ret_id = guess;
+        return 0;
+    }
+    return fg_builder_text(builder, text, size_max, ret_id);
+}
+
+static int intern_value(struct fg_builder *builder, const struct fg_owner *owner, uint32_t key,
+                        const struct fg_value *value, uint64_t *ret_bits)
 {
     uint32_t size_max = builder->limits.attr_value_size_max, id;
     struct fg_slice bytes = value->bytes;
@@ -109,7 +124,7 @@ static int intern_value(struct fg_builder *builder, const struct fg_value *value
         *ret_bits = value->bits;
         return 0;
     case FG_VALUE_STRING:
-        r = fg_builder_text(builder, bytes, size_max, &id);
+        r = intern_text(builder, owner, key, bytes, &id);
         break;
     default:
         if (bytes.size > size_max) {
@@ -174,7 +189,7 @@ int fg_owner_attr(struct fg_builder *builder, enum fg_table table, struct fg_sli
     }
     uint64_t bits = 0;
     if (r == 0)
-        r = intern_value(builder, value, &bits);
+        r = intern_value(builder, owner, key_id, value, &bits);
     if (r < 0)
         return r;
     if (!fg_owner_find(builder, table, key_id, &at)) {
@@ -182,6 +197,8 @@ int fg_owner_attr(struct fg_builder *builder, enum fg_table table, struct fg_sli
         if (r < 0)
             return r;
         owner->stamps[owner->last_key].next_key = key_id;
+        if (value->type == FG_VALUE_STRING)
+            owner->stamps[key_id].value = (uint32_t)bits;
         owner->last_key = key_id;
         return 0;
     }

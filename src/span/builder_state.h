@@ -21,10 +21,12 @@ enum fg_builder_state {
 
 /* One for each string id that is a key. Where the attribute with this key stands in the owner that
  * is being filled, if it has it: the owner's serial number says for whom this was written. And
- * which key came after it last time: most often it does again, and is not looked up. */
+ * which key came after it last time, and its last text: most often they do again, and are not
+ * looked up. */
 struct fg_key_stamp {
     uint32_t owner, at;
     uint32_t next_key;
+    uint32_t value;
 };
 
 /* An owner of attributes that is being filled. An event or a link is filled while its span is. */

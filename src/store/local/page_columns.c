@@ -54,14 +54,22 @@ static int plan_level(const struct fg_group *group, int index, const bool *wante
     plan->attr_count = fg_arena_calloc(arena, shapes + (size_t)1, sizeof *plan->attr_count);
     plan->shape_columns = fg_arena_calloc(arena, total + (size_t)1, sizeof *plan->shape_columns);
     plan->shape_places = fg_arena_calloc(arena, total + (size_t)1, sizeof *plan->shape_places);
-    if (!plan->shape_begin || !plan->attr_count || !plan->shape_columns || !plan->shape_places)
+    plan->keys = fg_arena_calloc(arena, total + (size_t)1, sizeof *plan->keys);
+    plan->types = fg_arena_calloc(arena, total + (size_t)1, sizeof *plan->types);
+    plan->is_plain = fg_arena_calloc(arena, shapes + (size_t)1, sizeof *plan->is_plain);
+    if (!plan->shape_begin || !plan->attr_count || !plan->shape_columns || !plan->shape_places ||
+        !plan->keys || !plan->types || !plan->is_plain)
         return FG_ENOMEM;
     uint32_t n = 0;
     for (uint32_t shape = 0; shape < shapes; shape++) {
+        plan->is_plain[shape] = true;
         for (uint32_t k = level->shape_begin[shape]; k < level->shape_begin[shape + 1]; k++) {
             uint32_t column = level->shape_columns[k];
             if (!wanted[column])
                 continue;
+            plan->is_plain[shape] &= group->columns[column].part == FG_PART_ATTR;
+            plan->keys[n] = group->columns[column].key_id;
+            plan->types[n] = group->columns[column].type;
             plan->shape_places[n] = k - level->shape_begin[shape];
             plan->shape_columns[n++] = column;
             plan->attr_count[shape] += gives_attr(&group->columns[column]);
@@ -98,9 +106,10 @@ struct column {
     const struct fg_group_column *info;
     struct fg_input in;
     uint32_t count, fill;
-    uint64_t *values;        /* then moves on while they are handed out */
-    uint32_t *a, *b, *usual; /* NULL: not needed */
-    uint8_t exponent;        /* of decimals, plus one */
+    uint64_t *values;
+    const uint32_t *a, *b, *usual;          /* NULL: not needed */
+    uint32_t *fill_a, *fill_b, *fill_usual; /* those of them that are to be gathered */
+    uint8_t exponent;                       /* of decimals, plus one */
     uint32_t text_base, text_count;
 };
 
@@ -111,7 +120,9 @@ struct work {
     const uint32_t *owner_class;
     uint32_t owner_count;
     struct column *columns; /* by column number; count 0: nothing of it */
+    uint64_t **cursors;     /* by column number: the value that is handed out next */
     uint32_t attr_count;
+    bool gathers; /* some column's contexts are to be gathered */
 };
 
 static void *take_memory(struct work *work, size_t count, size_t size)
@@ -195,7 +206,29 @@ static bool has_codes(const struct fg_group_column *info)
     return info->form == FG_FORM_TEXT_CODES || info->form == FG_FORM_BITS_CODES;
 }
 
-static int open_column(struct work *work, uint32_t number, bool *any_context)
+/* Where every owner has a value, the owners' classes and resources are in the right order already.
+ */
+static int need_contexts(struct work *work, struct column *column, const struct need *need)
+{
+    bool is_dense = column->count == work->owner_count && column->info->part == FG_PART_ATTR;
+    if (need->a && is_dense)
+        column->a = work->owner_class;
+    else if (need->a)
+        column->a = column->fill_a = take_memory(work, column->count, sizeof *column->fill_a);
+    if (need->b && is_dense)
+        column->b = work->decoder->resource;
+    else if (need->b)
+        column->b = column->fill_b = take_memory(work, column->count, sizeof *column->fill_b);
+    if (need->usual)
+        column->usual = column->fill_usual =
+            take_memory(work, column->count, sizeof *column->fill_usual);
+    bool is_short =
+        (need->a && !column->a) || (need->b && !column->b) || (need->usual && !column->usual);
+    work->gathers |= column->fill_a || column->fill_b || column->fill_usual;
+    return is_short ? FG_ENOMEM : 0;
+}
+
+static int open_column(struct work *work, uint32_t number)
 {
     struct fg_page_decoder *decoder = work->decoder;
     struct column *column = &work->columns[number];
@@ -222,36 +255,61 @@ static int open_column(struct work *work, uint32_t number, bool *any_context)
         r = FG_ECORRUPT;
     if (r < 0)
         return r;
-    if (need.a)
-        column->a = take_memory(work, column->count, sizeof *column->a);
-    if (need.b)
-        column->b = take_memory(work, column->count, sizeof *column->b);
-    if (need.usual)
-        column->usual = take_memory(work, column->count, sizeof *column->usual);
-    if ((need.a && !column->a) || (need.b && !column->b) || (need.usual && !column->usual))
+    return need_contexts(work, column, &need);
+}
+
+/* The columns of each shape that gather(), so that no other is looked at owner by owner. */
+struct gathering {
+    uint32_t *begin; /* by shape, one more than there are */
+    uint32_t *columns, *places;
+};
+
+static int plan_gathering(struct work *work, struct gathering *gathering)
+{
+    const struct fg_level_plan *plan = work->plan;
+    uint32_t shapes = work->level->shape_count, n = 0;
+    uint32_t total = shapes ? plan->shape_begin[shapes] : 0;
+    gathering->begin = take_memory(work, shapes, sizeof *gathering->begin);
+    gathering->columns = take_memory(work, total, sizeof *gathering->columns);
+    gathering->places = take_memory(work, total, sizeof *gathering->places);
+    if (!gathering->begin || !gathering->columns || !gathering->places)
         return FG_ENOMEM;
-    *any_context |= need.a || need.b || need.usual;
+    for (uint32_t shape = 0; shape < shapes; shape++) {
+        gathering->begin[shape] = n;
+        for (uint32_t k = plan->shape_begin[shape]; k < plan->shape_begin[shape + 1]; k++) {
+            const struct column *column = &work->columns[plan->shape_columns[k]];
+            if (!column->fill_a && !column->fill_b && !column->fill_usual)
+                continue;
+            gathering->columns[n] = plan->shape_columns[k];
+            gathering->places[n++] = plan->shape_places[k];
+        }
+    }
+    gathering->begin[shapes] = n;
     return 0;
 }
 
 /* What the values of columns that need it are foretold by. */
-static void gather_contexts(struct work *work)
+static int gather(struct work *work)
 {
-    const uint32_t *begin = work->plan->shape_begin, *shape_columns = work->plan->shape_columns;
+    struct gathering gathering;
+    int r = plan_gathering(work, &gathering);
+    if (r < 0)
+        return r;
     for (uint32_t i = 0; i < work->owner_count; i++) {
         uint32_t class = work->owner_class[i], shape = work->level->class_shape[class];
         const uint32_t *usual = work->level->usual + work->level->usual_begin[class];
-        for (uint32_t k = begin[shape]; k < begin[shape + 1]; k++) {
-            struct column *column = &work->columns[shape_columns[k]];
-            if (column->usual)
-                column->usual[column->fill] = usual[work->plan->shape_places[k]];
-            if (column->a)
-                column->a[column->fill] = class;
-            if (column->b)
-                column->b[column->fill] = work->decoder->resource[i];
+        for (uint32_t k = gathering.begin[shape]; k < gathering.begin[shape + 1]; k++) {
+            struct column *column = &work->columns[gathering.columns[k]];
+            if (column->fill_usual)
+                column->fill_usual[column->fill] = usual[gathering.places[k]];
+            if (column->fill_a)
+                column->fill_a[column->fill] = class;
+            if (column->fill_b)
+                column->fill_b[column->fill] = work->decoder->resource[i];
             column->fill++;
         }
     }
+    return 0;
 }
 
 /* Codes to what they stand for, or a page's own strings to their ids. */
@@ -318,15 +376,34 @@ static uint64_t part_max(uint8_t part)
     return part == FG_PART_MARKS ? UINT16_MAX : UINT32_MAX;
 }
 
+/* The values of one owner, all of them attributes. */
+static void hand_out_plain(struct work *work, struct attr_arrays *attrs, uint32_t shape,
+                           uint32_t *at)
+{
+    const struct fg_level_plan *plan = work->plan;
+    uint32_t begin = plan->shape_begin[shape], count = plan->shape_begin[shape + 1] - begin;
+    const uint32_t *columns = plan->shape_columns + begin;
+    uint64_t *values = attrs->value + *at;
+    memcpy(attrs->key + *at, plan->keys + begin, count * sizeof *plan->keys);
+    memcpy(attrs->type + *at, plan->types + begin, count * sizeof *plan->types);
+    for (uint32_t k = 0; k < count; k++)
+        values[k] = *work->cursors[columns[k]]++;
+    *at += count;
+}
+
 /* The values of one owner, in the order of its shape. */
 static int hand_out(struct work *work, const struct fg_level_output *output,
                     struct attr_arrays *attrs, uint32_t owner, uint32_t *at)
 {
     uint32_t shape = work->level->class_shape[work->owner_class[owner]];
     uint64_t key = 0, type = 0;
+    if (work->plan->is_plain[shape]) {
+        hand_out_plain(work, attrs, shape, at);
+        return 0;
+    }
     for (uint32_t k = work->plan->shape_begin[shape]; k < work->plan->shape_begin[shape + 1]; k++) {
-        struct column *column = &work->columns[work->plan->shape_columns[k]];
-        uint64_t value = *column->values++;
+        const struct column *column = &work->columns[work->plan->shape_columns[k]];
+        uint64_t value = *work->cursors[work->plan->shape_columns[k]]++;
         switch (column->info->part) {
         case FG_PART_ATTR:
             attrs->key[*at] = column->info->key_id;
@@ -366,8 +443,12 @@ static int hand_out_all(struct work *work, const struct fg_level_output *output)
                                 .key = take_memory(work, work->attr_count, sizeof *attrs.key),
                                 .type = take_memory(work, work->attr_count, sizeof *attrs.type),
                                 .value = take_memory(work, work->attr_count, sizeof *attrs.value)};
-    if (!attrs.begin || !attrs.key || !attrs.type || !attrs.value)
+    uint32_t column_count = work->decoder->group->column_count;
+    work->cursors = take_memory(work, column_count, sizeof *work->cursors);
+    if (!attrs.begin || !attrs.key || !attrs.type || !attrs.value || !work->cursors)
         return FG_ENOMEM;
+    for (uint32_t i = 0; i < column_count; i++)
+        work->cursors[i] = work->columns[i].values;
     uint32_t at = 0;
     for (uint32_t i = 0; i < work->owner_count; i++) {
         attrs.begin[i] = at;
@@ -398,17 +479,17 @@ int fg_page_columns(struct fg_page_decoder *decoder, int level, const uint32_t *
     if (!work.columns)
         return FG_ENOMEM;
     int r = count_values(&work);
-    bool any = false, any_context = false;
+    bool any = false;
     for (uint32_t i = 0; r == 0 && i < column_count; i++) {
         if (work.columns[i].count == 0)
             continue;
         any = true;
-        r = open_column(&work, i, &any_context);
+        r = open_column(&work, i);
     }
     if (r < 0 || !any)
         return r;
-    if (any_context)
-        gather_contexts(&work);
+    if (work.gathers)
+        r = gather(&work);
     for (uint32_t i = 0; r == 0 && i < column_count; i++)
         if (work.columns[i].count)
             r = decode_column(&work, &work.columns[i]);

@@ -10,6 +10,9 @@ struct fg_level_plan {
     uint32_t *shape_columns; /* of wanted columns */
     uint32_t *shape_places;  /* the place of each in the whole shape */
     uint32_t *attr_count;    /* by shape: attributes that it gives */
+    uint32_t *keys;          /* what those of shape_columns that are attributes give */
+    uint8_t *types;
+    bool *is_plain; /* by shape: all of them are attributes' columns */
 };
 
 struct fg_page_plan {

@@ -715,6 +715,38 @@ static void size_is_what_a_batch_takes(void **state)
     fg_builder_free(builder);
 }
 
+/* A value that a key had before is recognised by its bytes, never by its id alone: ids of before a
+ * reset mean other strings. */
+static void a_value_of_before_is_no_value_of_now(void **state)
+{
+    (void)state;
+    struct fg_builder *builder = new_builder(NULL);
+    static const char *const values[] = {"first", "second", "first", "", "third"};
+    for (int round = 0; round < 3; round++) {
+        owners(builder);
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(fg_builder_span_begin(builder), 0);
+            if (round == 1) /* so that this round's ids are others */
+                span_attr(builder, "before", text(values[4 - i]));
+            span_attr(builder, "key", text(values[i]));
+            span_attr(builder, "number", integer(i));
+            end_plain(builder);
+        }
+        struct fg_batch batch = view(builder);
+        const struct fg_attrs *attrs = &batch.span_attrs;
+        for (uint32_t i = 0, at = 0; i < 5; i++) {
+            if (round == 1)
+                assert_text(&batch, attrs->value[at++], values[4 - i]);
+            assert_text(&batch, attrs->value[at++], values[i]);
+            assert_int_equal(attrs->value[at++], i);
+        }
+        if (round != 1) /* equal ones have one id */
+            assert_int_equal(attrs->value[0], attrs->value[4]);
+        fg_builder_reset(builder);
+    }
+    fg_builder_free(builder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -737,6 +769,7 @@ int main(void)
         cmocka_unit_test(a_known_load_allocates_nothing),
         cmocka_unit_test(memory_of_a_large_request_is_given_back),
         cmocka_unit_test(size_is_what_a_batch_takes),
+        cmocka_unit_test(a_value_of_before_is_no_value_of_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
