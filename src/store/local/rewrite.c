@@ -26,27 +26,6 @@ struct state {
 
 /* -- The list of traces */
 
-static int compare_ids(const struct rewrite_part *x, const struct rewrite_part *y)
-{
-    if (x->id_high != y->id_high)
-        return x->id_high < y->id_high ? -1 : 1;
-    return x->id_low < y->id_low ? -1 : x->id_low > y->id_low;
-}
-
-static int compare_by_id(const void *a, const void *b)
-{
-    return compare_ids(a, b);
-}
-
-static int compare_by_start(const void *a, const void *b)
-{
-    const struct rewrite_part *x = a, *y = b;
-    if (x->start_ns != y->start_ns)
-        return x->start_ns < y->start_ns ? -1 : 1;
-    int order = compare_ids(x, y);
-    return order != 0 ? order : x->input < y->input ? -1 : x->input > y->input;
-}
-
 static int add_parts(struct state *state, uint32_t input)
 {
     const struct fg_rewrite *rewrite = state->rewrite;
@@ -78,24 +57,6 @@ static int add_parts(struct state *state, uint32_t input)
     }
     free(traces);
     return 0;
-}
-
-/* The parts of a trace get its earliest start, and stand together. */
-static void sort_parts(struct state *state)
-{
-    struct rewrite_part *parts = state->parts;
-    if (state->rewrite->input_count == 1)
-        return; /* in order as they came */
-    qsort(parts, state->part_count, sizeof *parts, compare_by_id);
-    for (size_t begin = 0, end; begin < state->part_count; begin = end) {
-        uint64_t start_ns = parts[begin].start_ns;
-        for (end = begin + 1;
-             end < state->part_count && compare_ids(&parts[begin], &parts[end]) == 0; end++)
-            start_ns = parts[end].start_ns < start_ns ? parts[end].start_ns : start_ns;
-        for (size_t i = begin; i < end; i++)
-            parts[i].start_ns = start_ns;
-    }
-    qsort(parts, state->part_count, sizeof *parts, compare_by_start);
 }
 
 /* -- A trace that is whole in one input */
@@ -268,7 +229,7 @@ static int rewrite_traces(struct state *state)
     for (size_t begin = 0, end; begin < state->part_count && r == 0; begin = end) {
         const struct rewrite_part *parts = &state->parts[begin];
         for (end = begin + 1;
-             end < state->part_count && compare_ids(parts, &state->parts[end]) == 0;)
+             end < state->part_count && rewrite_part_is_same_trace(parts, &state->parts[end]);)
             end++;
         if (rewrite->is_cancelled && rewrite->is_cancelled(rewrite->arg))
             return FG_ECANCELLED;
@@ -306,7 +267,12 @@ static int open_all(struct state *state, const char *path)
     }
     if (r < 0)
         return r;
-    sort_parts(state);
+    uint64_t seed;
+    fg_env_random(rewrite->local->env, &seed, sizeof seed);
+    if (rewrite->input_count > 1) /* otherwise they are in order as they came */
+        r = rewrite_parts_sort(&state->parts, state->part_count, seed);
+    if (r < 0)
+        return r;
     struct fg_builder_limits limits = fg_builder_limits_default();
     limits.bytes_max = FG_MERGE_TRACE_SIZE_MAX;
     r = fg_builder_new(&limits, &state->joined);
