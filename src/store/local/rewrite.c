@@ -222,33 +222,48 @@ static int rewrite_group(struct state *state, const struct rewrite_part *parts, 
     return r;
 }
 
+/* These are poured: an input that has nothing more to give gives its pages back. */
+static void part_with(struct state *state, const struct rewrite_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct rewrite_input *input = &state->inputs[parts[i].input];
+        if (--input->parts_left == 0)
+            rewrite_input_close(input);
+    }
+}
+
+/* The next trace, or a whole row group of them. *ret_end: where what comes after it begins. */
+static int rewrite_next(struct state *state, size_t begin, size_t *ret_end)
+{
+    const struct fg_rewrite *rewrite = state->rewrite;
+    const struct rewrite_part *parts = &state->parts[begin];
+    size_t copied, end = begin + 1;
+    int r = rewrite_group(state, parts, state->part_count - begin, &copied);
+    *ret_end = begin + copied;
+    if (r < 0 || copied > 0)
+        return r;
+    while (end < state->part_count && rewrite_part_is_same_trace(parts, &state->parts[end]))
+        end++;
+    *ret_end = end;
+    r = rewrite->skip_damaged ? check_pages(state, parts, end - begin) : 0;
+    if (r != FG_ECORRUPT)
+        return r < 0 ? r : rewrite_trace(state, parts, end - begin);
+    state->result.damaged_pages++;
+    for (size_t i = begin; i < end; i++)
+        state->result.dropped_spans += state->parts[i].row_count;
+    return 0;
+}
+
 static int rewrite_traces(struct state *state)
 {
     const struct fg_rewrite *rewrite = state->rewrite;
     int r = 0;
     for (size_t begin = 0, end; begin < state->part_count && r == 0; begin = end) {
-        const struct rewrite_part *parts = &state->parts[begin];
-        for (end = begin + 1;
-             end < state->part_count && rewrite_part_is_same_trace(parts, &state->parts[end]);)
-            end++;
         if (rewrite->is_cancelled && rewrite->is_cancelled(rewrite->arg))
             return FG_ECANCELLED;
-        size_t copied;
-        r = rewrite_group(state, parts, state->part_count - begin, &copied);
-        if (r < 0 || copied > 0) {
-            end = begin + copied;
-            continue;
-        }
-        r = rewrite->skip_damaged ? check_pages(state, parts, end - begin) : 0;
-        if (r == FG_ECORRUPT) {
-            state->result.damaged_pages++;
-            for (size_t i = begin; i < end; i++)
-                state->result.dropped_spans += state->parts[i].row_count;
-            r = 0;
-            continue;
-        }
+        r = rewrite_next(state, begin, &end);
         if (r == 0)
-            r = rewrite_trace(state, parts, end - begin);
+            part_with(state, &state->parts[begin], end - begin);
     }
     return r;
 }

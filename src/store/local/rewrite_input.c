@@ -33,6 +33,10 @@ void rewrite_input_close(struct rewrite_input *input)
     fg_pour_source_free(&input->source);
     fg_remap_free(input->joined_remap);
     free(input->gone);
+    input->reader = input->skimmer = NULL;
+    input->page = input->joined_bound = NULL;
+    input->joined_remap = NULL;
+    input->gone = NULL;
 }
 
 int rewrite_input_page(struct rewrite_input *input, uint64_t segment_row)

@@ -38,7 +38,8 @@ struct rewrite_input {
     const struct fg_batch *joined_bound;
     int (*match_rows)(void *arg, const struct fg_batch *page, uint64_t *bits);
     void *arg;
-    uint64_t *gone; /* of page's rows; NULL: none goes */
+    uint64_t *gone;    /* of page's rows; NULL: none goes */
+    size_t parts_left; /* not poured yet */
     bool is_damaged;
 };
 
@@ -46,6 +47,7 @@ FG_MUST_CHECK int rewrite_input_open(struct rewrite_input *input, struct fg_loca
                                      int (*match_rows)(void *arg, const struct fg_batch *page,
                                                        uint64_t *bits),
                                      void *arg);
+/* Gives its memory back; more often than once is no harm. */
 void rewrite_input_close(struct rewrite_input *input);
 
 /* Makes the page with a row of the segment the current one. */
