@@ -14,7 +14,7 @@ NINJA = ninja -C $(1) -j $(JOBS) $(2)
 SANITIZED = --buildtype=debugoptimized -Db_lundef=false -Djemalloc=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-quick check asan tsan fuzz bench bench-ui bench-sdk crash-sdk soak install clean setup-build setup-test
+.PHONY: help run build test test-quick check asan tsan fuzz bench bench-ui bench-sdk crash-sdk soak soak-trace install clean setup-build setup-test
 
 help: ## what can be asked
 	@echo 'Filigree takes OpenTelemetry traces, keeps them, and says where an order is.'
@@ -74,6 +74,9 @@ bench: build ## measure the numbers to reach
 
 soak: build ## SOAK=1h of steady load, then what was acknowledged is looked up
 	@build/filigree bench --duration $(SOAK) --rate 50000 $(BENCH)
+
+soak-trace: build ## one trace of SPANS=1000000, read by every route and searched, beside small ones
+	@SPANS=$${SPANS:-1000000} python3 tests/e2e/large.py build/filigree
 
 install: build ## install under DESTDIR/PREFIX
 	@meson configure build -Dprefix=$(PREFIX)

@@ -136,6 +136,8 @@ int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
     if (r == 0)
         r = fg_workers_new("read", options->worker_count, READERS_QUEUE_MAX, &api->readers);
     if (r == 0)
+        r = fg_workers_new("large", 1, READERS_QUEUE_MAX, &api->large_readers);
+    if (r == 0)
         r = fg_workers_new("job", LONG_JOBS_MAX, LONG_JOBS_MAX, &api->long_jobs);
     if (r == 0)
         r = fg_workers_new("admin", ADMIN_THREADS, ADMIN_QUEUE_MAX, &api->admin);
@@ -156,6 +158,7 @@ void fg_api_free(struct fg_api *api)
     if (!api)
         return;
     fg_workers_free(api->readers);
+    fg_workers_free(api->large_readers);
     fg_workers_free(api->long_jobs);
     fg_workers_free(api->admin);
     fg_workers_free(api->tails);

@@ -14,7 +14,7 @@
 #include <strings.h>
 
 #define FAILURE_SIZE_MAX ((size_t)16 << 10)
-#define EXTRA_FIELDS_MAX 4
+#define EXTRA_FIELDS_MAX 5
 
 struct fg_exchange *fg_exchange_of(struct fg_request *request)
 {
@@ -40,6 +40,8 @@ static size_t add_fields(struct fg_exchange *exchange, uint64_t retry_after_ns, 
     }
     if (exchange->allow.size)
         fields[count++] = (struct fg_header_field){FG_SLICE("allow"), exchange->allow};
+    if (exchange->is_cut)
+        fields[count++] = (struct fg_header_field){FG_SLICE("filigree-partial"), FG_SLICE("size")};
     if (cors)
         count += fg_cors_fields(exchange, fields + count);
     return count;

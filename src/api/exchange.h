@@ -19,6 +19,7 @@ struct fg_exchange {
     struct fg_slice allow; /* for 405: the methods that the path takes */
     uint64_t begin_mono_ns;
     unsigned status; /* as answered; for gRPC what HTTP would have said */
+    bool is_cut;     /* the answer's first trace has more spans than may come: said in a header */
     size_t error_at; /* from 1: the byte of `q` that a refusal is about; 0: none */
     void *work;      /* the handler's own, for its wake */
 };

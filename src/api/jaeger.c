@@ -80,7 +80,10 @@ static void write_partial(struct fg_json_writer *json, const struct fg_trace_str
                          : stream->cut == FG_ELIMIT
                              ? FG_SLICE("the search read as much as one may; there may be more "
                                         "traces: ask for a shorter time")
-                             : FG_SLICE("a part of the store is damaged; spans may be missing"));
+                         : stream->partial
+                             ? FG_SLICE("a part of the store is damaged; spans may be missing")
+                             : FG_SLICE("a trace has more spans than one answer may have; the "
+                                        "others are missing"));
     fg_json_object_end(json);
 }
 
@@ -94,12 +97,13 @@ static int end(struct fg_trace_stream *stream)
         fg_json_key(json, fg_slice_from_string(zeroes[i]));
         fg_json_uint(json, 0);
     }
+    bool is_partial = stream->partial || stream->was_truncated;
     FG_JSON_KEY(json, "errors");
-    if (answer->missing || stream->partial) {
+    if (answer->missing || is_partial) {
         fg_json_array_begin(json);
         for (const struct missing *at = answer->missing; at; at = at->next)
             write_missing(json, at);
-        if (stream->partial)
+        if (is_partial)
             write_partial(json, stream);
         fg_json_array_end(json);
     } else {

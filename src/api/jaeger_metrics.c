@@ -14,12 +14,14 @@
 #include "jaeger_params.h"
 #include "net/url.h"
 #include "service_totals.h"
+#include "span/names.h"
 #include "state.h"
 #include "work.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #define LOOKBACK_NS   (60 * FG_NS_PER_MINUTE)
 #define STEP_NS       (5 * FG_NS_PER_SECOND)
@@ -348,13 +350,21 @@ static int run(struct fg_work *work)
  * ------------------------------------------------------------------------------------
  */
 
+static bool is_word(struct fg_slice text, const char *word)
+{
+    return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
+}
+
+/* "server", as Jaeger takes it; and with OpenTelemetry's prefix, as it took it once. */
 static bool read_kind(struct fg_exchange *exchange, struct fg_slice text, unsigned *kinds)
 {
-    static const char *const names[] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL",
-                                        "SPAN_KIND_SERVER",      "SPAN_KIND_CLIENT",
-                                        "SPAN_KIND_PRODUCER",    "SPAN_KIND_CONSUMER"};
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!fg_slice_equal(text, fg_slice_from_string(names[i])))
+    static const char prefix[] = "SPAN_KIND_";
+    size_t skip = sizeof prefix - 1;
+    struct fg_slice word = text;
+    if (text.size > skip && memcmp(text.data, prefix, skip) == 0)
+        word = fg_slice(text.data + skip, text.size - skip);
+    for (unsigned i = 0; fg_span_kind_name(i); i++) {
+        if (!is_word(word, fg_span_kind_name(i)))
             continue;
         *kinds |= 1u << i;
         return true;

@@ -52,7 +52,9 @@ struct fg_api {
     struct fg_slots *slots;         /* the order of services; guards itself */
     struct fg_instances *instances; /* what senders tell of themselves */
 
-    struct fg_workers *readers;   /* look-ups and searches */
+    struct fg_workers *readers; /* look-ups and searches */
+    struct fg_workers
+        *large_readers;           /* one thread, for traces of many spans: seconds, and memory */
     struct fg_workers *long_jobs; /* exports, as fast as their readers read */
     struct fg_workers *admin;     /* seals, merges, backups, erasures */
     struct fg_workers *tails;     /* each as long as its client looks */
@@ -69,6 +71,9 @@ struct fg_api {
 
 /* Tails at once: each has a thread, which mostly sleeps. */
 #define FG_API_TAILS_MAX 8u
+
+/* A trace of so many spans in segments is a large one. */
+#define FG_API_LARGE_TRACE_SPANS 50000u
 
 /* Memory of all answers that are being rendered, together. */
 #define FG_API_READ_BYTES_MAX ((uint64_t)1 << 30)

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 
 /* Spans rendered between two looks at how much text there is. */
-#define SPANS_A_STEP      64u
-#define TEXT_SIZE_MAX     ((size_t)256 << 20)
-#define TRACE_ARENA_BYTES ((size_t)256 << 20)
+#define SPANS_A_STEP  64u
+#define TEXT_SIZE_MAX ((size_t)256 << 20)
+/* Of a trace of FG_TRACE_SPANS_MAX: its tree, and what a view works out. */
+#define TRACE_ARENA_BYTES ((size_t)640 << 20)
 #define PAGE_ARENA_BYTES  ((size_t)4 << 20)
 #define TRACE_BYTES_MAX   ((uint64_t)512 << 20)
 #define QUERY_ARENA_BYTES ((size_t)1 << 20)
@@ -54,19 +55,27 @@ static int reserve(struct fg_trace_stream *stream)
     return 0;
 }
 
+/* FG_EBUSY: it is large, and this thread is for the others. */
 static int load(struct fg_trace_stream *stream)
 {
     struct fg_trace_result result;
     fg_builder_reset(stream->builder);
     fg_arena_reset(&stream->arena);
-    int r = fg_store_trace(fg_api_store(stream->exchange->api), stream->search.tenant,
-                           stream->key.trace_id_high, stream->key.trace_id_low, stream->builder,
-                           &result);
+    int r = stream->reader
+                ? 0
+                : fg_trace_reader_new(fg_api_store(stream->exchange->api), &stream->reader);
+    if (r == 0)
+        r = fg_trace_reader_read(stream->reader, stream->search.tenant, stream->key.trace_id_high,
+                                 stream->key.trace_id_low,
+                                 stream->is_large ? 0 : FG_API_LARGE_TRACE_SPANS, stream->builder,
+                                 &result);
     if (r == 0)
         r = reserve(stream);
     if (r < 0)
         return r;
+    stream->is_large = false;
     stream->truncated = result.truncated;
+    stream->was_truncated |= result.truncated;
     stream->partial |= result.stats.damaged_pages > 0;
     fg_builder_view(stream->builder, &stream->batch);
     return 0;
@@ -185,6 +194,10 @@ static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
     *ret_belongs = false;
     int r = fg_search_key(&stream->search, stream->matcher, &stream->batch, &stream->arena, &key);
     stream->gave_up = r == FG_ELIMIT && !stream->arena.overflow;
+    if (r == FG_ENOTFOUND && stream->truncated) { /* the span is among those that were cut off */
+        key = stream->key;
+        r = 0;
+    }
     if (r < 0)
         return r == FG_ENOTFOUND ? 0 : r;
     if (fg_trace_key_compare(&key, &stream->search.after) <= 0)
@@ -198,6 +211,7 @@ static int judge(struct fg_trace_stream *stream, bool *ret_belongs)
         r = fg_query_matches(stream->query_matcher, &stream->batch, &stream->summary,
                              stream->search.start_ns_min, stream->search.start_ns_max, &matches);
         stream->gave_up = r == FG_ELIMIT;
+        matches |= stream->is_whole && stream->truncated; /* as the key says */
     }
     *ret_belongs = r == 0 && matches;
     return r;
@@ -279,6 +293,20 @@ static int read_some(struct fg_trace_stream *stream)
     return 0;
 }
 
+static int queue(struct fg_trace_stream *stream);
+
+/* Goes on with a large trace where it holds up nobody else. */
+static bool moves_on(struct fg_trace_stream *stream, int r)
+{
+    if (r != FG_EBUSY || stream->is_large)
+        return false;
+    stream->is_large = true;
+    if (stream->is_search) /* the key that was taken comes again */
+        stream->page_at--;
+    stream->error = queue(stream);
+    return stream->error == 0;
+}
+
 static void run(struct fg_task *task)
 {
     struct fg_trace_stream *stream =
@@ -291,7 +319,14 @@ static void run(struct fg_task *task)
     stream->has_begun = true;
     if (r == 0)
         r = read_some(stream);
-    stream->error = r;
+    fg_trace_reader_free(stream->reader);
+    stream->reader = NULL;
+    if (moves_on(stream, r)) {
+        unref(stream);
+        return;
+    }
+    if (r != FG_EBUSY)
+        stream->error = r;
     fg_request_wake(stream->request);
     unref(stream);
 }
@@ -303,7 +338,8 @@ static void run(struct fg_task *task)
 static int queue(struct fg_trace_stream *stream)
 {
     atomic_fetch_add(&stream->refs, 1);
-    int r = fg_workers_queue(stream->exchange->api->readers, &stream->task);
+    struct fg_api *api = stream->exchange->api;
+    int r = fg_workers_queue(stream->is_large ? api->large_readers : api->readers, &stream->task);
     if (r < 0)
         atomic_fetch_sub(&stream->refs, 1); /* not the last one: the caller has one */
     return r;
@@ -387,6 +423,7 @@ static void on_wake(struct fg_request *request)
         return;
     }
     stream->generator = (struct fg_generator){.pull = pull, .stop = stop};
+    exchange->is_cut = stream->truncated;
     fg_answer_pull(exchange, "application/json", &stream->generator);
 }
 

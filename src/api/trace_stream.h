@@ -12,6 +12,7 @@
 #include "query/query.h"
 #include "query/search.h"
 #include "query/sift.h"
+#include "store/trace_reader.h"
 #include "workers.h"
 
 #include <stdatomic.h>
@@ -75,6 +76,9 @@ struct fg_trace_stream {
     struct fg_batch_visit visit;
     uint64_t reserved_bytes; /* of fg_api.read_bytes */
     bool truncated, partial;
+    bool was_truncated;             /* some trace so far */
+    bool is_large;                  /* the trace in hand, so that large_readers read it */
+    struct fg_trace_reader *reader; /* of a task under way */
 
     struct fg_buffer text; /* made and not yet pulled */
     size_t text_at;

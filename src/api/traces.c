@@ -123,7 +123,10 @@ static int list_loaded(struct fg_trace_stream *stream, bool *ret_render)
 
 static const char *partial_reason(const struct fg_trace_stream *stream)
 {
-    return stream->cut == FG_ETIMEOUT ? "time" : stream->cut == FG_ELIMIT ? "bytes" : "damage";
+    return stream->cut == FG_ETIMEOUT ? "time"
+           : stream->cut == FG_ELIMIT ? "bytes"
+           : stream->partial          ? "damage"
+                                      : "size";
 }
 
 static void write_read(struct fg_json_writer *json, const struct fg_trace_stream *stream)
@@ -192,8 +195,8 @@ static int list_end(struct fg_trace_stream *stream)
         fg_json_null(json);
     }
     FG_JSON_KEY(json, "partial");
-    fg_json_bool(json, stream->partial);
-    if (stream->partial) {
+    fg_json_bool(json, stream->partial || stream->was_truncated);
+    if (stream->partial || stream->was_truncated) {
         FG_JSON_KEY(json, "partial_reason");
         fg_json_string(json, fg_slice_from_string(partial_reason(stream)));
     }

@@ -62,6 +62,8 @@ static void print_partial(struct fg_cli *cli, const json_t *root)
                 ? "time ran out; give more by --timeout, or a shorter --since"
             : strcmp(reason, "bytes") == 0
                 ? "the budget of bytes to read is used up; give a shorter --since"
+            : strcmp(reason, "size") == 0
+                ? "a trace has more spans than one answer may have"
                 : "pages of the store are damaged; see `filigree verify --help`");
 }
 

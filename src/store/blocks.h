@@ -14,6 +14,7 @@
 #include "store/whole.h"
 
 struct fg_blocks;
+struct fg_blocks_readers;
 struct fg_blocks_scan;
 struct fg_blocks_view;
 
@@ -35,6 +36,18 @@ struct fg_blocks_put {
 struct fg_blocks_page {
     const struct fg_batch *batch;
     uint32_t row_begin, row_end;
+};
+
+/* A trace's rows in one segment: every form that it has there is resolved, and they are in order.
+ */
+struct fg_blocks_place {
+    size_t segment; /* of the view */
+    uint64_t row_begin, row_count;
+};
+
+struct fg_blocks_places {
+    struct fg_blocks_place *items; /* from malloc */
+    size_t count, capacity;
 };
 
 /* Many traces at once. places[i]: how many places are known to hold rows of whole->ids[i]. */
@@ -98,11 +111,20 @@ struct fg_blocks_ops {
     /* FG_ETIMEOUT: its reader must give it up, since what it shows was erased. */
     int (*view_check)(const struct fg_blocks_view *view);
 
-    /* Calls page for all rows of a trace, all forms of each span, in no order; a non-zero return
-     * ends it and is the result. A trace that is nowhere is no error. stats is added to. */
-    int (*trace)(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high, uint64_t id_low,
-                 int (*page)(void *arg, const struct fg_blocks_page *page), void *arg,
-                 struct fg_read_stats *stats);
+    /* Where a trace lies: adds to places, which is empty. That it is nowhere is no error. stats is
+     * added to. */
+    int (*trace_find)(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high,
+                      uint64_t id_low, struct fg_blocks_places *places,
+                      struct fg_read_stats *stats);
+    /* Calls page for the rows of one of those places, in their order, which is fg_order_rows()'s; a
+     * non-zero return ends it and is the result. readers: what earlier calls kept, also of other
+     * views. */
+    int (*trace_read)(struct fg_blocks_view *view, const struct fg_blocks_place *place,
+                      struct fg_blocks_readers *readers,
+                      int (*page)(void *arg, const struct fg_blocks_page *page), void *arg,
+                      struct fg_read_stats *stats);
+    int (*readers_new)(struct fg_blocks_readers **ret_readers);
+    void (*readers_free)(struct fg_blocks_readers *readers); /* NULL is accepted */
 
     /* Of many traces those that lie whole in one page and nowhere else, as store/whole.h says.
      * Raises places. */

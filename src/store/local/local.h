@@ -148,10 +148,16 @@ FG_MUST_CHECK int fg_local_end_views(struct fg_local *local, uint64_t timeout_ns
 FG_MUST_CHECK int fg_local_view_take(struct fg_blocks *blocks, struct fg_blocks_view **ret_view);
 void fg_local_view_release(struct fg_blocks_view *view);
 FG_MUST_CHECK int fg_local_put(struct fg_blocks *blocks, const struct fg_blocks_put *put);
-FG_MUST_CHECK int fg_local_trace(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high,
-                                 uint64_t id_low,
-                                 int (*page)(void *arg, const struct fg_blocks_page *page),
-                                 void *arg, struct fg_read_stats *stats);
+FG_MUST_CHECK int fg_local_trace_find(struct fg_blocks_view *view, uint32_t tenant,
+                                      uint64_t id_high, uint64_t id_low,
+                                      struct fg_blocks_places *places, struct fg_read_stats *stats);
+FG_MUST_CHECK int fg_local_trace_read(struct fg_blocks_view *view,
+                                      const struct fg_blocks_place *place,
+                                      struct fg_blocks_readers *readers,
+                                      int (*page)(void *arg, const struct fg_blocks_page *page),
+                                      void *arg, struct fg_read_stats *stats);
+FG_MUST_CHECK int fg_local_readers_new(struct fg_blocks_readers **ret_readers);
+void fg_local_readers_free(struct fg_blocks_readers *readers);
 FG_MUST_CHECK int fg_local_whole(struct fg_blocks_view *view, const struct fg_blocks_whole *ask,
                                  struct fg_read_stats *stats);
 FG_MUST_CHECK int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,

@@ -1,5 +1,8 @@
 #include "fake_store.h"
 
+#include "store/trace_reader.h"
+#include "store/whole.h"
+
 #include "base/limits.h"
 #include "os/thread.h"
 #include "span/block.h"
@@ -173,6 +176,39 @@ int fg_store_trace(struct fg_store *store, uint32_t tenant, uint64_t id_high, ui
                                            .truncated = faults.truncated,
                                            .stats.damaged_pages = faults.damaged_pages};
     return ret_result->span_count ? 0 : FG_ENOTFOUND;
+}
+
+/* Without anything to keep: the store itself. */
+int fg_trace_reader_new(struct fg_store *store, struct fg_trace_reader **ret_reader)
+{
+    *ret_reader = (struct fg_trace_reader *)store;
+    return 0;
+}
+
+void fg_trace_reader_free(struct fg_trace_reader *reader)
+{
+    (void)reader;
+}
+
+int fg_trace_reader_read(struct fg_trace_reader *reader, uint32_t tenant, uint64_t id_high,
+                         uint64_t id_low, uint64_t spans_max, struct fg_builder *builder,
+                         struct fg_trace_result *ret_result)
+{
+    struct fg_store *store = (struct fg_store *)reader;
+    fg_mutex_lock(&store->mutex);
+    bool is_large = store->faults.large;
+    fg_mutex_unlock(&store->mutex);
+    if (spans_max && is_large)
+        return FG_EBUSY;
+    return fg_store_trace(store, tenant, id_high, id_low, builder, ret_result);
+}
+
+/* None lies together. */
+int fg_store_whole(struct fg_store *store, const struct fg_whole *whole,
+                   struct fg_read_stats *stats)
+{
+    (void)store, (void)whole, (void)stats;
+    return 0;
 }
 
 /* One block's rows. What comes later may start at any time: the frontier never falls. */

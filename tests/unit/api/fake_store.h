@@ -12,6 +12,7 @@ struct fake_store_faults {
     int admin;              /* what seal, settle, erase and backup return */
     uint32_t damaged_pages; /* that every read reports */
     bool truncated;         /* traces are */
+    bool large;             /* traces are, for whom they may not be */
     uint64_t backup_steps;  /* progress calls of a backup */
     uint64_t missed_spans;  /* that the next follow reports */
 };

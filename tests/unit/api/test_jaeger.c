@@ -293,9 +293,19 @@ static void test_metrics(void **state)
             FAMILY("service_operation_call_rate", "calls/sec, grouped by service & operation",
                    "{'name':'operation','value':'price.calculate'},", "0", "0",
                    "0.008333333333333333"));
-    answers("/api/metrics/calls", WINDOW "&spanKind=SPAN_KIND_CLIENT", 200,
-            "{'name':'service_call_rate','type':'GAUGE','help':'calls/sec, grouped by "
-            "service','metrics':[]}");
+    /* Kinds as its UI sends them, in any case, and with OpenTelemetry's prefix. */
+    static const char *const clients[] = {"client", "CLIENT", "SPAN_KIND_CLIENT"};
+    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
+        char query[300];
+        snprintf(query, sizeof query, WINDOW "&spanKind=%s", clients[i]);
+        answers("/api/metrics/calls", query, 200,
+                "{'name':'service_call_rate','type':'GAUGE','help':'calls/sec, grouped by "
+                "service','metrics':[]}");
+        strcat(query, "&spanKind=server");
+        answers("/api/metrics/calls", query, 200,
+                FAMILY("service_call_rate", "calls/sec, grouped by service", "", "0", "0",
+                       "0.008333333333333333"));
+    }
     answers("/api/metrics/minstep", NULL, 200, ENVELOPE("60000", "0", "null"));
     end();
 }
@@ -330,7 +340,7 @@ static void test_refused_metrics(void **state)
         {"/api/metrics/latencies", "service=a", "unable to parse param 'quantile': ''"},
         {"/api/metrics/latencies", "service=a&quantile=1.5", "unable to parse param 'quantile'"},
         {"/api/metrics/latencies", "service=a&quantile=nan", "unable to parse param 'quantile'"},
-        {"/api/metrics/calls", "service=a&spanKind=server", "'server' is an unsupported span kind"},
+        {"/api/metrics/calls", "service=a&spanKind=page", "'page' is an unsupported span kind"},
         {"/api/metrics/calls", "service=a&groupByOperation=yes",
          "unable to parse param 'groupByOperation'"},
         {"/api/metrics/calls", "service=a&step=0", "step and ratePer must be at least 1"},
