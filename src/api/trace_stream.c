@@ -55,15 +55,30 @@ static int reserve(struct fg_trace_stream *stream)
     return 0;
 }
 
+static bool is_cancelled(void *arg)
+{
+    const struct fg_trace_stream *stream = arg;
+    return atomic_load_explicit(&stream->stopped, memory_order_relaxed) ||
+           fg_request_is_cancelled(stream->request);
+}
+
+static int open_reader(struct fg_trace_stream *stream)
+{
+    if (stream->reader)
+        return 0;
+    int r = fg_trace_reader_new(fg_api_store(stream->exchange->api), &stream->reader);
+    if (r == 0)
+        fg_trace_reader_cancel_by(stream->reader, is_cancelled, stream);
+    return r;
+}
+
 /* FG_EBUSY: it is large, and this thread is for the others. */
 static int load(struct fg_trace_stream *stream)
 {
     struct fg_trace_result result;
     fg_builder_reset(stream->builder);
     fg_arena_reset(&stream->arena);
-    int r = stream->reader
-                ? 0
-                : fg_trace_reader_new(fg_api_store(stream->exchange->api), &stream->reader);
+    int r = open_reader(stream);
     if (r == 0)
         r = fg_trace_reader_read(stream->reader, stream->search.tenant, stream->key.trace_id_high,
                                  stream->key.trace_id_low,
@@ -79,13 +94,6 @@ static int load(struct fg_trace_stream *stream)
     stream->partial |= result.stats.damaged_pages > 0;
     fg_builder_view(stream->builder, &stream->batch);
     return 0;
-}
-
-static bool is_cancelled(void *arg)
-{
-    const struct fg_trace_stream *stream = arg;
-    return atomic_load_explicit(&stream->stopped, memory_order_relaxed) ||
-           fg_request_is_cancelled(stream->request);
 }
 
 static void add_stats(struct fg_read_stats *sum, const struct fg_read_stats *stats)

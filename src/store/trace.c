@@ -15,10 +15,13 @@ struct fg_trace_reader {
     struct fg_store *store;
     struct fg_blocks_readers *readers;
     struct fg_builder *forms; /* every form of every span */
-    struct fg_remap *remap;   /* of forms */
+    struct fg_remap *remap;   /* of forms, and of answers */
+    bool (*is_cancelled)(void *arg);
+    void *arg;
 };
 
 struct gathering {
+    const struct fg_trace_reader *reader;
     struct fg_snapshot snapshot;
     uint64_t id_high, id_low;
     struct fg_builder *into;
@@ -33,8 +36,11 @@ static int take_page(void *arg, const struct fg_blocks_page *page)
 {
     struct gathering *gathering = arg;
     const struct fg_batch *batch = page->batch;
+    const struct fg_trace_reader *reader = gathering->reader;
     bool is_begun = false;
-    int r = fg_snapshot_check(&gathering->snapshot);
+    int r = reader->is_cancelled && reader->is_cancelled(reader->arg)
+                ? FG_ECANCELLED
+                : fg_snapshot_check(&gathering->snapshot);
     for (uint32_t row = page->row_begin; r == 0 && row < page->row_end; row++) {
         if (batch->trace_id_low[row] != gathering->id_low ||
             batch->trace_id_high[row] != gathering->id_high)
@@ -167,7 +173,7 @@ int fg_trace_reader_read(struct fg_trace_reader *reader, uint32_t tenant, uint64
                          uint64_t id_low, uint64_t spans_max, struct fg_builder *builder,
                          struct fg_trace_result *ret_result)
 {
-    struct gathering gathering = {.id_high = id_high, .id_low = id_low};
+    struct gathering gathering = {.reader = reader, .id_high = id_high, .id_low = id_low};
     struct fg_trace_result result = {0};
     int r = fg_snapshot_take(reader->store, &gathering.snapshot);
     if (r < 0)
@@ -208,6 +214,13 @@ int fg_trace_reader_new(struct fg_store *store, struct fg_trace_reader **ret_rea
     }
     *ret_reader = reader;
     return 0;
+}
+
+void fg_trace_reader_cancel_by(struct fg_trace_reader *reader, bool (*is_cancelled)(void *arg),
+                               void *arg)
+{
+    reader->is_cancelled = is_cancelled;
+    reader->arg = arg;
 }
 
 void fg_trace_reader_free(struct fg_trace_reader *reader)

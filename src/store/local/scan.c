@@ -1,9 +1,9 @@
 /* Pages of all segments of a tenant, newest first.
  *
  * A heap holds the segments, by the greatest start that their coming pages can have. A segment
- * enters with what its footer says and is asked for its pages (fg_segment_prune()) only when it
- * reaches the top: a reader who wants the newest few never opens the old ones. Few readers are open
- * at once, since each holds a decoded page.
+ * enters with what its footer says and is asked for its next pages (fg_segment_pruning_next()) only
+ * when it is at the top: a reader who wants the newest few never opens the old ones, nor the old
+ * row groups of the newest. Few readers are open at once, since each holds a decoded page.
  *
  * A page that none rules out is probed: only the columns that the predicate reads are decoded and
  * looked at, and the others, of which the ids are most, only where a row matches. Where most pages
@@ -23,9 +23,11 @@ struct opened {
 
 struct source {
     struct fg_local_segment *segment;
-    uint64_t start_ns_max; /* of the coming pages, within the scan's window */
-    bool is_pruned;
-    struct fg_segment_page *pages; /* by start_ns_max, greatest first */
+    uint64_t start_ns_max;              /* of the coming pages, within the scan's window */
+    struct fg_segment_pruning *pruning; /* NULL: not asked yet */
+    bool is_done;                       /* it has no pages beyond these */
+    bool had_pages;
+    struct fg_segment_page *pages; /* that it named last, by start_ns_max, greatest first */
     size_t page_count, page_capacity, page_next;
     struct opened full, probe; /* either may be closed */
     uint64_t used_at;
@@ -91,6 +93,7 @@ static void close_readers(struct fg_blocks_scan *scan, struct source *source)
 static void drop_top(struct fg_blocks_scan *scan)
 {
     close_readers(scan, &scan->sources[0]);
+    fg_segment_pruning_free(scan->sources[0].pruning);
     /* The last one takes its place. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     free(scan->sources[0].pages);
     scan->sources[0] = scan->sources[--scan->source_count];
@@ -114,23 +117,21 @@ static int on_page(void *arg, const struct fg_segment_page *page)
     return 0;
 }
 
-static int compare_pages(const void *a, const void *b)
+static uint64_t row_groups_pruned(const struct fg_prune_counters *counters)
 {
-    const struct fg_segment_page *x = a, *y = b;
-    if (x->start_ns_max != y->start_ns_max)
-        return x->start_ns_max > y->start_ns_max ? -1 : 1;
-    return x->row_begin > y->row_begin ? -1 : x->row_begin < y->row_begin;
+    return counters->row_groups_pruned_time + counters->row_groups_pruned_statistics +
+           counters->row_groups_pruned_filter;
 }
 
-static void count_pruned(struct fg_read_stats *stats, const struct fg_prune_counters *counters)
+/* What was looked at between two states of a segment's counters. */
+static void count_pruned(struct fg_read_stats *stats, const struct fg_prune_counters *before,
+                         const struct fg_prune_counters *after)
 {
-    stats->row_groups += counters->row_groups;
-    stats->row_groups_pruned += counters->row_groups_pruned_time +
-                                counters->row_groups_pruned_statistics +
-                                counters->row_groups_pruned_filter;
-    stats->pages += counters->pages;
-    stats->pages_pruned += counters->pages_pruned;
-    stats->bytes_read += counters->bytes_read;
+    stats->row_groups += after->row_groups - before->row_groups;
+    stats->row_groups_pruned += row_groups_pruned(after) - row_groups_pruned(before);
+    stats->pages += after->pages - before->pages;
+    stats->pages_pruned += after->pages_pruned - before->pages_pruned;
+    stats->bytes_read += after->bytes_read - before->bytes_read;
 }
 
 /* What a source's next page can hold at most, within the window. */
@@ -141,32 +142,63 @@ static void update_key(const struct fg_blocks_scan *scan, struct source *source)
     source->start_ns_max = start_ns_max < last_ns ? start_ns_max : last_ns;
 }
 
+/* The next pages of the source. */
+static int prune(struct fg_blocks_scan *scan, struct source *source)
+{
+    struct fg_prune_counters before = {0}, after;
+    int r = 0;
+    if (source->pruning)
+        before = fg_segment_pruning_counters(source->pruning);
+    else
+        r = fg_segment_pruning_new(source->segment->segment, scan->scan->predicate,
+                                   scan->scan->start_ns_min, scan->scan->start_ns_max, true,
+                                   &source->pruning);
+    if (r < 0)
+        return r;
+    source->page_count = source->page_next = 0;
+    r = fg_segment_pruning_next(source->pruning, on_page, source, &source->is_done);
+    after = fg_segment_pruning_counters(source->pruning);
+    count_pruned(scan->stats, &before, &after);
+    return r;
+}
+
+/* The top has no more pages. The caller may have its last page still, whose readers are kept for
+ * one call more unless that page is another one's. */
+static void end_top(struct fg_blocks_scan *scan)
+{
+    struct source *source = &scan->sources[0];
+    if (!source->had_pages)
+        scan->stats->segments_pruned++;
+    if (!scan->last_full.reader && !scan->last_probe.reader) {
+        scan->reader_count -= has_reader(source);
+        scan->last_full = source->full;
+        scan->last_probe = source->probe;
+        source->full = source->probe = (struct opened){0};
+    }
+    drop_top(scan);
+}
+
 static int prune_top(struct fg_blocks_scan *scan)
 {
     struct source *source = &scan->sources[0];
-    struct fg_prune_counters counters = {0};
     if (!source->segment->segment) {
         fg_local_damaged_page(source->segment, scan->stats);
         drop_top(scan);
         return 0;
     }
-    int r =
-        fg_segment_prune(source->segment->segment, scan->scan->predicate, scan->scan->start_ns_min,
-                         scan->scan->start_ns_max, true, on_page, source, &counters);
-    count_pruned(scan->stats, &counters);
+    int r = source->is_done ? 0 : prune(scan, source);
     if (r == FG_ECORRUPT) {
         fg_local_damaged_page(source->segment, scan->stats);
+        source->is_done = true;
         r = 0; /* the pages that it named before can be read */
     }
     if (r < 0)
         return r;
-    source->is_pruned = true;
-    if (source->page_count == 0) {
-        scan->stats->segments_pruned++;
-        drop_top(scan);
+    if (source->page_next == source->page_count) {
+        end_top(scan);
         return 0;
     }
-    qsort(source->pages, source->page_count, sizeof *source->pages, compare_pages);
+    source->had_pages = true;
     update_key(scan, source);
     sift_down(scan, 0);
     return 0;
@@ -313,7 +345,7 @@ int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
 
 int fg_local_scan_peek(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max)
 {
-    while (scan->source_count && !scan->sources[0].is_pruned) {
+    while (scan->source_count && scan->sources[0].page_next == scan->sources[0].page_count) {
         int r = fg_local_view_check(scan->view);
         if (r == 0)
             r = prune_top(scan);
@@ -326,8 +358,8 @@ int fg_local_scan_peek(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max)
     return 0;
 }
 
-/* To the top's next page. The page just read stays valid: its readers are kept for one call more.
- */
+/* To the top's next page. After the last that it named it stays at the top, where it is asked for
+ * more. */
 static void advance(struct fg_blocks_scan *scan)
 {
     struct source *source = &scan->sources[0];
@@ -335,13 +367,7 @@ static void advance(struct fg_blocks_scan *scan)
     if (source->page_next < source->page_count) {
         update_key(scan, source);
         sift_down(scan, 0);
-        return;
     }
-    scan->reader_count -= has_reader(source);
-    scan->last_full = source->full;
-    scan->last_probe = source->probe;
-    source->full = source->probe = (struct opened){0};
-    drop_top(scan);
 }
 
 /* The top's next page: probed, and only where a row matches read whole. */
@@ -385,6 +411,7 @@ void fg_local_scan_close(struct fg_blocks_scan *scan)
         return;
     for (size_t i = 0; i < scan->source_count; i++) {
         close_readers(scan, &scan->sources[i]);
+        fg_segment_pruning_free(scan->sources[i].pruning);
         free(scan->sources[i].pages);
     }
     close_opened(&scan->last_full);

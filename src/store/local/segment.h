@@ -133,6 +133,22 @@ FG_MUST_CHECK int fg_segment_prune(struct fg_segment *segment, const struct fg_p
                                    int (*fn)(void *arg, const struct fg_segment_page *page),
                                    void *arg, struct fg_prune_counters *counters);
 
+/* The same, no further than is asked for: next() names some pages, and opens no more row groups
+ * than it takes to know that none comes before them. *ret_done: there are no more; FG_ECORRUPT,
+ * then, where row groups could not be read. The segment outlives it. One thread. */
+struct fg_segment_pruning;
+FG_MUST_CHECK int fg_segment_pruning_new(struct fg_segment *segment,
+                                         const struct fg_predicate *predicate,
+                                         uint64_t start_ns_min, uint64_t start_ns_max,
+                                         bool newest_first,
+                                         struct fg_segment_pruning **ret_pruning);
+FG_MUST_CHECK int fg_segment_pruning_next(struct fg_segment_pruning *pruning,
+                                          int (*fn)(void *arg, const struct fg_segment_page *page),
+                                          void *arg, bool *ret_done);
+/* So far. */
+struct fg_prune_counters fg_segment_pruning_counters(const struct fg_segment_pruning *pruning);
+void fg_segment_pruning_free(struct fg_segment_pruning *pruning);
+
 /* -- Looking after
  * ---------------------------------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-struct walk {
+struct fg_segment_pruning {
     struct fg_segment *segment;
     struct fg_pruner pruner;
     uint64_t start_ns_min, start_ns_max;
@@ -14,30 +14,31 @@ struct walk {
     bool damaged; /* a row group could not be read; the others can */
 
     uint32_t *order; /* row groups, in the order they are opened */
-    uint32_t order_count;
+    uint32_t order_count, order_at;
     struct fg_segment_page *pages; /* found and not named yet */
     size_t page_count, page_capacity;
 };
 
 /* Less comes first. */
-static uint64_t group_key(const struct walk *walk, uint32_t number)
+static uint64_t group_key(const struct fg_segment_pruning *walk, uint32_t number)
 {
     const struct fg_segment_group_entry *entry = &walk->segment->groups[number].entry;
     return walk->newest_first ? ~entry->start_ns_max : entry->start_ns_min;
 }
 
-static uint64_t page_key(const struct walk *walk, const struct fg_segment_page *page)
+static uint64_t page_key(const struct fg_segment_pruning *walk, const struct fg_segment_page *page)
 {
     return walk->newest_first ? ~page->start_ns_max : page->start_ns_min;
 }
 
-static bool is_outside(const struct walk *walk, uint64_t start_ns_min, uint64_t start_ns_max)
+static bool is_outside(const struct fg_segment_pruning *walk, uint64_t start_ns_min,
+                       uint64_t start_ns_max)
 {
     return start_ns_max < walk->start_ns_min || start_ns_min >= walk->start_ns_max;
 }
 
 /* Row groups within the window, sorted; those of a segment nearly are already. */
-static int order_groups(struct walk *walk)
+static int order_groups(struct fg_segment_pruning *walk)
 {
     uint32_t count = walk->segment->info.row_group_count;
     walk->order = malloc((count + (size_t)1) * sizeof *walk->order);
@@ -59,7 +60,7 @@ static int order_groups(struct walk *walk)
     return 0;
 }
 
-static int add_page(struct walk *walk, const struct fg_page *page)
+static int add_page(struct fg_segment_pruning *walk, const struct fg_page *page)
 {
     if (walk->page_count == walk->page_capacity) {
         size_t capacity = walk->page_capacity ? walk->page_capacity * 2 : 64;
@@ -76,7 +77,7 @@ static int add_page(struct walk *walk, const struct fg_page *page)
     return 0;
 }
 
-static int look_at_pages(struct walk *walk, struct fg_group *group)
+static int look_at_pages(struct fg_segment_pruning *walk, struct fg_group *group)
 {
     struct fg_directory directory;
     int r = fg_directory_load(group, walk->pruner.codec, &walk->counters.bytes_read, &directory);
@@ -97,7 +98,7 @@ static int look_at_pages(struct walk *walk, struct fg_group *group)
     return r;
 }
 
-static int look_at_group(struct walk *walk, uint32_t number)
+static int look_at_group(struct fg_segment_pruning *walk, uint32_t number)
 {
     struct fg_group *group;
     bool may;
@@ -121,8 +122,9 @@ static int look_at_group(struct walk *walk, uint32_t number)
 }
 
 /* Names the pages that come before anything with a key of limit or more, in their order. */
-static int name_pages(struct walk *walk, uint64_t limit,
-                      int (*fn)(void *arg, const struct fg_segment_page *page), void *arg)
+static int name_pages(struct fg_segment_pruning *walk, uint64_t limit,
+                      int (*fn)(void *arg, const struct fg_segment_page *page), void *arg,
+                      bool *named)
 {
     for (;;) {
         size_t first = SIZE_MAX;
@@ -135,29 +137,70 @@ static int name_pages(struct walk *walk, uint64_t limit,
             return 0;
         struct fg_segment_page page = walk->pages[first];
         walk->pages[first] = walk->pages[--walk->page_count];
+        *named = true;
         int r = fn(arg, &page);
         if (r != 0)
             return r;
     }
 }
 
-static int walk_groups(struct walk *walk, int (*fn)(void *arg, const struct fg_segment_page *page),
-                       void *arg)
+int fg_segment_pruning_next(struct fg_segment_pruning *walk,
+                            int (*fn)(void *arg, const struct fg_segment_page *page), void *arg,
+                            bool *ret_done)
 {
-    int r = order_groups(walk);
-    for (uint32_t i = 0; r == 0 && i < walk->order_count; i++) {
-        r = name_pages(walk, group_key(walk, walk->order[i]), fn, arg);
+    bool named = false;
+    while (!named) {
+        bool is_last = walk->order_at == walk->order_count;
+        uint64_t limit = is_last ? UINT64_MAX : group_key(walk, walk->order[walk->order_at]);
+        int r = name_pages(walk, limit, fn, arg, &named);
         if (r != 0)
             return r;
-        r = look_at_group(walk, walk->order[i]);
-        if (r == FG_ECORRUPT) {
-            walk->damaged = true;
-            r = 0;
-        }
+        if (is_last || named)
+            break;
+        r = look_at_group(walk, walk->order[walk->order_at++]);
+        walk->damaged |= r == FG_ECORRUPT;
+        if (r < 0 && r != FG_ECORRUPT)
+            return r;
     }
+    *ret_done = walk->order_at == walk->order_count && walk->page_count == 0;
+    return *ret_done && walk->damaged ? FG_ECORRUPT : 0;
+}
+
+int fg_segment_pruning_new(struct fg_segment *segment, const struct fg_predicate *predicate,
+                           uint64_t start_ns_min, uint64_t start_ns_max, bool newest_first,
+                           struct fg_segment_pruning **ret_pruning)
+{
+    struct fg_segment_pruning *walk = calloc(1, sizeof *walk);
+    if (!walk)
+        return FG_ENOMEM;
+    *walk = (struct fg_segment_pruning){.segment = segment,
+                                        .start_ns_min = start_ns_min,
+                                        .start_ns_max = start_ns_max,
+                                        .newest_first = newest_first};
+    int r = fg_pruner_init(&walk->pruner, segment, predicate, &walk->counters.bytes_read);
     if (r == 0)
-        r = name_pages(walk, UINT64_MAX, fn, arg);
-    return r == 0 && walk->damaged ? FG_ECORRUPT : r;
+        r = order_groups(walk);
+    if (r < 0) {
+        fg_segment_pruning_free(walk);
+        return r;
+    }
+    *ret_pruning = walk;
+    return 0;
+}
+
+void fg_segment_pruning_free(struct fg_segment_pruning *walk)
+{
+    if (!walk)
+        return;
+    fg_pruner_free(&walk->pruner);
+    free(walk->order);
+    free(walk->pages);
+    free(walk);
+}
+
+struct fg_prune_counters fg_segment_pruning_counters(const struct fg_segment_pruning *walk)
+{
+    return walk->counters;
 }
 
 int fg_segment_prune(struct fg_segment *segment, const struct fg_predicate *predicate,
@@ -165,17 +208,16 @@ int fg_segment_prune(struct fg_segment *segment, const struct fg_predicate *pred
                      int (*fn)(void *arg, const struct fg_segment_page *page), void *arg,
                      struct fg_prune_counters *counters)
 {
-    struct walk walk = {.segment = segment,
-                        .start_ns_min = start_ns_min,
-                        .start_ns_max = start_ns_max,
-                        .newest_first = newest_first};
-    int r = fg_pruner_init(&walk.pruner, segment, predicate, &walk.counters.bytes_read);
-    if (r == 0)
-        r = walk_groups(&walk, fn, arg);
+    struct fg_segment_pruning *pruning;
+    bool is_done = false;
+    int r = fg_segment_pruning_new(segment, predicate, start_ns_min, start_ns_max, newest_first,
+                                   &pruning);
+    if (r < 0)
+        return r;
+    while (r == 0 && !is_done)
+        r = fg_segment_pruning_next(pruning, fn, arg, &is_done);
     if (counters)
-        *counters = walk.counters;
-    fg_pruner_free(&walk.pruner);
-    free(walk.order);
-    free(walk.pages);
+        *counters = fg_segment_pruning_counters(pruning);
+    fg_segment_pruning_free(pruning);
     return r;
 }

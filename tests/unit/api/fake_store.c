@@ -190,6 +190,12 @@ void fg_trace_reader_free(struct fg_trace_reader *reader)
     (void)reader;
 }
 
+void fg_trace_reader_cancel_by(struct fg_trace_reader *reader, bool (*is_cancelled)(void *arg),
+                               void *arg)
+{
+    (void)reader, (void)is_cancelled, (void)arg;
+}
+
 int fg_trace_reader_read(struct fg_trace_reader *reader, uint32_t tenant, uint64_t id_high,
                          uint64_t id_low, uint64_t spans_max, struct fg_builder *builder,
                          struct fg_trace_result *ret_result)
