@@ -173,19 +173,25 @@ const char *fg_client_message(const struct fg_client *client)
 }
 
 enum fg_exit fg_client_show(struct fg_cli *cli, const struct fg_arguments *arguments,
-                            const char *path, fg_client_show_fn show)
+                            const char *path, const char *list, fg_client_show_fn show)
 {
     struct fg_buffer body;
     fg_buffer_init(&body, ANSWER_SIZE_MAX);
     enum fg_exit code = fg_client_get(cli, arguments, path, &body);
-    if (code == FG_EXIT_OK && fg_arguments_has(arguments, "json")) {
-        fprintf(cli->out, "%.*s\n", (int)body.size, (const char *)body.data);
-    } else if (code == FG_EXIT_OK) {
-        json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
-        code = root ? show(cli, arguments, root)
-                    : fg_cli_fail(cli, FG_EXIT_FAILED, "the server's answer is no JSON");
-        json_decref(root);
+    bool is_json = fg_arguments_has(arguments, "json");
+    json_t *root = NULL;
+    if (code == FG_EXIT_OK) {
+        root = json_loadb((const char *)body.data, body.size, 0, NULL);
+        if (!root)
+            code = fg_cli_fail(cli, FG_EXIT_FAILED, "the server's answer is no JSON");
     }
+    if (root && is_json)
+        fprintf(cli->out, "%.*s\n", (int)body.size, (const char *)body.data);
+    else if (root)
+        code = show(cli, arguments, root);
+    if (root && list && json_array_size(json_object_get(root, list)) == 0)
+        code = FG_EXIT_NO;
+    json_decref(root);
     fg_buffer_free(&body);
     return code;
 }

@@ -52,9 +52,12 @@ FG_MUST_CHECK enum fg_exit fg_client_get(struct fg_cli *cli, const struct fg_arg
 /* Shows an answer to people; its exit code. */
 typedef enum fg_exit (*fg_client_show_fn)(struct fg_cli *cli, const struct fg_arguments *arguments,
                                           const json_t *root);
-/* The same GET, of an answer that is JSON: as it is where `--json` is given, otherwise by show. */
+/* The same GET, of an answer that is JSON: as it is where `--json` is given, otherwise by show.
+ * list: the member that holds what was asked for, of which there is none: FG_EXIT_NO, however it is
+ * shown; NULL: there always is. */
 FG_MUST_CHECK enum fg_exit fg_client_show(struct fg_cli *cli, const struct fg_arguments *arguments,
-                                          const char *path, fg_client_show_fn show);
+                                          const char *path, const char *list,
+                                          fg_client_show_fn show);
 
 /* Appends text with what a URL's query may not hold escaped. */
 void fg_client_escape(struct fg_buffer *url, const char *text);

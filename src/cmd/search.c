@@ -144,7 +144,7 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
     fg_buffer_init(&path, PATH_SIZE_MAX);
     enum fg_exit code = make_path(cli, arguments, &path);
     if (code == FG_EXIT_OK)
-        code = fg_client_show(cli, arguments, (const char *)path.data, show);
+        code = fg_client_show(cli, arguments, (const char *)path.data, "traces", show);
     fg_buffer_free(&path);
     return code;
 }

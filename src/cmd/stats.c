@@ -227,7 +227,7 @@ static enum fg_exit show(struct fg_cli *cli, const struct fg_arguments *argument
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
-    return fg_client_show(cli, arguments, "/api/v1/stats", show);
+    return fg_client_show(cli, arguments, "/api/v1/stats", NULL, show);
 }
 
 static const struct fg_option options[] = {

@@ -360,6 +360,9 @@ def case_services_command():
     assert "price.calculate" in out and "server" in out and "100.00%" in out, out
     assert json.loads(run("services", "--json", server=SERVER)[0])["services"]
     assert "no spans of this service" in run("services", "nobody", server=SERVER, check=1)[1]
+    # what is not there is 1, also for who reads JSON
+    assert json.loads(run("services", "nobody", "--json", server=SERVER, check=1)[0])["operations"] == []
+    assert json.loads(run("search", "service:nobody", "--json", server=SERVER, check=1)[0])["traces"] == []
 
 
 def case_tail_command():

@@ -193,6 +193,26 @@ static void test_refused_searches(void **state)
     end();
 }
 
+/* As Grafana's Jaeger data source asks (grafana/grafana, pkg/tsdb/jaeger): parameters by name, tags
+ * as JSON of texts, no time in a search, and times in a look-up where its settings say so. */
+static void test_as_grafana_asks(void **state)
+{
+    (void)state;
+    begin();
+    answers("/api/traces",
+            "limit=20&maxDuration=1s&minDuration=100ms&operation=POST+%2Forders&service=shop-api&"
+            "tags=%7B%22order.id%22%3A%22ORD-4711%22%2C%22retry%22%3A%22false%22%7D",
+            200, ENVELOPE("[" TRACE "]", "0", "null"));
+    answers("/api/traces/" ID, "end=1764072000000000&start=1764068400000000", 200,
+            ENVELOPE("[" TRACE "]", "0", "null"));
+    answers("/api/services", NULL, 200, ENVELOPE("['mes-api','shop-api']", "2", "null"));
+    answers("/api/services/shop-api/operations", NULL, 200,
+            ENVELOPE("['POST /orders','POST mes']", "2", "null"));
+    answers("/api/dependencies", "endTs=1764072000000&lookback=3600000", 200,
+            ENVELOPE("[{'parent':'shop-api','child':'mes-api','callCount':1}]", "0", "null"));
+    end();
+}
+
 /* An answer that is not whole says so where Jaeger's UI shows it. */
 static void test_partial(void **state)
 {
@@ -405,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_durations_and_times),
         cmocka_unit_test(test_refused_searches),
+        cmocka_unit_test(test_as_grafana_asks),
         cmocka_unit_test(test_partial),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_service_name_in_the_path_is_decoded),
