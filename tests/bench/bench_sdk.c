@@ -219,6 +219,7 @@ int main(int argc, char **argv)
         if (i + 1 < argc && strcmp(argv[i], "--stock") == 0)
             stock = argv[++i];
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     uint16_t port;
     pid_t sink = bench_sink_start(&port);
     printf("%-34s %-9s %8s %9s %7s %7s %7s\n", "a span", "recorder", "1 thread", "2 threads",

@@ -14,7 +14,7 @@
 #include "sink.h"
 
 #include <arpa/inet.h>
-#include <netinet/tcp.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -170,6 +170,18 @@ static void wait_until(uint64_t at_ns)
         ;
 }
 
+/* False where the service is so far behind that the connection is full: then answers have to be
+ * read, or both would wait for each other. */
+static bool send_one(int connection)
+{
+    ssize_t n = send(connection, request, sizeof request - 1, MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n != (ssize_t)sizeof request - 1)
+        fail("request");
+    return true;
+}
+
 /* Sends each request at its time, and reads what answers there are. Latency counts from when a
  * request was due. */
 static void drive(int connection, unsigned rate, unsigned count, uint64_t *latencies)
@@ -181,11 +193,8 @@ static void drive(int connection, unsigned rate, unsigned count, uint64_t *laten
     char buffer[65536];
     while (got < count) {
         uint64_t now_ns = fg_env_mono_ns(env);
-        while (sent < count && begin_ns + sent * step_ns <= now_ns) {
-            if (write(connection, request, sizeof request - 1) < 0)
-                fail("request");
+        while (sent < count && begin_ns + sent * step_ns <= now_ns && send_one(connection))
             sent++;
-        }
         struct pollfd poll_fd = {.fd = connection, .events = POLLIN};
         if (sent == got) {
             wait_until(begin_ns + sent * step_ns);
@@ -259,6 +268,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_service: --rate times --seconds: from 1 to %u\n", REQUESTS_MAX);
         return 2;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     uint16_t port;
     pid_t sink = bench_sink_start(&port);
     struct result plain[RUNS], traced[RUNS];
