@@ -1,6 +1,8 @@
 /* Chained buckets under one mutex: handles are few, and each is looked up a few times a request. */
 #include "table.h"
 
+#include "guard.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -24,7 +26,7 @@ void *fg_table_find(struct fg_table *table, const void *key)
 {
     if (!key)
         return NULL;
-    fg_mutex_lock(&table->mutex);
+    fg_guard_lock(&table->mutex);
     struct fg_table_entry *entry = *locate(table, key);
     void *value = entry ? entry->value : NULL;
     fg_mutex_unlock(&table->mutex);
@@ -36,7 +38,7 @@ bool fg_table_put(struct fg_table *table, const void *key, void *value, size_t c
     bool is_in = false;
     if (!key)
         return false;
-    fg_mutex_lock(&table->mutex);
+    fg_guard_lock(&table->mutex);
     struct fg_table_entry **at = locate(table, key);
     if (!*at && table->count < count_max && (*at = calloc(1, sizeof **at))) {
         (*at)->key = key;
@@ -55,7 +57,7 @@ void *fg_table_take(struct fg_table *table, const void *key)
     if (!key)
         return NULL;
     void *value = NULL;
-    fg_mutex_lock(&table->mutex);
+    fg_guard_lock(&table->mutex);
     struct fg_table_entry **at = locate(table, key), *entry = *at;
     if (entry) {
         value = entry->value;

@@ -3,7 +3,7 @@
  * destroyed: a list under one lock. */
 #include "deliver.h"
 
-#include "os/thread.h"
+#include "../instrument/guard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static struct delivery **locate(const void *key)
 
 static struct delivery *take(const void *key)
 {
-    fg_mutex_lock(&mutex);
+    fg_guard_lock(&mutex);
     struct delivery **at = locate(key), *one = *at;
     if (one) {
         *at = one->next;
@@ -74,7 +74,7 @@ void fg_amqp_deliver_take(amqp_connection_state_t state, const amqp_envelope_t *
                                  .span = span,
                                  .context = context};
         strncpy(one->destination, destination, sizeof one->destination - 1);
-        fg_mutex_lock(&mutex);
+        fg_guard_lock(&mutex);
         bool has_room = delivery_count < FG_AMQP_DELIVERIES_MAX;
         if (has_room) {
             struct delivery **at = bucket_of(key);
@@ -100,7 +100,7 @@ fg_context *fg_amqp_delivery_context(const amqp_envelope_t *envelope)
 {
     if (!envelope)
         return NULL;
-    fg_mutex_lock(&mutex);
+    fg_guard_lock(&mutex);
     const struct delivery *one = *locate(envelope->consumer_tag.bytes);
     fg_context *context = one ? fg_context_ref(one->context) : NULL;
     fg_mutex_unlock(&mutex);
@@ -120,7 +120,7 @@ void fg_amqp_delivery_fail(const amqp_envelope_t *envelope, const char *type,
 {
     if (!envelope)
         return;
-    fg_mutex_lock(&mutex);
+    fg_guard_lock(&mutex);
     struct delivery *one = *locate(envelope->consumer_tag.bytes);
     fg_span span = one ? one->span : (fg_span){.opaque = 0};
     if (one)
@@ -148,7 +148,7 @@ void fg_amqp_settle(amqp_connection_state_t state, amqp_channel_t channel, uint6
                     bool and_before, const char *type, struct fg_amqp_settled *ret_settled)
 {
     *ret_settled = (struct fg_amqp_settled){.count = 0};
-    fg_mutex_lock(&mutex);
+    fg_guard_lock(&mutex);
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct delivery *one = buckets[i]; one; one = one->next) {
             bool is_named = one->tag == tag;
@@ -161,7 +161,7 @@ void fg_amqp_settle(amqp_connection_state_t state, amqp_channel_t channel, uint6
 
 void fg_amqp_deliveries_detach(amqp_connection_state_t state)
 {
-    fg_mutex_lock(&mutex);
+    fg_guard_lock(&mutex);
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct delivery *one = buckets[i]; one; one = one->next)
             if (one->state == state)

@@ -146,6 +146,13 @@ def case_multi():
         assert {span.parent for span in found} == {one(spans(server, trace), "test").id}
 
 
+def case_forks():
+    """a fork while other threads make handles leaves no lock behind"""
+    with harness.Server().start() as server:
+        _, said = run(DRIVER, ["forks"], server, seconds=1200)
+        assert said == ["hung 0"], said
+
+
 def case_s3():
     """a real S3 server takes signed requests with context; they are named by operation, bucket and key, with error codes"""
     with RealServer("swift") as store, harness.Server().start() as server:

@@ -9,9 +9,13 @@
 #define FILIGREE_DROP_IN
 #include <filigree_curl.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct upload {
     const char *text;
@@ -118,6 +122,38 @@ static void run_multi(CURL *easy, char **urls, int count)
     curl_multi_cleanup(multi);
 }
 
+static atomic_int is_over;
+
+static void *make_handles(void *arg)
+{
+    while (!is_over)
+        curl_easy_cleanup(curl_easy_init());
+    return arg;
+}
+
+/* A child that waits for a lock of its parent's is ended by the alarm. */
+static void run_forks(void)
+{
+    pthread_t threads[3];
+    int hung = 0, status = 0;
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, make_handles, NULL);
+    for (int i = 0; i < 200; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(5);
+            curl_easy_cleanup(curl_easy_init());
+            _exit(0);
+        }
+        waitpid(child, &status, 0);
+        hung += status != 0;
+    }
+    is_over = 1;
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    printf("hung %d\n", hung);
+}
+
 int main(int argc, char **argv)
 {
     char text[FG_TRACEPARENT_SIZE];
@@ -129,6 +165,8 @@ int main(int argc, char **argv)
     fg_journey_set("order.id", "ORD-4711");
     fg_span_traceparent(span, text);
     printf("%s\n", text);
+    if (strcmp(argv[1], "forks") == 0)
+        run_forks();
     CURL *easy = strcmp(argv[1], "plain") == 0 ? (curl_easy_init)() : curl_easy_init();
     if (strcmp(argv[1], "plain") == 0) {
 #undef curl_easy_init
