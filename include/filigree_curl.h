@@ -13,8 +13,8 @@
  * CURLOPT_AWS_SIGV4, by x-amz- or AWS authorization headers, or by an amazonaws.com host, are named
  * by operation, bucket and key, and carry the error's code.
  *
- * libcurl's rules for threads hold: one handle is used by one thread at a time. NULL is allowed
- * where libcurl allows it. */
+ * Other protocols than HTTP pass untraced. libcurl's rules for threads hold: one handle is used by
+ * one thread at a time. NULL is allowed where libcurl allows it. */
 #ifndef FILIGREE_CURL_H
 #define FILIGREE_CURL_H
 

@@ -89,9 +89,9 @@ CURLcode fg_curl_easy_setopt(CURL *easy, CURLoption option, ...)
 
 CURLcode fg_curl_easy_perform(CURL *easy)
 {
-    if (!easy)
-        return curl_easy_perform(easy);
     struct fg_curl_handle *handle = find(easy);
+    if (!easy || !fg_curl_transfer_is_http(easy, handle))
+        return curl_easy_perform(easy);
     fg_span span = fg_curl_transfer_start(easy, handle);
     fg_scope scope = fg_span_enter(span);
     CURLcode code = curl_easy_perform(easy);
@@ -103,7 +103,7 @@ CURLcode fg_curl_easy_perform(CURL *easy)
 CURLMcode fg_curl_multi_add_handle(CURLM *multi, CURL *easy)
 {
     struct fg_curl_handle *handle = find(easy);
-    if (!handle || handle->is_active)
+    if (!handle || handle->is_active || !fg_curl_transfer_is_http(easy, handle))
         return curl_multi_add_handle(multi, easy);
     fg_curl_transfer_start(easy, handle);
     CURLMcode code = curl_multi_add_handle(multi, easy);

@@ -40,6 +40,7 @@ void fg_curl_handle_note(struct fg_curl_handle *handle, CURLoption option, long 
                          void *pointer, void (*function)(void));
 
 /* handle: NULL for a CURL that was not made here. */
+bool fg_curl_transfer_is_http(CURL *easy, const struct fg_curl_handle *handle);
 fg_span fg_curl_transfer_start(CURL *easy, struct fg_curl_handle *handle);
 void fg_curl_transfer_end(CURL *easy, struct fg_curl_handle *handle, fg_span span, CURLcode code);
 /* It was removed before it was done. */

@@ -188,6 +188,17 @@ static const char *address_of(CURL *easy, const struct fg_curl_handle *handle, c
     return url;
 }
 
+bool fg_curl_transfer_is_http(CURL *easy, const struct fg_curl_handle *handle)
+{
+    char *own;
+    const char *address = address_of(easy, handle, &own),
+               *end = address ? strstr(address, "://") : NULL;
+    size_t size = end ? (size_t)(end - address) : 0;
+    bool is_http = !end || ((size == 4 || size == 5) && strncasecmp(address, "https", size) == 0);
+    curl_free(own);
+    return is_http;
+}
+
 fg_span fg_curl_transfer_start(CURL *easy, struct fg_curl_handle *handle)
 {
     char name[FG_TELL_TEXT_MAX], *own;

@@ -143,12 +143,14 @@ void fg_amqp_dress(const amqp_basic_properties_t *properties, fg_span span,
         if (own->headers.num_entries == 0)
             own->_flags &= ~(amqp_flags_t)AMQP_BASIC_HEADERS_FLAG;
     }
-    if (!(own->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) && fg_span_is_valid(span)) {
+    /* Of a span that is not recorded the ids are its parent's, and so would be those of several
+     * messages. */
+    if (!(own->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) && fg_span_is_recording(span)) {
         for (size_t i = 0; i < sizeof span.trace_id; i++)
             snprintf(dressed->message_id + 2 * i, 3, "%02x", span.trace_id[i]);
-        /* Of a trace's messages each has its own. */
-        for (size_t i = 0; i < 4; i++)
-            snprintf(dressed->message_id + 32 + 2 * i, 3, "%02x", span.span_id[i]);
+        for (size_t i = 0; i < sizeof span.span_id; i++)
+            snprintf(dressed->message_id + 2 * (sizeof span.trace_id + i), 3, "%02x",
+                     span.span_id[i]);
         own->message_id = amqp_cstring_bytes(dressed->message_id);
         own->_flags |= AMQP_BASIC_MESSAGE_ID_FLAG;
     }

@@ -32,7 +32,7 @@ struct fg_amqp_dressed {
     amqp_basic_properties_t properties;
     amqp_table_entry_t *entries;
     struct fg_buffer texts;
-    char message_id[48];
+    char message_id[2 * (16 + 8) + 1];
 };
 /* span: that of the publish, which is current. properties may be NULL. */
 void fg_amqp_dress(const amqp_basic_properties_t *properties, fg_span span,

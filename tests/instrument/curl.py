@@ -129,6 +129,8 @@ def case_context_is_kept_back_where_told():
         trace, _ = run(DRIVER, ["plain", "header", "X-Shop: moscow", f"{site.url}/200/x"], server)
         assert site.requests[-1][2]["traceparent"] is None and site.requests[-1][2]["X-Shop"] == "moscow"
         assert one(spans(server, trace), "GET")["http.response.status_code"] == 200
+        trace, said = run(DRIVER, ["easy", f"file://{os.path.abspath(__file__)}"], server)
+        assert "curl.py FILIGREE" in said[0] and len([span for span in spans(server, trace) if span.name != "in.callback"]) == 1, said
         trace, _ = run(DRIVER, ["easy", f"{site.url}/200/x"], server, OTEL_SDK_DISABLED="true")
         assert site.requests[-1][2]["baggage"] == "order.id=ORD-4711;journey", "disabled: contexts are passed on"
 

@@ -43,7 +43,7 @@ def case_a_message_carries_its_context():
                     messaging__message__body__size=5, server__address="127.0.0.1", server__port=broker.port, order__id="ORD-4711"), sent
     assert one(found, "connect").kind == "CLIENT" and one(found, "login")["server.port"] == broker.port, found
     message_id = sent["messaging.message.id"]
-    assert re.fullmatch("[0-9a-f]{40}", message_id), sent
+    assert re.fullmatch("[0-9a-f]{48}", message_id), sent
     own, other, said = ask(*HELLO, "ambient", "consume", "q.carry", "take", "ack")
     assert own != trace and f"take hello id={message_id} traceparent=00-{trace}-{sent.id}-01 baggage=order.id=ORD-4711;journey" in said, said
     found = spans(server, trace)
@@ -66,6 +66,14 @@ def case_properties_of_the_program_stay():
     assert "take own-context id=message-1 shop=7 traceparent=00-11111111111111111111111111111111-2222222222222222-01" in said, said
     assert first.has(messaging__message__id="message-1", messaging__message__conversation_id="talk-1"), first
     assert second.links == ["2222222222222222"], second
+
+
+def case_nothing_is_traced():
+    """without tracing a message gets no id that several would share, but the journey"""
+    server, broker = real()
+    _, said = run(DRIVER, [broker.port, *HELLO, "journey", "ORD-2", "queue", "q.off", "usual", "publish", "", "q.off", "x", "consume", "q.off",
+                           "take", "ack"], server, OTEL_SDK_DISABLED="true")
+    assert "take x id= baggage=order.id=ORD-2;journey" in said, said
 
 
 def case_an_ambient_span_stays_the_parent():
