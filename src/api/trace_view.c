@@ -10,14 +10,13 @@
  * false}
  *
  * All of it is written as fast as it is read. */
+#include "base/endian.h"
+#include "base/hex.h"
 #include "base/limits.h"
 #include "handlers.h"
 #include "query/critical_path.h"
 #include "search_params.h"
 #include "span/tree.h"
-
-#include <inttypes.h>
-#include <stdio.h>
 
 /* What a span is, beyond its numbers: bits of its "flags". */
 enum view_flag {
@@ -337,6 +336,15 @@ static void stage_end(struct view *view)
         fg_json_array_end(&view->json);
 }
 
+static void write_id(struct fg_buffer *buffer, uint64_t id)
+{
+    uint8_t bytes[8];
+    char text[16];
+    fg_store_be64(bytes, id);
+    fg_hex_encode(fg_slice(bytes, sizeof bytes), text);
+    fg_buffer_append(buffer, text, sizeof text);
+}
+
 static void write_one(struct view *view, const struct fg_batch *batch)
 {
     uint32_t index = view->at++;
@@ -345,8 +353,7 @@ static void write_one(struct view *view, const struct fg_batch *batch)
     } else if (view->stage == STAGE_SERVICES) {
         fg_json_string(&view->json, batch->strings[view->services.ids[index]]);
     } else if (view->stage == STAGE_ID) {
-        fg_buffer_append_format(view->json.buffer, "%016" PRIx64,
-                                batch->span_id[view->tree.order[index]]);
+        write_id(view->json.buffer, batch->span_id[view->tree.order[index]]);
     } else if (is_column(view->stage)) {
         const struct column *column = &columns[view->stage - STAGE_COLUMN];
         fg_json_int(&view->json, column->of(view, batch, view->tree.order[index]));

@@ -144,32 +144,51 @@ void fg_json_raw(struct fg_json_writer *json, struct fg_slice text)
     fg_buffer_append_slice(json->buffer, text);
 }
 
+/* The digits of a number, with its sign, and in quotes where quote is '"', written back from the
+ * end of text; snprintf would be most of the time of a long answer. */
+static struct fg_slice digits_of(uint64_t value, bool negative, const char *quote,
+                                 char text[NUMBER_SIZE])
+{
+    char *begin = text + NUMBER_SIZE;
+    if (quote)
+        *--begin = *quote;
+    do
+        *--begin = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    if (negative)
+        *--begin = '-';
+    if (quote)
+        *--begin = *quote;
+    return fg_slice(begin, (size_t)(text + NUMBER_SIZE - begin));
+}
+
+static uint64_t magnitude(int64_t value)
+{
+    return value < 0 ? -(uint64_t)value : (uint64_t)value;
+}
+
 void fg_json_int(struct fg_json_writer *json, int64_t value)
 {
     char text[NUMBER_SIZE];
-    int size = snprintf(text, sizeof text, "%" PRId64, value);
-    fg_json_raw(json, fg_slice(text, (size_t)size));
+    fg_json_raw(json, digits_of(magnitude(value), value < 0, NULL, text));
 }
 
 void fg_json_uint(struct fg_json_writer *json, uint64_t value)
 {
     char text[NUMBER_SIZE];
-    int size = snprintf(text, sizeof text, "%" PRIu64, value);
-    fg_json_raw(json, fg_slice(text, (size_t)size));
+    fg_json_raw(json, digits_of(value, false, NULL, text));
 }
 
 void fg_json_int_string(struct fg_json_writer *json, int64_t value)
 {
     char text[NUMBER_SIZE];
-    int size = snprintf(text, sizeof text, "\"%" PRId64 "\"", value);
-    fg_json_raw(json, fg_slice(text, (size_t)size));
+    fg_json_raw(json, digits_of(magnitude(value), value < 0, "\"", text));
 }
 
 void fg_json_uint_string(struct fg_json_writer *json, uint64_t value)
 {
     char text[NUMBER_SIZE];
-    int size = snprintf(text, sizeof text, "\"%" PRIu64 "\"", value);
-    fg_json_raw(json, fg_slice(text, (size_t)size));
+    fg_json_raw(json, digits_of(value, false, "\"", text));
 }
 
 void fg_json_double(struct fg_json_writer *json, double value)

@@ -20,7 +20,8 @@ import harness  # noqa: E402
 from spans import send, span  # noqa: E402
 
 OPEN_MS_MAX = 2000    # to the rows of the big trace
-FRAME_MS_MAX = 34     # p99 of a frame while scrolling: two of the screen's
+WORK_MS_MAX = 16.7    # of the page's thread for a frame while scrolling: a frame of the screen. On a machine that others use too
+                      # the frames themselves say less.
 SEED = 4711
 SERVICES = ["shop-api", "crm-api", "mes-api", "shop-db", "mes-db", "s3", "broker", "price", "mesh", "mail", "auth", "page"]
 
@@ -95,12 +96,21 @@ def row(name, values, unit="ms", aim=None):
     print(f"{name:<46} {statistics.median(ordered):8.0f} {ordered[-1]:8.0f} {unit}" + (f"   to reach: {aim}" if aim else ""), flush=True)
 
 
-def frames_row(name, frames):
+def scroll(page, step):
+    """Frames, and what the page's own thread worked for each: milliseconds of processor."""
+    page.call("Performance.enable", timeDomain="threadTicks")
+    before = {one["name"]: one["value"] for one in page.call("Performance.getMetrics")["metrics"]}
+    frames = page.run(SCROLL % (3000, step))
+    after = {one["name"]: one["value"] for one in page.call("Performance.getMetrics")["metrics"]}
+    page.call("Performance.disable")
+    return frames, 1000 * (after["TaskDuration"] - before["TaskDuration"]) / max(1, len(frames))
+
+
+def frames_row(name, frames, work):
     ordered = sorted(frames)
     late = sum(1 for one in frames if one > 25)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    print(f"{name:<46} {statistics.median(ordered):8.1f} {p99:8.1f} {ordered[-1]:8.1f} ms   {len(frames)} frames, {late} late ({100 * late / len(frames):.1f} %)", flush=True)
-    return p99
+    print(f"{name:<46} {statistics.median(ordered):8.1f} {p99:8.1f} {ordered[-1]:8.1f}   {work:8.1f} ms   {len(frames)} frames, {late} late", flush=True)
 
 
 def parts(page, url):
@@ -149,11 +159,12 @@ def main():
             deep = f"{at}/trace/{trace}?span={given.spans * 9 // 10:016x}"
             row("a deep link to a span of it", [visit(page, deep, "rows")[0] for _ in range(given.runs)])
             visit(page, f"{at}/trace/{trace}", "rows")
-            print(f"{'frames while scrolling':<46} {'median':>8} {'p99':>8} {'worst':>8}")
+            print(f"{'frames while scrolling':<46} {'median':>8} {'p99':>8} {'worst':>8}   {'work':>8}")
             for name, step in (("slowly, 40 px a frame", 40), ("fast, 400 px a frame", 400), ("by leaps, 20 000 px a frame", 20000)):
-                p99 = frames_row(name, page.run(SCROLL % (3000, step)))
-                if p99 > FRAME_MS_MAX:
-                    failed.append(f"scrolling {name}: p99 {p99:.0f} ms")
+                frames, work = scroll(page, step)
+                frames_row(name, frames, work)
+                if work > WORK_MS_MAX:
+                    failed.append(f"scrolling {name}: {work:.0f} ms of work a frame")
             page.run("window.long = []")
             for key, what in (("e", "to the first cause"), ("c", "along the critical path"), ("ArrowLeft", "closing")):
                 begin = page.run("performance.now()")

@@ -412,14 +412,15 @@ def case_open():
     page = browser()
     now = time.time_ns() - 2 * 10**9
     send(SERVER, {"open": [span(OPEN, 1, 0, "long work", 0, None, now), span(OPEN, 2, 1, "begun", 0, 1000, now)]})
-    page = show(f"/trace/{OPEN}", 2)
+    page = show(f"/trace/{OPEN}?span={1:016x}", 2)
     page.wait_text("still runs")
     width = f"parseFloat({row_text('begun')}.querySelector('.b').style.width)"
     before = page.run(width)
     page.wait(f"{width} < {before} * 0.9", "the open one grows, and the other's share shrinks")
     assert page.run(f"{row_text('long work')}.querySelector('.b.ragged') !== null")
-    send(SERVER, {"open": [span(OPEN, 1, 0, "long work", 0, 4000, now)]})
+    send(SERVER, {"open": [span(OPEN, 1, 0, "long work", 0, 4000, now, {"result": "came at the end"})]})
     page.wait(f"{row_text('long work')}.querySelector('.b.ragged') === null", "it has ended", 20)
+    page.wait_text("came at the end")
     assert "still runs" not in page.text() and "4 s" in page.text().replace("\u00a0", " ")
 
 
@@ -435,6 +436,24 @@ def case_width():
             over = page.run("document.documentElement.scrollWidth - innerWidth")
             assert over <= 0, f"{path} at {width}: {over} px over"
     page.size(1440, 900)
+
+
+def case_themes():
+    """The dark set holds by the system's choice and by the page's own, which goes before it."""
+    page = browser()
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    try:
+        page.size(1440, 900, "dark")
+        show(f"/trace/{PRICE}", 20)
+        dark = page.run(ground)
+        page.run("document.documentElement.dataset.theme = 'light'")
+        light = page.run(ground)
+        page.size(1440, 900, "light")
+        assert page.run(ground) == light != dark, (light, dark)
+        page.run("document.documentElement.dataset.theme = 'dark'")
+        assert page.run(ground) == dark, "chosen against the system"
+    finally:
+        page.size(1440, 900)
 
 
 def case_russian():

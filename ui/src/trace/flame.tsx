@@ -12,8 +12,8 @@ import { Hits } from './find';
 import { Node, PathTree, pathsOf } from './paths';
 import { State } from './state';
 
-const ROW = 24, NARROW = 3; // px
-const BOXES_MAX = 3000;
+const ROW = 24, NARROW = 4; // px
+const BOXES_MAX = 1500;
 
 interface Box { node: number; left: number; width: number; row: number } // parts of the whole width; node -1: a rest
 

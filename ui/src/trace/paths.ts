@@ -63,11 +63,12 @@ export function pathsOf(traces: { trace: Trace; times: Times }[]): PathTree {
       const number = (parent + 1) * width + trace.service[at]! * trace.names.length + trace.name[at]!;
       let index = seen.get(number);
       if (index === undefined) {
-        const service = trace.services[trace.service[at]!]!, name = trace.names[trace.name[at]!]!, key = `${parent}\u0000${service}\u0000${name}`;
-        index = known.get(key);
+        const service = trace.services[trace.service[at]!]!, name = trace.names[trace.name[at]!]!;
+        const key = traces.length > 1 ? `${parent}\u0000${service}\u0000${name}` : '';
+        index = key ? known.get(key) : undefined;
         if (index === undefined) {
           index = nodes.length;
-          known.set(key, index);
+          if (key) known.set(key, index);
           nodes.push({ service, name, depth: parent < 0 ? 0 : nodes[parent]!.depth + 1, parent, children: [], side: [noSums(), noSums()] });
           (parent < 0 ? roots : nodes[parent]!.children).push(index);
         }

@@ -1,5 +1,6 @@
 // What is known of one span: what the view has at once, and everything that was sent as soon as it is read.
 import { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { linkTo } from '../address';
 import { useAsk } from '../ask';
 import { formatCount, formatDuration, formatMoment, zone } from '../format';
@@ -29,6 +30,8 @@ const MARKS = [1, 2, 8, 16, 32, 64] as const;
 export function SpanPanel({ at, trace, times, isCause, onSelect, onClose }: Props) {
   const id = idOf(trace, at);
   const asked = useAsk<OtlpTrace>(`/api/v1/traces/${trace.id}/spans/${id}`);
+  const first = useRef(trace);
+  useEffect(() => { if (trace !== first.current) { first.current = trace; asked.again(); } }, [trace]); // more of the trace has come
   const whole = wholeOf(asked.data, trace, at), raw = whole?.span;
   const name = trace.names[trace.name[at]!]!, service = trace.services[trace.service[at]!]!, above = trace.parent[at]!;
   const isOpen = (trace.flags[at]! & OPEN) !== 0, isDead = (trace.marks[at]! & INTERRUPTED) !== 0, failed = trace.status[at] === ERROR;

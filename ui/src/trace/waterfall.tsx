@@ -111,7 +111,7 @@ export function Waterfall(props: Props) {
 }
 
 function Axis({ ticks }: { ticks: Tick[] }) {
-  return <div class="hd"><span class="legend">{words.spansHead}</span><div class="axis" aria-hidden="true">{ticks.map((tick, i) =>
+  return <div class="hd"><span class="label">{words.spansHead}</span><div class="axis" aria-hidden="true">{ticks.map((tick, i) =>
     <i key={i} class={tick.part < 0.02 ? 'first' : tick.part > 0.93 ? 'last' : ''} style={{ left: `${100 * tick.part}%` }}>{tick.label}</i>)}</div></div>;
 }
 
