@@ -612,6 +612,31 @@ def case_kill_and_restart():
     assert jaeger_ids("service=shop-api") == [TRACE]
 
 
+def case_service_places():
+    """A service keeps its place in the order of services over a crash, also where another began before it."""
+    def places():
+        return {one["service"]: one["place"] for one in json.loads(SERVER.get("/api/v1/services/slots")[1])["services"]}
+
+    def send(service, ago):
+        start = time.time_ns() - ago * 10**9
+        spans = [{"traceId": harness.new_trace_id(), "spanId": "00000000000000aa", "name": "n", "kind": 2, "startTimeUnixNano": str(start),
+                  "endTimeUnixNano": str(start + 1000)}]
+        body = {"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+                                   "scopeSpans": [{"spans": spans}]}]}
+        assert SERVER.send(json.dumps(body), "application/json")[0] == 200
+
+    before = places()
+    assert "shop-api" in before and sorted(before.values()) == list(range(len(before))), before
+    send("zz-first", 60)
+    assert places() == {**before, "zz-first": len(before)}
+    send("aa-second", 3000)
+    after = places()
+    assert after == {**before, "zz-first": len(before), "aa-second": len(before) + 1}, after
+    SERVER.kill()
+    SERVER.start()
+    assert places() == after
+
+
 def case_second_server():
     """A second server on the same folder is refused with a sentence."""
     with Server(data=SERVER.data) as second:

@@ -19,22 +19,27 @@ function withRow(group: Group): Group {
 }
 
 export function Builder({ text, onText, onSubmit, start }: Props) {
-  const own = useRef<string>(); // what this wrote last: the line says the same then
+  const own = useRef<string[]>([]); // what this wrote: the last is what rows and line both say; others the line has yet to say
   const [group, setGroup] = useState<Group>(() => withRow(emptyGroup()));
   const [misread, setMisread] = useState<Misread>();
   useEffect(() => {
-    if (own.current === text) { setMisread(undefined); return; }
+    const at = own.current.indexOf(text);
+    if (at >= 0) {
+      own.current.splice(0, at);
+      setMisread(undefined);
+      return;
+    }
     const read = readQuery(text);
     setMisread(read.misread);
     if (read.group) {
-      own.current = text;
+      own.current = [text];
       setGroup(withRow(read.group));
     }
   }, [text]);
   const change = (part: Part) => {
     if (part.is !== 'group') return;
     const next = writeQuery(part);
-    own.current = next;
+    own.current.push(next);
     setGroup(part);
     onText(next);
   };
@@ -123,7 +128,12 @@ function Combo({ label, value, placeholder, onInput, onTake, choices }: ComboPro
     }, PAUSE_MS);
     return () => { clearTimeout(timer); control.abort(); };
   }, [isOpen, value]);
-  const take = (choice: Choice) => { setOpen(false); onTake(choice); };
+  const take = (choice: Choice) => {
+    setOpen(false);
+    setFound([]);
+    setActive(-1);
+    onTake(choice);
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       event.preventDefault();

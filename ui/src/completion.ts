@@ -102,7 +102,7 @@ async function choicesOfWord(prefix: string, context: string, start: string | un
   const keys = (await choicesOfKeys(prefix, start, signal)).map((one) => ({ ...one, insert: one.insert + operatorOf(one.text) }));
   if (prefix === '') return keys.slice(0, SHOWN_MAX);
   const exact = keys.some(({ text }) => text === prefix);
-  const operators = exact ? operatorsOf(prefix).slice(1, 5).map((one) => ({ text: prefix + one, insert: prefix + one, what: words.operatorOf[one] ?? '' })) : [];
+  const operators = exact ? operatorsOf(prefix).slice(1, 9).map((one) => ({ text: prefix + one, insert: prefix + one, what: words.operatorOf[one] ?? '' })) : [];
   const [services, names] = await Promise.all([values('service', prefix, '', start, signal), values('name', prefix, context, start, signal)]);
   const of = (found: Values['values'], field: string) => found.slice(0, 4).map(({ value }) =>
     ({ text: String(value), insert: `${field}:${written(String(value))} `, what: field }));

@@ -1,12 +1,12 @@
 // Traces as dots by when they began and how long they took, in the colour of their root's service. A cross: something failed.
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { go } from './address';
 import { Box, Chart, Plane, Stop } from './chart';
 import { formatCount, formatDuration, formatTime } from './format';
 import { spanText } from './search_time';
 import { slotOf } from './slots';
 import { Summary, startMs } from './traces';
-import { visible } from './parts';
+import { Cross, Name, Swatch, visible } from './parts';
 import { plural, words } from './words';
 
 const NAME_MAX = 80;
@@ -20,6 +20,7 @@ function textOf(one: Summary): string {
 interface Props { rows: Summary[]; window: { startMs?: number; endMs?: number }; isCut: boolean; onBox: (box: Box) => void; onRead: (text: string) => void }
 
 export function Dots({ rows, window: times, isCut, onBox, onRead }: Props) {
+  const [isTable, setTable] = useState(false);
   const points = useMemo(() => rows.map((one) => ({ one, ms: startMs(one), ns: Math.max(1, Number(one.duration_ns)) })).sort((a, b) => a.ms - b.ms || a.ns - b.ns), [rows]);
   if (points.length === 0) return <p class="chart-room dim">{words.heatEmpty}</p>;
   const oldest = points[0]!.ms, newest = points[points.length - 1]!.ms;
@@ -43,6 +44,14 @@ export function Dots({ rows, window: times, isCut, onBox, onRead }: Props) {
         enter: () => go(`/trace/${one.trace_id}`) }))} />
     <p class="legend small faint"><span>{words.dotsKey}</span>
       <span class="nw"><svg class="g" viewBox="0 0 14 14" aria-hidden="true"><path class="dot-bad" d="M3 3l8 8m0 -8l-8 8" /></svg> {words.withErrors}</span>
-      <span>{words.dotsTable}</span></p>
+      <button class="as-link" aria-expanded={isTable} onClick={() => setTable(!isTable)}>{words.asTable}</button></p>
+    {isTable && <div class="figures" tabIndex={0} role="region" aria-label={words.asTable}>
+      <table><thead><tr><th>{words.when}</th><th>{words.trace}</th><th class="n">{words.errorsHead}</th><th class="n">{words.duration}</th></tr></thead>
+        <tbody>{[...points].reverse().map(({ one, ms }) => <tr key={one.trace_id}>
+          <td class="nw">{formatTime(ms)}</td>
+          <td><Swatch service={one.root_service} /><a href={`/trace/${one.trace_id}`}><Name text={one.root_name} /></a> <span class="faint small"><Name text={one.root_service} /></span></td>
+          <td class="n">{one.error_count > 0 ? <span class="st broken"><Cross />{formatCount(one.error_count)}</span> : <span class="faint">0</span>}</td>
+          <td class="n">{formatDuration(Number(one.duration_ns))}</td></tr>)}</tbody></table>
+    </div>}
   </>;
 }

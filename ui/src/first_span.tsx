@@ -22,7 +22,7 @@ function environment(): string {
 
 function Command({ title, text, hint }: { title: string; text: string; hint?: string }) {
   return <div class="command">
-    <h3>{title}</h3>
+    <h2>{title}</h2>
     <div class="code"><pre class="id" tabIndex={0} aria-label={title}>{text}</pre><span class="copy"><Copy text={text} /></span></div>
     {hint && <p class="small dim">{hint}</p>}
   </div>;
