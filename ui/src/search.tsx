@@ -18,6 +18,7 @@ import { Found, Page, Summary, startMs, useTraces } from './traces';
 import { plural, words } from './words';
 
 const EMPTY_POLL_MS = 1500;
+const QUERY_MAX = 2000; // letters: a request's URL has a bound, and a letter may take nine bytes of it
 // What is a step for Back; the rest only changes how the same answer is shown.
 const STEPS: (keyof SearchState)[] = ['q', 'range', 'fromMs', 'toMs'];
 
@@ -51,7 +52,9 @@ export function SearchPage({ address }: { address: Address }) {
   };
   const submit = (asked: string) => {
     setText(asked);
-    if (asked === q) again();
+    if (asked.length > QUERY_MAX) return; // which is said already
+    if (/^[0-9a-f]{32}$/i.test(asked)) go(`/trace/${asked.toLowerCase()}`);
+    else if (asked === q) again();
     else to({ q: asked });
   };
   const toggleLive = () => to(isLive ? { isLive: false } : { isLive: true, ...(isFixed(state) || range === 'yesterday' ? { fromMs: undefined, toMs: undefined, range: '15m' as const } : {}) });
@@ -63,7 +66,8 @@ export function SearchPage({ address }: { address: Address }) {
   });
 
   const refusal = found.isOfQuestion ? found.first.refusal : undefined;
-  const wrong = refusal?.at !== undefined ? { query: q, at: refusal.at, message: refusal.message.replace(/^q: at byte \d+: /, '') } : undefined;
+  const tooLong = text.length > QUERY_MAX ? { query: text, at: 1, message: words.tooLong(formatCount(text.length)) } : undefined;
+  const wrong = tooLong ?? (refusal?.at !== undefined ? { query: q, at: refusal.at, message: inWords(refusal.message) } : undefined);
   const isAll = range === 'all' && !isFixed(state);
   return <>
     {!isEmpty && <h1 class="vh">{words.search}</h1>}
@@ -83,6 +87,12 @@ export function SearchPage({ address }: { address: Address }) {
       : <Nothing isAll={isAll} found={found} asked={found.first} isLive={isLive} onAll={() => to({ range: 'all', fromMs: undefined, toMs: undefined })}
           again={again} onEmpty={setEmpty} />)}
   </>;
+}
+
+// The sentence of the server's parser, in the reader's language where the catalogue has it.
+function inWords(message: string): string {
+  const said = message.replace(/^q: at byte \d+: /, ''), found = words.parserSays.find(([pattern]) => pattern.test(said));
+  return found ? said.replace(found[0], found[1]) : said;
 }
 
 // What was found and what arrived since, with the newest figures of each. The server's order is by the newest span that fits; the

@@ -5,7 +5,7 @@ import { Address, Range, linkTo, rangeOf, rangeSeconds, rangeStart } from './add
 import { useAsk } from './ask';
 import { formatCount, formatDuration, formatRate, formatShare } from './format';
 import { Cross, Name, Ranges, Said, Swatch } from './parts';
-import { quoted } from './span_values';
+import { quoted } from './query';
 import { plural, words } from './words';
 
 interface Counts { span_count: number; error_count: number; open_count: number; p50_ns: number; p95_ns: number; p99_ns: number }

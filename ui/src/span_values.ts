@@ -1,5 +1,7 @@
 // What a span holds, as OTLP JSON has it: values as text, and the conditions that find them again.
 
+import { quoted } from './query';
+
 interface Value {
   stringValue?: string; intValue?: string | number; doubleValue?: number | string; boolValue?: boolean; bytesValue?: string;
   arrayValue?: { values?: Value[] }; kvlistValue?: { values?: Pair[] };
@@ -36,15 +38,6 @@ function textOf(value: Value | undefined): string {
   if (value.arrayValue) return `[${(value.arrayValue.values ?? []).map(textOf).join(', ')}]`;
   if (value.kvlistValue) return `{${(value.kvlistValue.values ?? []).map((pair) => `${pair.key}: ${textOf(pair.value)}`).join(', ')}}`;
   return '';
-}
-
-export function quoted(text: string): string {
-  return `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n').replace(/\t/g, '\\t')}"`;
-}
-
-// A value as a condition writes it: bare where it can't be misread.
-export function written(text: string): string {
-  return /^[\p{L}\p{N}_][\p{L}\p{N}_.\-/@+]*$/u.test(text) ? text : quoted(text);
 }
 
 const FILTER_MAX = 300; // longer values make no condition that one would send to somebody

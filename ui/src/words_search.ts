@@ -13,6 +13,8 @@ export const searchEn = {
   addressBackwards: 'The end of the time lies before its beginning.',
 
   askedLately: 'asked lately', forget: 'Forget what was asked', clear: 'Clear', wrongPart: (part: string) => `Go to the wrong part: ${part}`, lineEnd: 'the end of the line',
+  // What the server's parser says, in other languages: a pattern of its sentence, and $1 for the word in it.
+  parserSays: [] as [RegExp, string][], tooLong: (n: string) => `The query has ${n} letters, which no address holds. Make it shorter.`,
   builder: 'Builder', builderWaits: (why: string, at: number) => `The line can't be drawn as rows: ${why} (at letter ${at}).`,
   misread: { quote: 'a quotation mark is never closed', parenthesis: 'a parenthesis is never closed', closing: 'there is nothing that a parenthesis closes',
     value: 'a value is missing', alone: 'a word stands alone, without a value', key: 'a key is missing', depth: 'it is nested too deeply' } as Record<string, string>,
@@ -65,6 +67,23 @@ export const searchRu: typeof searchEn = {
   addressBackwards: 'Конец времени раньше его начала.',
 
   askedLately: 'недавний запрос', forget: 'Забыть запросы', clear: 'Очистить', wrongPart: (part) => `К ошибке: ${part}`, lineEnd: 'конец строки',
+  parserSays: [
+    [/^'(.*)' is no status; .*/s, '«$1» — не статус; бывают error, ok и unset'],
+    [/^'(.*)' is no kind; .*/s, '«$1» — не вид; бывают server, client, producer, consumer, internal и unspecified'],
+    [/^'(.*)' is no duration; .*/s, '«$1» — не длительность; пишите, например, 250ms, 1s или 2m30s'],
+    [/^'(.*)' is no whole number$/s, '«$1» — не целое число'],
+    [/^'(.*)' is no text; .*/s, '«$1» — не текст, а шаблону нужен текст'],
+    [/^expected true or false instead of '(.*)', .*/s, 'вместо «$1» нужно true или false, после = или !='],
+    [/^'(.*)' is no id; .*/s, '«$1» — не идентификатор; нужны шестнадцатеричные цифры, после = или !='],
+    [/^'(.*)' is text, which has no order; .*/s, '«$1» — текст, у него нет порядка; есть =, != и =~'],
+    [/^'(.*)' has no order; .*/s, 'у «$1» нет порядка; есть = и !='],
+    [/^expected a key: .*/s, 'нужен ключ: имя вроде service или атрибут вроде http.route'],
+    [/^expected a value after '(.*)'$/s, 'после «$1» нужно значение'],
+    [/^'(.*)' stands alone; .*/s, '«$1» стоит одно; нужно ключ=значение, ключ>значение или ключ:* для любого значения'],
+    [/^this quotation mark is never closed$/, 'эта кавычка не закрыта'], [/^this parenthesis is never closed$/, 'эта скобка не закрыта'],
+    [/^there is nothing that this parenthesis closes$/, 'эта скобка ничего не закрывает'], [/^the query is nested too deeply$/, 'в запросе слишком глубокая вложенность'],
+    [/^the query has too many conditions$/, 'в запросе слишком много условий'],
+  ], tooLong: (n) => `В запросе ${n} букв, ни один адрес столько не вместит. Сделайте его короче.`,
   builder: 'Конструктор', builderWaits: (why, at) => `Строку нельзя показать по частям: ${why} (буква ${at}).`,
   misread: { quote: 'кавычка не закрыта', parenthesis: 'скобка не закрыта', closing: 'скобка ничего не закрывает',
     value: 'не хватает значения', alone: 'слово стоит одно, без значения', key: 'не хватает ключа', depth: 'слишком глубокая вложенность' },

@@ -5,7 +5,7 @@ import { useAsk } from '../ask';
 import { formatCount, formatDuration, formatTime } from '../format';
 import { Cross, Name, Said, Swatch } from '../parts';
 import { slotOf } from '../slots';
-import { quoted } from '../span_values';
+import { quoted } from '../query';
 import { plural, words } from '../words';
 import { Times, Trace, keyOf, timesOf } from './columns';
 import { useTrace } from './live';

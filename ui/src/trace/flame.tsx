@@ -5,7 +5,7 @@ import { amend, linkTo } from '../address';
 import { formatCount, formatDuration, formatShare } from '../format';
 import { Cross, Name, Swatch } from '../parts';
 import { slotOf } from '../slots';
-import { quoted } from '../span_values';
+import { quoted } from '../query';
 import { plural, words } from '../words';
 import { Times, Trace, keyOf, spanOf } from './columns';
 import { Hits } from './find';

@@ -5,7 +5,8 @@ import { linkTo } from '../address';
 import { useAsk } from '../ask';
 import { formatCount, formatDuration, formatMoment, zone } from '../format';
 import { Copy, Cross, Long, Name, Said, Swatch } from '../parts';
-import { Attribute, OtlpTrace, WholeSpan, attributesOf, kindOf, quoted, spansOf } from '../span_values';
+import { Attribute, OtlpTrace, WholeSpan, attributesOf, kindOf, spansOf } from '../span_values';
+import { quoted } from '../query';
 import { words } from '../words';
 import { ERROR, INTERRUPTED, OPEN, Times, Trace, idOf, keyOf, waitOf } from './columns';
 
