@@ -202,7 +202,7 @@ def case_first_page():
     press(page, left + width / 2, top + height / 2)
     page.wait_text("Copied")
     pictures("first", "/", "No traces yet")
-    page = show("/", "No traces yet")
+    page = show("/search", "No traces yet")
     command = page.run("document.querySelector('.first pre').innerText")
     body = command[command.index("-d '") + 4:-1]
     status, _, answer = SERVER.request("POST", "/v1/traces", body=body.encode(), headers={"Content-Type": "application/json"})
@@ -431,7 +431,11 @@ def case_heat_map():
     left, top, width, height = box(page, ".chart")
     mouse(page, "mouseMoved", *page.run("(() => { const at = document.querySelector('.cell').getBoundingClientRect(); return [at.left + 2, at.top + 2] })()"), 0)
     page.wait("document.querySelector('.read').innerText.includes('span')", "what is pointed at is said")
-    drag(page, left + width * 0.5, top + 60, left + width * 0.75, top + 62)
+    mouse(page, "mousePressed", left + width * 0.5, top + 60)
+    mouse(page, "mouseMoved", left + width * 0.75, top + 110)
+    page.wait("/[0-9:]+ ?– ?.*[0-9:]+ · [0-9.]+.m?s – [0-9.]+.m?s/.test(document.querySelector('.read').innerText)", "what is selected is said")
+    mouse(page, "mouseMoved", left + width * 0.75, top + 62)
+    mouse(page, "mouseReleased", left + width * 0.75, top + 62, 0)
     page.wait(f"{PARAMS}.has('from') && !{PARAMS}.has('q')", "a level selection is one of time")
     hours = page.run(f"(Date.parse({PARAMS}.get('to')) - Date.parse({PARAMS}.get('from'))) / 3600000")
     assert 5 < hours < 8, hours

@@ -3,6 +3,8 @@
 import { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { durationTicks, timeTicks } from './axes';
+import { formatDuration } from './format';
+import { spanText } from './search_time';
 import { words } from './words';
 
 export interface Plane {
@@ -23,6 +25,12 @@ interface Props {
   stops: (plane: Plane) => Stop[]; // by time, then duration
   onBox: (box: Box) => void;
   onRead: (text: string) => void; // what is pointed at; '': nothing
+}
+
+// What a selection takes, in words.
+function boxText(box: Box): string {
+  return [box.startMs === undefined ? '' : spanText(box.startMs, box.endMs), box.minNs === undefined || box.maxNs === undefined ? ''
+    : `${formatDuration(box.minNs)} – ${formatDuration(box.maxNs)}`].filter((one) => one !== '').join(' · ');
 }
 
 const TOP = 8, BOTTOM = 22, LEFT = 60, RIGHT = 8, DRAG_MIN = 5, NEAR = 14;
@@ -90,7 +98,12 @@ export function Chart({ name, startMs, endMs, minNs, maxNs, draw, stops, onBox, 
   };
   const onPointerMove = (event: PointerEvent) => {
     const [x, y] = placeOf(event);
-    if (drag) setDrag({ ...drag, x1: x, y1: y });
+    if (drag) {
+      const next = { ...drag, x1: x, y1: y };
+      setDrag(next);
+      setAt(-1);
+      onRead(boxText(boxOf(next)));
+    }
     else point(nearest(x, y));
   };
   const onPointerUp = (event: PointerEvent) => {
@@ -125,6 +138,9 @@ export function Chart({ name, startMs, endMs, minNs, maxNs, draw, stops, onBox, 
       if (event.shiftKey && anchor < 0) setAnchor(here ? at : next);
       if (!event.shiftKey) setAnchor(-1);
       point(next);
+      const from = all[anchor < 0 ? at : anchor], till = all[next];
+      if (event.shiftKey && from && till && from !== till)
+        onRead(boxText({ startMs: msAt(Math.min(from.x - from.w / 2, till.x - till.w / 2)), endMs: msAt(Math.max(from.x + from.w / 2, till.x + till.w / 2)) }));
     } else if (event.key === 'Enter' && here) {
       event.preventDefault();
       const from = all[anchor];
