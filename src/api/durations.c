@@ -21,6 +21,7 @@
 struct query {
     struct fg_series_window window;
     struct fg_slice service, name; /* {NULL, 0}: any */
+    bool of_requests;              /* spans of kind server and consumer alone */
 };
 
 struct cell {
@@ -38,7 +39,8 @@ static int add_cell(void *arg, const struct fg_rollup_cell *cell)
     struct reading *reading = arg;
     const struct query *query = reading->query;
     uint32_t point = fg_series_point(&query->window, cell->minute_ns);
-    if (cell->is_edge || point == FG_SERIES_POINTS_MAX ||
+    bool is_request = cell->kind == FG_SPAN_KIND_SERVER || cell->kind == FG_SPAN_KIND_CONSUMER;
+    if (cell->is_edge || point == FG_SERIES_POINTS_MAX || (query->of_requests && !is_request) ||
         (query->service.data && !fg_slice_equal(query->service, cell->service)) ||
         (query->name.data && !fg_slice_equal(query->name, cell->name)))
         return 0;
@@ -125,11 +127,12 @@ static int run(struct fg_work *work)
 
 void fg_handle_durations(struct fg_exchange *exchange)
 {
-    static const char *const names[] = {"start", "end", "step", "service", "name"};
+    static const char *const names[] = {"start", "end", "step", "service", "name", "of"};
     struct query query = {.service = fg_exchange_param(exchange, "service"),
                           .name = fg_exchange_param(exchange, "name")};
     if (!fg_params_known(exchange, names, sizeof names / sizeof *names) ||
-        !fg_series_window_params(exchange, &query.window))
+        !fg_series_window_params(exchange, &query.window) ||
+        !fg_word_param(exchange, "of", "spans", "requests", &query.of_requests))
         return;
     struct fg_work *work = fg_work_new(exchange, "read the durations", run, sizeof query);
     if (!work)

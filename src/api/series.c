@@ -1,5 +1,5 @@
-/* GET /api/v1/series: spans, errors and durations over time, of each service, or of one service's
- * operations, from the minute rollups.
+/* GET /api/v1/series: spans, errors and durations over time, of each service, of one service's
+ * operations, or of all spans, from the minute rollups.
  *
  *     {"start": …, "start_ns": "…", "step_ns": 60000000000, "count": 60,
  *      "series": [{"service": "shop-api", "name": …, "kind": …, "span_count": [12, 0, …],
@@ -33,10 +33,12 @@
 static const double quantiles[] = {0.5, 0.95, 0.99};
 #define QUANTILES (sizeof quantiles / sizeof *quantiles)
 
+enum by { BY_SERVICE, BY_OPERATION, BY_NOTHING };
+
 struct query {
     struct fg_series_window window;
     struct fg_slice service, name; /* {NULL, 0}: any */
-    bool by_operation;             /* else a series a service */
+    enum by by;
     bool of_requests;
     uint32_t limit;
 };
@@ -105,9 +107,10 @@ static int begin_series(struct reading *reading, const struct wanted *wanted)
 static int find_series(struct reading *reading, const struct fg_rollup_cell *cell, bool of_requests,
                        struct series **ret_series)
 {
-    struct wanted wanted = {
-        .reading = reading, .service = cell->service, .of_requests = of_requests};
-    if (reading->query->by_operation) {
+    struct wanted wanted = {.reading = reading, .of_requests = of_requests};
+    if (reading->query->by != BY_NOTHING)
+        wanted.service = cell->service;
+    if (reading->query->by == BY_OPERATION) {
         wanted.name = cell->name;
         wanted.kind = cell->kind;
     }
@@ -223,7 +226,7 @@ static void write_series(struct fg_json_writer *json, const struct query *query,
     fg_json_object_begin(json);
     FG_JSON_KEY(json, "service");
     fg_json_string(json, series->service);
-    if (query->by_operation) {
+    if (query->by == BY_OPERATION) {
         const char *kind = fg_span_kind_name(series->kind);
         FG_JSON_KEY(json, "name");
         fg_json_string(json, series->name);
@@ -319,23 +322,26 @@ static int run(struct fg_work *work)
  * ------------------------------------------------------------------------------------
  */
 
-/* A parameter that is one of two words, or absent, which is the first. False after a 400. */
-static bool word_param(struct fg_exchange *exchange, const char *name, const char *first,
-                       const char *second, bool *ret_is_second)
+static bool by_param(struct fg_exchange *exchange, enum by *by)
 {
-    struct fg_slice text = fg_exchange_param(exchange, name);
-    *ret_is_second = fg_slice_equal(text, fg_slice_from_string(second));
-    if (text.size == 0 || *ret_is_second || fg_slice_equal(text, fg_slice_from_string(first)))
+    static const char *const words[] = {
+        [BY_SERVICE] = "service", [BY_OPERATION] = "operation", [BY_NOTHING] = "all"};
+    struct fg_slice text = fg_exchange_param(exchange, "by");
+    *by = BY_SERVICE;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (fg_slice_equal(text, fg_slice_from_string(words[i])))
+            *by = (enum by)i;
+    if (text.size == 0 || fg_slice_equal(text, fg_slice_from_string(words[*by])))
         return true;
-    fg_answer_invalid(exchange, "%s: expected %s or %s", name, first, second);
+    fg_answer_invalid(exchange, "by: expected service, operation or all");
     return false;
 }
 
 static bool is_possible(struct fg_exchange *exchange, const struct query *query)
 {
-    if (query->by_operation && !query->service.data)
+    if (query->by == BY_OPERATION && !query->service.data)
         fg_answer_invalid(exchange, "by=operation needs a service");
-    else if (query->by_operation && query->of_requests)
+    else if (query->by == BY_OPERATION && query->of_requests)
         fg_answer_invalid(exchange, "of=requests is of services, not of operations");
     else
         return true;
@@ -350,9 +356,8 @@ void fg_handle_series(struct fg_exchange *exchange)
                           .name = fg_exchange_param(exchange, "name"),
                           .limit = LIMIT_DEFAULT};
     if (!fg_params_known(exchange, names, sizeof names / sizeof *names) ||
-        !fg_series_window_params(exchange, &query.window) ||
-        !word_param(exchange, "by", "service", "operation", &query.by_operation) ||
-        !word_param(exchange, "of", "spans", "requests", &query.of_requests) ||
+        !fg_series_window_params(exchange, &query.window) || !by_param(exchange, &query.by) ||
+        !fg_word_param(exchange, "of", "spans", "requests", &query.of_requests) ||
         !is_possible(exchange, &query) ||
         !fg_count_param(exchange, "limit", SERIES_MAX, &query.limit))
         return;

@@ -62,6 +62,17 @@ bool fg_series_window_params(struct fg_exchange *exchange, struct fg_series_wind
     return true;
 }
 
+bool fg_word_param(struct fg_exchange *exchange, const char *name, const char *first,
+                   const char *second, bool *ret_is_second)
+{
+    struct fg_slice text = fg_exchange_param(exchange, name);
+    *ret_is_second = fg_slice_equal(text, fg_slice_from_string(second));
+    if (text.size == 0 || *ret_is_second || fg_slice_equal(text, fg_slice_from_string(first)))
+        return true;
+    fg_answer_invalid(exchange, "%s: expected %s or %s", name, first, second);
+    return false;
+}
+
 uint32_t fg_series_point(const struct fg_series_window *window, uint64_t ns)
 {
     if (ns < window->start_ns || ns >= window->end_ns)

@@ -19,6 +19,10 @@ struct fg_series_window {
 FG_MUST_CHECK bool fg_series_window_params(struct fg_exchange *exchange,
                                            struct fg_series_window *ret_window);
 
+/* A parameter that is one of two words, or absent, which is the first. False after a 400. */
+FG_MUST_CHECK bool fg_word_param(struct fg_exchange *exchange, const char *name, const char *first,
+                                 const char *second, bool *ret_is_second);
+
 /* The point that a moment of the window belongs to; FG_SERIES_POINTS_MAX: none. */
 uint32_t fg_series_point(const struct fg_series_window *window, uint64_t ns);
 

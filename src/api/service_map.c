@@ -22,9 +22,10 @@ struct reading {
     uint32_t peer_nodes[FG_PEERS_MAX]; /* FG_PEER_NONE: not made yet */
 };
 
-/* How the calls of an edge between two services went. */
+/* The calls of an edge between two services whose both spans were read. */
 struct pair {
-    uint64_t direct_count, queue_count;
+    uint64_t direct_count, queue_count, error_count;
+    struct fg_histogram *durations;
 };
 
 /* -- Nodes and edges, each once
@@ -247,27 +248,57 @@ static int add_unanswered(struct reading *reading, const struct fg_peer_span *ca
     return 0;
 }
 
+/* A call that another service answered by a span. */
+static int add_met(struct reading *reading, const struct fg_peer_span *call, uint32_t from,
+                   bool is_queued)
+{
+    const struct fg_peers *peers = reading->peers;
+    const struct fg_peer_span *taker = &peers->spans[call->other];
+    uint32_t to, id;
+    int r = find_service(reading, peers->names[taker->service], &to);
+    if (r < 0 || from == to)
+        return r;
+    r = find_edge(reading, from, to, true, &id);
+    if (r < 0)
+        return r;
+    struct pair *pair = &reading->pairs[id];
+    if (!pair->durations)
+        pair->durations = fg_arena_calloc(reading->arena, 1, sizeof *pair->durations);
+    if (!pair->durations)
+        return FG_ELIMIT;
+    add_name(&reading->map->edges[id], peers->names[call->name]);
+    pair->queue_count += is_queued;
+    pair->direct_count += !is_queued;
+    pair->error_count += taker->is_error;
+    add_duration(pair->durations, taker->start_ns, taker->end_ns);
+    return 0;
+}
+
+/* The rollups know the calls between services once their spans are sealed; of those that are not
+ * yet, the spans themselves tell. What knows more calls counts. */
+static void end_pair(struct fg_map_edge *edge, const struct pair *pair)
+{
+    uint64_t count = pair->direct_count + pair->queue_count;
+    edge->is_through_queue = pair->queue_count > 0 && pair->direct_count == 0;
+    if (count <= edge->count)
+        return;
+    edge->count = count;
+    edge->error_count = pair->error_count;
+    edge->durations = pair->durations;
+    edge->of_spans = true;
+}
+
 static int add_calling(struct reading *reading, const struct fg_peer_span *call)
 {
     const struct fg_peers *peers = reading->peers;
     bool is_queued = call->peer != FG_PEER_NONE && peers->peers[call->peer].kind == FG_PEER_QUEUE;
-    uint32_t from, to, id;
+    uint32_t from;
     int r = find_service(reading, peers->names[call->service], &from);
     if (r < 0)
         return r;
     if (call->other != FG_PEER_NONE) {
-        const struct fg_peer_span *taker = &peers->spans[call->other];
-        r = find_service(reading, peers->names[taker->service], &to);
-        if (r == 0 && from != to)
-            r = find_edge(reading, from, to, true, &id);
-        if (r < 0)
-            return r;
-        if (from != to) {
-            add_name(&reading->map->edges[id], peers->names[call->name]);
-            reading->pairs[id].queue_count += is_queued;
-            reading->pairs[id].direct_count += !is_queued;
-        }
-        return is_queued ? add_call(reading, call, from) : 0;
+        r = add_met(reading, call, from, is_queued);
+        return r == 0 && is_queued ? add_call(reading, call, from) : r;
     }
     if (call->peer == FG_PEER_NONE)
         return 0;
@@ -320,8 +351,7 @@ static int add_spans(struct reading *reading)
             return r;
     }
     for (uint32_t i = 0; i < reading->map->edge_count; i++)
-        reading->map->edges[i].is_through_queue =
-            reading->pairs[i].queue_count > 0 && reading->pairs[i].direct_count == 0;
+        end_pair(&reading->map->edges[i], &reading->pairs[i]);
     return 0;
 }
 

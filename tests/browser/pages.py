@@ -120,7 +120,7 @@ def case_document():
     SERVER.start()
     if b"app.js" not in SERVER.request("GET", "/", headers=HTML)[2]:
         raise Skip("the server was built without the pages")
-    for path in ("/", "/search?q=a", f"/trace/{TRACE}", "/services", "/app.js", "/app.css"):
+    for path in ("/", "/search?q=a", f"/trace/{TRACE}", "/services", "/services/shop-api", "/store", "/app.js", "/app.css"):
         status, headers, body = SERVER.request("GET", path, headers={**HTML, "Accept-Encoding": "gzip"})
         assert status == 200, (path, status)
         policy = headers["Content-Security-Policy"]
@@ -251,26 +251,12 @@ def case_missing_trace():
     show(f"/trace/{TRACE}?span={99:016x}&from=an-older-version").wait_text("This trace has no span")
 
 
-def case_services():
-    """Services and their operations with rate, errors and durations, each a link to its traces."""
-    page = show("/services")
-    page.wait("document.querySelectorAll('.tb tbody tr').length === 5", "five services")
-    first = page.run("document.querySelector('.tb tbody tr').innerText")
-    assert first.split()[1] == "mes-api" and "%" in first, first
-    pictures("services", "/services?service=mes-api", "volume.integrate")
-    page = show("/services?service=mes-api")
-    page.wait_text("volume.integrate")
-    page.click(".tb a.bad")
-    page.wait("new URLSearchParams(location.search).get('q') === 'service:\"mes-api\" status:error'", "the query of the errors")
-    page.wait_text("1 trace, newest first")
-
-
 def case_width():
     """No page scrolls sideways, from 390 to 2560 px."""
     page = browser()
     for width in (390, 720, 1100, 1440, 2560):
         page.size(width, 900)
-        for path, ready in (("/search", "14 traces"), (f"/trace/{TRACE}?span={5:016x}", "ModelMissing"), ("/services", "mes-api"),
+        for path, ready in (("/search", "14 traces"), (f"/trace/{TRACE}?span={5:016x}", "ModelMissing"),
                             (f"/trace/{STRANGE}?span={9:016x}", "show all")):
             show(path).wait_text(ready)
             over = page.run("document.documentElement.scrollWidth - innerWidth")
@@ -285,9 +271,9 @@ def case_russian():
     page.click("[lang=ru]")
     page.wait_text("14 трасс, сначала новые")
     assert page.run("document.documentElement.lang") == "ru"
-    show("/services").wait_text("Частота")
+    show("/services").wait_text("Все сервисы")
     page.click("[lang=en]")
-    page.wait_text("Rate")
+    page.wait_text("All services")
 
 
 def case_server_gone():

@@ -6,10 +6,11 @@ import { words } from './words';
 interface Section { title: string; keys: [key: string, what: string][] }
 
 const SECTIONS: Section[] = [
-  { title: words.keysEverywhere, keys: [['/', words.keySearch], ['?', words.keyHelp], ['g n', words.nowPage], ['g b', words.board], ['g t', words.search], ['g s', words.services], ['Esc', words.keyBack]] },
+  { title: words.keysEverywhere, keys: [['/', words.keySearch], ['?', words.keyHelp], ['g n', words.nowPage], ['g b', words.board], ['g q', words.search], ['g s', words.services], ['g t', words.store], ['Esc', words.keyBack]] },
   { title: words.search, keys: [['j k', words.keyRow], ['Enter', words.keyOpen], ['b', words.keyBuilder], ['h', words.keyChart], ['l', words.keyLive],
     ['↑ ↓', words.keyChoices], ['Tab', words.keyTake]] },
   { title: words.keysChart, keys: [['← → ↑ ↓', words.keyMove], ['Shift ← →', words.keySelect], ['Enter', words.keyChartEnter], ['Esc', words.keyUnselect]] },
+  { title: words.services, keys: [['j k', words.keyRow], ['← → ↑ ↓', words.keyMap], ['Enter', words.keyOpen]] },
   { title: words.trace, keys: TRACE_KEYS },
 ];
 

@@ -8,8 +8,10 @@ import { Help } from './help';
 import { OrderPage } from './order';
 import { isTyping, useKeys } from './parts';
 import { SearchPage } from './search';
+import { ServicePage } from './service';
 import { ServicesPage } from './services';
 import { onSlots } from './slots';
+import { StorePage } from './store';
 import { TracePage } from './trace/page';
 import { chooseLanguage, language, words } from './words';
 
@@ -20,17 +22,20 @@ function Page({ address }: { address: Address }) {
   if (path.startsWith('/order/')) return <OrderPage key={path} address={address} />;
   if (path === '/search') return <SearchPage address={address} />;
   if (path.startsWith('/trace/')) return <TracePage key={path} address={address} />;
-  if (path === '/services') return <ServicesPage address={address} />;
-  return <p>{words.noPage} <a href="/search">{words.toSearch}</a></p>;
+  if (path === '/services' || path === '/services/') return <ServicesPage address={address} />;
+  if (path.startsWith('/services/')) return <ServicePage key={path} address={address} />;
+  if (path === '/store') return <StorePage address={address} />;
+  return <><h1 class="no-page">{words.noPage}</h1><p><a href="/search">{words.toSearch}</a></p></>;
 }
 
 const PAGES = [
   { path: '/', word: words.nowPage }, { path: '/board', word: words.board, below: '/order/' },
   { path: '/search', word: words.search, below: '/trace/' }, { path: '/services', word: words.services, below: '/services/' },
+  { path: '/store', word: words.store },
 ];
 
 // What follows g.
-const GO: Record<string, string> = { n: '/', b: '/board', t: '/search', s: '/services' };
+const GO: Record<string, string> = { n: '/', b: '/board', q: '/search', s: '/services', t: '/store' };
 
 function App() {
   const address = useAddress();

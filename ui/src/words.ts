@@ -3,11 +3,14 @@ import { traceEn, traceRu } from './trace/words';
 // The message catalogue: every sentence of the pages, in each language. A missing one does not compile.
 import { journeyEn, journeyRu } from './words_journey';
 import { searchEn, searchRu } from './words_search';
+import { servicesEn, servicesRu } from './words_services';
+import { storeEn, storeRu } from './words_store';
 
 const en = {
   ...searchEn,
   ...traceEn,
   ...journeyEn,
+const own = {
   search: 'Search', services: 'Services', skip: 'To the content', pages: 'Pages',
   queryLabel: 'Search for traces', queryHint: 'service:shop-api duration>1s status:error',
   find: 'Search', rangeLabel: 'Time', range15m: '15 minutes', range1h: 'Last hour', range24h: '24 hours', range7d: '7 days', rangeAll: 'All times',
@@ -36,8 +39,7 @@ const en = {
   filterBy: 'Find traces with this value', openLinked: 'Open the linked trace', details: 'Details of the span', dropped: (n: string) => `${n} dropped by the sender`,
   onlyName: 'Only this name', toParent: 'To its parent',
   keys: 'Keys', keyRow: 'next, previous', keyFold: 'close, open', keyError: 'next error', keySearch: 'search', keyGo: 'search, services', keyOpen: 'open',
-  rate: 'Rate', errorsShare: 'Errors', name: 'Name', operation: 'Operation', operations: 'operations',
-  servicesSaid: (n: string, word: string) => `${n} ${word}`, servicesHint: 'From all spans, not only from those kept; durations at most 5 % off.',
+  rate: 'Rate', errorsShare: 'Errors', name: 'Name', operation: 'Operation',
   noServices: 'No service sent spans in this time.', uncounted: (n: string) => `${n} spans found no place in the counts.`,
   open: 'not ended', noPage: 'There is no such page.', toSearch: 'To the search', suggestions: 'Suggestions', field: 'field', key: 'key', zone: 'Time zone',
   units: { ns: 'ns', us: 'µs', ms: 'ms', s: 's', min: 'min', h: 'h', d: 'd', perS: '/s', perMin: '/min', perH: '/h' },
@@ -46,12 +48,22 @@ const en = {
   months: ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
 };
 
+const en = { ...searchEn, ...servicesEn, ...storeEn, ...traceEn, ...own };
+
 export type Words = typeof en;
+
+// A name that two parts of the catalogue give does not compile either: one would hide the other.
+type Names<T> = keyof T;
+type Twice = Names<typeof searchEn> & Names<typeof servicesEn> | (Names<typeof searchEn> | Names<typeof servicesEn>) & Names<typeof storeEn>
+  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn>) & Names<typeof traceEn>
+  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn> | Names<typeof traceEn>) & Names<typeof own>;
+export const namesTwice: [Twice] extends [never] ? false : { isTwice: Twice } = false;
 
 const ru: Words = {
   ...searchRu,
   ...traceRu,
   ...journeyRu,
+  ...searchRu, ...servicesRu, ...storeRu, ...traceRu,
   search: 'Поиск', services: 'Сервисы', skip: 'К содержанию', pages: 'Страницы',
   queryLabel: 'Поиск трасс', queryHint: 'service:shop-api duration>1s status:error',
   find: 'Найти', rangeLabel: 'Время', range15m: '15 минут', range1h: 'Последний час', range24h: '24 часа', range7d: '7 дней', rangeAll: 'Всё время',
@@ -80,8 +92,7 @@ const ru: Words = {
   filterBy: 'Найти трассы с этим значением', openLinked: 'Открыть связанную трассу', details: 'Подробности спана', dropped: (n) => `отправитель отбросил: ${n}`,
   onlyName: 'Только это имя', toParent: 'К родителю',
   keys: 'Клавиши', keyRow: 'следующая, предыдущая', keyFold: 'свернуть, раскрыть', keyError: 'следующая ошибка', keySearch: 'поиск', keyGo: 'поиск, сервисы', keyOpen: 'открыть',
-  rate: 'Частота', errorsShare: 'Ошибки', name: 'Имя', operation: 'Операция', operations: 'операции',
-  servicesSaid: (n, word) => `${n} ${word}`, servicesHint: 'По всем спанам, а не только по хранимым; длительности с точностью до 5 %.',
+  rate: 'Частота', errorsShare: 'Ошибки', name: 'Имя', operation: 'Операция',
   noServices: 'За это время ни один сервис не присылал спанов.', uncounted: (n) => `Не вошло в подсчёт спанов: ${n}.`,
   open: 'не завершены', noPage: 'Такой страницы нет.', toSearch: 'К поиску', suggestions: 'Подсказки', field: 'поле', key: 'ключ', zone: 'Часовой пояс',
   units: { ns: 'нс', us: 'мкс', ms: 'мс', s: 'с', min: 'мин', h: 'ч', d: 'д', perS: '/с', perMin: '/мин', perH: '/ч' },

@@ -1,0 +1,50 @@
+// The map as the server gives it, and its words.
+import { formatDuration, formatRate, formatShare } from './format';
+import { words } from './words';
+
+export interface Flow { count: number; error_count: number; rate: number; p50_ns: number; p95_ns: number; p99_ns: number; query: string }
+export interface MapNode extends Flow { id: number; name: string; kind: 'service' | 'database' | 'queue' | 'object_store' | 'external'; system: string; is_watched: boolean }
+export interface MapEdge extends Flow { from: number; to: number; unanswered_count: number; unanswered_error_count: number; is_through_queue: boolean }
+export interface ServiceMapData {
+  start: string; end: string; spans_since: string; is_partial: boolean; uncounted: number; left_off: number; nodes: MapNode[]; edges: MapEdge[];
+}
+
+const ERROR_SHARE = 0.01, ERRORS_MIN = 1;
+
+export function perSecond(rate: number): string {
+  return formatRate(rate, 1);
+}
+
+export function kindOf(node: MapNode): string {
+  return node.kind === 'service' ? words.application : words[node.kind];
+}
+
+// Errors that are worth a colour.
+export function nodeErrors(flow: Flow & { unanswered_error_count?: number }): boolean {
+  return (flow.error_count >= ERRORS_MIN && flow.error_count >= ERROR_SHARE * flow.count) || (flow.unanswered_error_count ?? 0) > 0;
+}
+
+export function figuresOf(node: MapNode): string {
+  const parts = [perSecond(node.rate)];
+  if (node.kind !== 'queue' || node.error_count > 0) parts.push(formatShare(node.error_count, Math.max(1, node.count)));
+  if (node.p95_ns > 0) parts.push(formatDuration(node.p95_ns));
+  return parts.join('  ');
+}
+
+export function edgeSaid(data: ServiceMapData, edge: MapEdge): string {
+  const parts = [perSecond(edge.rate), words.errorsOf(formatShare(edge.error_count, Math.max(1, edge.count)))];
+  if (edge.p95_ns > 0) parts.push(`${words.p95Of(formatDuration(edge.p95_ns))}${data.nodes[edge.from]!.kind === 'queue' ? ` ${words.timeInQueue}` : ''}`);
+  if (edge.unanswered_count > 0) parts.push(words.unansweredOf(String(edge.unanswered_count)));
+  return words.calls(data.nodes[edge.from]!.name, data.nodes[edge.to]!.name, parts.join(', '));
+}
+
+// Arrows that are drawn: what goes through a queue goes to it and from it.
+export function edgesDrawn(data: ServiceMapData): MapEdge[] {
+  return data.edges.filter((edge) => !edge.is_through_queue && edge.count + edge.unanswered_count > 0);
+}
+
+export function edgeText(edge: MapEdge): string {
+  const rate = perSecond(edge.rate);
+  if (edge.unanswered_error_count > 0) return `${rate}, ${words.unansweredOf(String(edge.unanswered_count))}`;
+  return nodeErrors(edge) ? `${rate}, ${formatShare(edge.error_count, edge.count)}` : rate;
+}
