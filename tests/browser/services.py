@@ -482,6 +482,43 @@ def case_russian():
     page.wait_text("Work in the background")
 
 
+def case_order_is_held():
+    """While the pointer is on the table no row moves from under it, whatever comes."""
+    page = show("/services?sort=rate", "All services")
+    page.wait(f"{count('.services-table tbody tr')} >= 7", "rows")
+    order = "[...document.querySelectorAll('.services-table tbody .nm a')].map((at) => at.innerText).join()"
+    rate = "[...document.querySelectorAll('.services-table tbody tr')].find((at) => at.innerText.includes('nightly')).querySelector('.c-rate a').innerText.split('/')[1]"
+    before, rate_before = page.run(order), page.run(rate)
+    x, y, width, _ = box_of(page, ".services-table tbody tr:last-child")
+    mouse(page, "mouseMoved", x + width / 2, y + 10)
+    traffic = shop.Traffic(8)
+    traffic.begin()
+    for number in range(3000):
+        traffic.span("nightly", "count stock", 2, None, time.time_ns() - 10**9 - number, 5)
+    send(traffic.take())
+    page.wait(f"{rate} !== {json.dumps(rate_before)}", "the new figures are there", 40)
+    after = page.run(order)
+    assert after.split(",")[:len(before.split(","))] == before.split(","), (before, after)
+    mouse(page, "mouseMoved", 5, 5)
+    page.wait(f"{order}.startsWith('nightly')", "sorted again", 40)
+
+
+def case_large_map():
+    """Of a map of thousands of calls the busiest are drawn, and that is said; the table has all."""
+    traffic = shop.Traffic(9)
+    for number in range(400):
+        traffic.begin()
+        call = traffic.span(f"caller-{number % 20}", "call", 3, None, time.time_ns() - 2 * 10**9, 20)
+        traffic.span(f"taker-{number // 20}", "take", 2, call, time.time_ns() - 2 * 10**9, 10)
+    send(traffic.take())
+    page = show("/services?range=15m", "Who calls whom")
+    page.wait_text("arrows: those with errors and those with the most calls.")
+    page.wait(f"{count('.whom .call')} === 60", "sixty arrows")
+    assert page.run("document.documentElement.scrollWidth - innerWidth") <= 0
+    page.run("[...document.querySelectorAll('.switch .btn')][1].click()")
+    page.wait(f"{count('.edges tbody tr')} > 400", "a row for each")
+
+
 def case_catalogue():
     """Both languages have every message, of the same kind and with the same gaps; Russian ones are written in Russian."""
     build = os.path.join(os.path.dirname(os.path.abspath(BINARY)), "ui", "packages")

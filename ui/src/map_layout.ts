@@ -1,7 +1,7 @@
 // Where the boxes and arrows of the map lie. dagre puts the boxes into ranks; where its drawing is wider than the page, the boxes of
 // a rank are put into rows that fit, and arrows go straight from box to box.
 import dagre from '@dagrejs/dagre';
-import { MapEdge, MapNode, ServiceMapData, edgeText, edgesDrawn } from './map_model';
+import { MapEdge, MapNode, ServiceMapData, drawable, edgeText } from './map_model';
 
 export interface Point { x: number; y: number }
 export interface Box { node: MapNode; x: number; y: number; width: number; height: number } // x, y: the upper left corner
@@ -15,12 +15,12 @@ const BOX_MIN = 150, BOX_MAX = 178;
 
 export function layOut(data: ServiceMapData, width: number, isUpright: boolean): Drawn {
   // One order whatever the server's: a box stays where it is while only figures change.
-  const nodes = [...data.nodes].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id));
-  const edges = edgesDrawn(data).sort((a, b) => key(data, a).localeCompare(key(data, b)));
+  const shown = drawable(data), nodes = [...shown.nodes].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id));
+  const edges = [...shown.edges].sort((a, b) => key(data, a).localeCompare(key(data, b)));
   let drawn: Laid | undefined;
   for (const one of TRIES) {
     drawn = ranked(nodes, edges, isUpright, one);
-    if (drawn.width <= width) break;
+    if (drawn.width <= width || drawn.width * SCALE_MIN * SCALE_MIN > width) break;
   }
   if (drawn!.width * SCALE_MIN > width) drawn = wrapped(drawn!.boxes, edges, width, isUpright);
   const scale = Math.min(1, width / drawn!.width), { boxes } = drawn!;
@@ -130,7 +130,7 @@ function wrapped(boxes: Box[], edges: readonly MapEdge[], width: number, isUprig
   let bowed = 0;
   const arrows = edges.map((edge) => {
     const from = by.get(edge.from)!, to = by.get(edge.to)!, line = straight(edge, from, to);
-    return boxes.some((box) => box !== from && box !== to && crosses(line.path, box)) ? aside(edge, from, to, column + GAP / 2, bowed++) : line;
+    return boxes.some((box) => box !== from && box !== to && crosses(line.path, box)) ? aside(edge, from, to, from.x + column + (from.x + 2 * column > width ? -column - GAP / 2 : GAP / 2), bowed++) : line;
   });
   placeLabels(arrows, boxes);
   return { width, height: y - ROW_GAP + 8, boxes, edges: arrows };

@@ -38,7 +38,19 @@ export function edgeSaid(data: ServiceMapData, edge: MapEdge): string {
   return words.calls(data.nodes[edge.from]!.name, data.nodes[edge.to]!.name, parts.join(', '));
 }
 
-// Arrows that are drawn: what goes through a queue goes to it and from it.
+// More than these are no picture, and take the page's time.
+const DRAWN_MAX = 60;
+
+// What of a large map is drawn: the arrows with the most errors, then those with the most calls, and the boxes at their ends.
+export function drawable(data: ServiceMapData): { nodes: MapNode[]; edges: MapEdge[]; leftOff: number } {
+  const all = edgesDrawn(data);
+  if (all.length <= DRAWN_MAX && data.nodes.length <= DRAWN_MAX) return { nodes: data.nodes, edges: all, leftOff: 0 };
+  const edges = [...all].sort((a, b) => Number(nodeErrors(b)) - Number(nodeErrors(a)) || b.count - a.count).slice(0, DRAWN_MAX);
+  const ends = new Set(edges.flatMap((edge) => [edge.from, edge.to]));
+  return { nodes: data.nodes.filter((node) => ends.has(node.id)), edges, leftOff: all.length - edges.length };
+}
+
+// Arrows: what goes through a queue goes to it and from it.
 export function edgesDrawn(data: ServiceMapData): MapEdge[] {
   return data.edges.filter((edge) => !edge.is_through_queue && edge.count + edge.unanswered_count > 0);
 }

@@ -12,7 +12,7 @@ import { Mark } from './marks';
 import { Name, Said, Swatch } from './parts';
 import { clockText } from './plot';
 import { Line, RateChart } from './rate_chart';
-import { useMoment } from './refresh';
+import { useHeldOrder, useMoment } from './refresh';
 import { STATES, Series, SeriesPage, durationsOf, gridOf, healthOf, ratesOf, sharesOf } from './series';
 import { rowsOf, useRowKeys } from './services';
 import { TimeBar } from './time_bar';
@@ -132,7 +132,7 @@ function Operations({ page, usual, params, times, moment, chosen }:
   const [isWhole, setWhole] = useState(false);
   const rows = useMemo(() => rowsOf(page, usual, moment), [page, usual]);
   const sort = sortOf(params, 'rate'), onSort = (to: string) => amend({ sort: to || undefined }), head = { sort, onSort, otherwise: 'rate' as const };
-  const sorted = sortRows(rows, sort.key, sort.isRising, (row: Row) => STATES.indexOf(row.health.state));
+  const { rows: sorted, hold } = useHeldOrder(sortRows(rows, sort.key, sort.isRising, (row: Row) => STATES.indexOf(row.health.state)), `${sort.key} ${sort.isRising}`);
   const shown = isWhole ? sorted : sorted.slice(0, OPERATIONS_FIRST), grid = gridOf(page, moment), usualGrid = usual ? gridOf(usual, Infinity) : undefined;
   useRowKeys('.operations .nm button');
   if (rows.length === 0) return null;
@@ -143,7 +143,7 @@ function Operations({ page, usual, params, times, moment, chosen }:
       <SortHead {...head} id="rate" label={words.rate} withSpark /><SortHead {...head} id="errors" label={words.errorsShare} withSpark />
       <SortHead {...head} id="p50" label="p50" cls="c-p50" /><SortHead {...head} id="p95" label="p95" withSpark /><SortHead {...head} id="p99" label="p99" cls="c-p99" />
     </tr></thead>
-    <tbody>{shown.map((row) => <tr key={row.key} class={row.name === chosen ? 'is-chosen' : ''}>
+    <tbody {...hold}>{shown.map((row) => <tr key={row.key} class={row.name === chosen ? 'is-chosen' : ''}>
       <td class="c-state"><Mark state={row.health.state} why={row.health.why} /><span class="vh">: {row.health.why}</span></td>
       <td class="nm"><button class="as-link plain" aria-pressed={row.name === chosen} onClick={() => { amend({ op: row.name === chosen ? undefined : row.name }); scrollTo(0, 0); }}><Name text={row.name ?? ''} /></button> <span class="faint small">{row.kind}</span></td>
       <FigureCells row={row} times={times} grid={grid} usualGrid={usualGrid} moment={moment} />

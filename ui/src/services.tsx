@@ -5,10 +5,10 @@ import { useAsk } from './ask';
 import { EdgeTable } from './edge_table';
 import { FigureCells, Row, SortHead, sortOf, sortRows } from './figures';
 import { formatCount, formatTime } from './format';
-import { MapNode, ServiceMapData, edgesDrawn } from './map_model';
+import { MapNode, ServiceMapData, drawable, edgesDrawn } from './map_model';
 import { Mark } from './marks';
 import { Name, Said, Swatch, isTyping, useKeys } from './parts';
-import { useMoment } from './refresh';
+import { useHeldOrder, useMoment } from './refresh';
 import { STATES, SeriesPage, State, gridOf, healthOf, keyOf } from './series';
 import { ServiceMap } from './service_map';
 import { TimeBar } from './time_bar';
@@ -68,10 +68,11 @@ export function nodeLink(node: MapNode, params: URLSearchParams, times: Times): 
 }
 
 function MapNotes({ data }: { data: ServiceMapData }) {
-  const since = Date.parse(data.spans_since);
+  const since = Date.parse(data.spans_since), { leftOff } = drawable(data);
   return <>
     {since > Date.parse(data.start) + 1000 && <p class="small late-text">{words.mapSince(formatTime(since))}</p>}
     {data.is_partial && since <= Date.parse(data.start) && <p class="small late-text">{words.mapDamaged}</p>}
+    {leftOff > 0 && <p class="small faint">{words.mapBusiest(formatCount(edgesDrawn(data).length - leftOff), formatCount(edgesDrawn(data).length))}</p>}
     {data.left_off > 0 && <p class="small late-text">{words.mapLeftOff(formatCount(data.left_off))}</p>}
   </>;
 }
@@ -101,7 +102,8 @@ function ServiceTable({ rows, page, usual, params, times, moment }:
   const sort = sortOf(params, 'state'), onSort = (to: string) => amend({ sort: to || undefined });
   const [filter, setFilter] = useState('');
   const grid = gridOf(page, moment), usualGrid = usual ? gridOf(usual, Infinity) : undefined;
-  const shown = sortRows(rows.filter((row) => row.service.toLowerCase().includes(filter.trim().toLowerCase())), sort.key, sort.isRising, (row) => STATES.indexOf(row.health.state));
+  const sorted = sortRows(rows.filter((row) => row.service.toLowerCase().includes(filter.trim().toLowerCase())), sort.key, sort.isRising, (row) => STATES.indexOf(row.health.state));
+  const { rows: shown, hold } = useHeldOrder(sorted, `${sort.key} ${sort.isRising} ${filter}`);
   useRowKeys('.services-table .nm a');
   const head = { sort, onSort, otherwise: 'state' as const };
   return <section class="services-table">
@@ -112,7 +114,7 @@ function ServiceTable({ rows, page, usual, params, times, moment }:
       <SortHead {...head} id="rate" label={words.rate} withSpark /><SortHead {...head} id="errors" label={words.errorsShare} withSpark />
       <SortHead {...head} id="p50" label="p50" cls="c-p50" /><SortHead {...head} id="p95" label="p95" withSpark /><SortHead {...head} id="p99" label="p99" cls="c-p99" />
     </tr></thead>
-    <tbody>{shown.map((row) => <tr key={row.key}>
+    <tbody {...hold}>{shown.map((row) => <tr key={row.key}>
       <td class="c-state"><Mark state={row.health.state} why={row.health.why} /><span class="vh">: {row.health.why}</span></td>
       <td class="nm"><Swatch service={row.service} /><a href={serviceLink(row.service, params)}><Name text={row.service} /></a>
         {row.health.state !== 'well' && row.health.state !== 'fresh' && <span class="why small dim" aria-hidden="true">{row.health.why}</span>}</td>

@@ -12,7 +12,7 @@ import { DayBars } from './day_bars';
 import { StoreStats } from './store_model';
 import { Changed, Refused, Work } from './store_tables';
 import { Clock, useMoment } from './refresh';
-import { choose, query, timeParams, timesOf, tracesLink } from './times';
+import { choose, query, stepSeconds, timeParams, timesOf, tracesLink } from './times';
 import { quoted } from './query';
 import { words } from './words';
 
@@ -107,9 +107,12 @@ function Figures({ stats, params }: { stats: StoreStats; params: URLSearchParams
 function Taken({ params, path, moment, rate }: { params: URLSearchParams; path: string; moment: number; rate: number | undefined }) {
   const times = timesOf(params, Math.floor(moment / 10e3) * 10e3);
   const asked = useAsk<SeriesPage>(linkTo('/api/v1/series', { by: 'all', ...query(times) }));
+  const stepMs = stepSeconds(times) * 1000, floor = (ms: number) => Math.floor(ms / stepMs) * stepMs;
+  const usual = useAsk<SeriesPage>(linkTo('/api/v1/series', { by: 'all', ...query({ startMs: floor(times.startMs), endMs: floor(times.endMs) }, times.shiftMs) }));
   const [cursor, setCursor] = useState(-1);
-  const one = asked.data?.series[0], grid = asked.data && gridOf(asked.data, moment);
+  const one = asked.data?.series[0], grid = asked.data && gridOf(asked.data, moment), before = usual.data?.series[0], usualGrid = usual.data && gridOf(usual.data, Infinity);
   const lines: Line[] = one && grid ? [{ kind: 'main', points: ratesOf(one.span_count, grid, moment) }] : [];
+  if (before && usualGrid) lines.push({ kind: 'usual', points: ratesOf(before.span_count, usualGrid, Infinity) });
   const step = (at: number): [number, number] => [grid!.startMs + at * grid!.stepMs, grid!.startMs + (at + 1) * grid!.stepMs];
   return <section>
     <div class="head"><h2>{words.taken}</h2><span class="small faint">{words.takenHint}</span></div>
@@ -119,7 +122,7 @@ function Taken({ params, path, moment, rate }: { params: URLSearchParams; path: 
       : <Ranges chosen={times.range} otherwise="1h" without="all" />}</div>
     <Said asked={asked} />
     {one && grid ? <RateChart title={words.takenName} lines={lines} startMs={grid.startMs} stepMs={grid.stepMs} count={grid.count} format={(value) => formatRate(value, 1)}
-      said={formatRate(one.total.span_count, grid.seconds)} usual={rate === undefined ? undefined : `${words.takenNow} ${formatRate(rate, 1)}`}
+      said={formatRate(one.total.span_count, grid.seconds)} usual={[before && usualGrid ? words.usual(formatRate(before.total.span_count, usualGrid.seconds)) : '', rate === undefined ? '' : `${words.takenNow} ${formatRate(rate, 1)}`].filter(Boolean).join(', ')}
       cursor={cursor} onCursor={setCursor} onPoint={(at) => go(tracesLink('', times, ...step(at)))} onRange={(from, to) => choose(params, path, step(from)[0], step(to)[1])} />
       : asked.data && <p class="faint">{words.chartEmpty(words.takenName)}</p>}
   </section>;
