@@ -127,7 +127,7 @@ function isBrokenHere(journey: Journey, kind: string, name: string): boolean {
 function saidOf(stays: Stay[], kind: string): string {
   const open = stays.find((stay) => stay.end_ns === '0'), died = stays.find((stay) => stay.interrupted);
   if (died) return words.causes.died!;
-  if (kind === 'broker' && open) return `${words.inQueue} ${formatDuration(Math.max(0, Date.now() * 1e6 - Number(open.start_ns)))}`;
+  if (kind === 'broker' && open) return `${words.inTheQueue} ${formatDuration(Math.max(0, Date.now() * 1e6 - Number(open.start_ns)))}`;
   if (open) return words.neverEnded2;
   const total = stays.reduce((sum, stay) => sum + Math.max(0, Number(BigInt(stay.end_ns) - BigInt(stay.start_ns))), 0);
   return stays.length > 1 ? `${formatCount(stays.length)} × · ${formatDuration(total)}` : stays.length === 1 ? formatDuration(total) : '';
@@ -181,7 +181,7 @@ function lanesOf(journey: Journey, now: number): Lane[] {
   for (const stay of journey.stays) {
     const name = placeName(stay.place), kind = stay.queue ? 'queue' : stay.place.kind === 'database' || stay.place.kind === 'object_store' ? stay.place.kind : 'service';
     const start = Number(BigInt(stay.start_ns) / 1000n) / 1000, isOpen = stay.end_ns === '0', end = isOpen ? now : Number(BigInt(stay.end_ns) / 1000n) / 1000;
-    const said = `${name}${stay.operation && !stay.queue ? `: ${stay.operation}` : ''}, ${formatDuration(Math.max(0, end - start) * 1e6)}${stay.queue ? `, ${words.inQueue}` : ''}${isOpen ? `, ${words.neverEnded2}` : ''}${stay.interrupted ? `, ${words.causes.died}` : stay.failed ? `, ${words.causes.error}` : ''}`;
+    const said = `${name}${stay.operation && !stay.queue ? `: ${stay.operation}` : ''}, ${formatDuration(Math.max(0, end - start) * 1e6)}${stay.queue ? `, ${words.inTheQueue}` : ''}${isOpen ? `, ${words.neverEnded2}` : ''}${stay.interrupted ? `, ${words.causes.died}` : stay.failed ? `, ${words.causes.error}` : ''}`;
     laneOf(name, kind).bars.push({ start, end: Math.max(end, start), className: `s${slotOf(name)}${stay.queue ? ' q' : ''}${isOpen || stay.interrupted ? ' ragged' : ''}${stay.failed ? ' bad' : ''}`, href: spanLink(stay.trace_id, stay.span_id), said });
   }
   for (const step of journey.steps) {
@@ -209,7 +209,7 @@ function When({ journey }: { journey: Journey }) {
   const count = journey.traces.length;
   if (bars.length === 0) return null;
   return <section aria-labelledby="when"><div class="head"><h2 id="when">{words.whenHead}</h2><span class="dim">{words.oneAxis(formatCount(count), plural(count, words.traceWord))}</span>
-    <span class="legend end"><span><i class="b q s10" />{words.inQueue}</span><span><i class="b h" />{words.waitsPerson}</span><span><i class="b ragged s2" />{words.neverEnded2}</span></span></div>
+    <span class="legend end"><span><i class="b q s10" />{words.inTheQueue}</span><span><i class="b h" />{words.waitsPerson}</span><span><i class="b ragged s2" />{words.neverEnded2}</span></span></div>
     <div class="time">
       <div class="cuts" aria-hidden="true">{axis.cuts.map((cut) => <div key={cut.at} class="cut" style={{ left: percent(cut.at), width: percent(cut.width) }}><span>{formatDuration(cut.ms * 1e6)}<br /><small>{words.cutShort}</small></span></div>)}
         {since !== undefined && <div class={`stop is-${journey.state}`} style={{ left: percent(since) }} />}</div>
@@ -241,7 +241,7 @@ function Neighbours({ journey }: { journey: Journey }) {
   return <section aria-labelledby="others">
     {place && cause && isStopped(journey) && <><div class="head"><h2 id="others">{count === 0 ? words.aloneHere : words.others(formatCount(count), plural(count, words.orderWord))}</h2>{count > 0 && <a class="end" href={groupLink(place, cause)}>{words.showThem}</a>}</div>
       {count > 0 && <ul class="others">{others.map((one) => <li key={one.value}><a class="ord" href={orderLink(one.key, one.value)}><Name text={one.value} /></a></li>)}</ul>}</>}
-    <div class="head traces"><h2 id={place && isStopped(journey) ? undefined : 'others'}>{words.tracesHead}</h2><a class="end" href={linkTo('/search', { q: `${journey.key}=${quoted(journey.value)}`, range: 'all' })}>{words.search}</a></div>
+    <div class="head traces"><h2 id={place && isStopped(journey) ? undefined : 'others'}>{words.ordersTraces}</h2><a class="end" href={linkTo('/search', { q: `${journey.key}=${quoted(journey.value)}`, range: 'all' })}>{words.search}</a></div>
     <ol class="trace-list">{journey.traces.map((id, i) => <li key={id}><a class="id" href={spanLink(id)}>{id.slice(0, 16)}…</a>{i === journey.traces.length - 1 && journey.last && <span class="faint small"> {words.lastSign} {formatTime(Date.parse(journey.last))}</span>}</li>)}</ol>
     {journey.more_traces && <p class="note">{words.moreTraces}</p>}
   </section>;

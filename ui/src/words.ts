@@ -6,10 +6,6 @@ import { searchEn, searchRu } from './words_search';
 import { servicesEn, servicesRu } from './words_services';
 import { storeEn, storeRu } from './words_store';
 
-const en = {
-  ...searchEn,
-  ...traceEn,
-  ...journeyEn,
 const own = {
   search: 'Search', services: 'Services', skip: 'To the content', pages: 'Pages',
   queryLabel: 'Search for traces', queryHint: 'service:shop-api duration>1s status:error',
@@ -48,7 +44,7 @@ const own = {
   months: ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
 };
 
-const en = { ...searchEn, ...servicesEn, ...storeEn, ...traceEn, ...own };
+const en = { ...searchEn, ...servicesEn, ...storeEn, ...traceEn, ...journeyEn, ...own };
 
 export type Words = typeof en;
 
@@ -56,14 +52,12 @@ export type Words = typeof en;
 type Names<T> = keyof T;
 type Twice = Names<typeof searchEn> & Names<typeof servicesEn> | (Names<typeof searchEn> | Names<typeof servicesEn>) & Names<typeof storeEn>
   | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn>) & Names<typeof traceEn>
-  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn> | Names<typeof traceEn>) & Names<typeof own>;
+  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn> | Names<typeof traceEn>) & Names<typeof journeyEn>
+  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn> | Names<typeof traceEn> | Names<typeof journeyEn>) & Names<typeof own>;
 export const namesTwice: [Twice] extends [never] ? false : { isTwice: Twice } = false;
 
 const ru: Words = {
-  ...searchRu,
-  ...traceRu,
-  ...journeyRu,
-  ...searchRu, ...servicesRu, ...storeRu, ...traceRu,
+  ...searchRu, ...servicesRu, ...storeRu, ...traceRu, ...journeyRu,
   search: 'Поиск', services: 'Сервисы', skip: 'К содержанию', pages: 'Страницы',
   queryLabel: 'Поиск трасс', queryHint: 'service:shop-api duration>1s status:error',
   find: 'Найти', rangeLabel: 'Время', range15m: '15 минут', range1h: 'Последний час', range24h: '24 часа', range7d: '7 дней', rangeAll: 'Всё время',
