@@ -206,8 +206,8 @@ static int explain(int error, struct fg_arena *arena, const char **ret_message, 
     char text[1024];
     switch (error) {
     case FG_ECORRUPT:
-        what = "the keyed state is damaged; restore it from a backup, or move it away and run "
-               "`filigree reindex`";
+        what = "the keyed state is damaged; put it back from a backup, or move it away: what was "
+               "made of stored spans is made anew, what was not (users, flows) is lost";
         break;
     case FG_EUNSUPPORTED:
         what = "the keyed state was written by another version of LMDB; start the filigree that "
@@ -249,6 +249,10 @@ static int open_state(struct fg_state *state)
     struct fg_env *env = fg_env_real();
     uint32_t positions;
     int r = state->options.read_only ? 0 : make_folder(state);
+    if (r == 0)
+        r = fg_state_check(state->path);
+    if (r == FG_ENOTFOUND && !state->options.read_only)
+        r = 0;
     if (r == 0)
         r = fg_state_environment(state, &state->lmdb);
     if (r == 0 && !state->options.read_only)

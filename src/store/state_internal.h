@@ -70,6 +70,10 @@ void fg_state_leave(struct fg_state *state);
 void fg_state_suspend(struct fg_state *state);
 void fg_state_resume(struct fg_state *state);
 
+/* Whether the file in path hangs together, so that LMDB can be let loose on it. FG_ECORRUPT;
+ * FG_ENOTFOUND: there is none; FG_EIO, FG_ENOMEM, FG_EDENIED. */
+FG_MUST_CHECK int fg_state_check(const char *path);
+
 /* Bytes of address space. */
 size_t fg_state_map_size(const struct fg_state *state);
 /* Opens the files, and the tables that are known. FG_E*. */

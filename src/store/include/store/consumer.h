@@ -87,7 +87,7 @@ struct fg_consumer_lag {
 void fg_consumer_lag(struct fg_consumer *consumer, struct fg_consumer_lag *ret_lag);
 
 /* Gives all that is stored, of every tenant, tenant by tenant and newest first, each span at least
- * once: for a consumer that is new or missed records, and for `filigree reindex`. What was
+ * once: for a consumer that is new, missed records, or is to begin anew. What was
  * acknowledged before the call is in it. Ingest goes on. progress may be NULL. Results are
  * fg_store_scan()'s; damaged pages are skipped, and counted in stats. */
 struct fg_consumer_scan {
