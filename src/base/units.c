@@ -132,7 +132,8 @@ static uint64_t days_from_date(uint64_t year, uint64_t month, uint64_t day)
 
 static bool take_char(struct fg_slice *text, char a, char b)
 {
-    if (text->size == 0 || (text->data[0] != a && text->data[0] != b))
+    char first = text->size ? (char)text->data[0] : 0;
+    if (text->size == 0 || (first != a && first != b))
         return false;
     *text = fg_slice(text->data + 1, text->size - 1);
     return true;
