@@ -149,7 +149,7 @@ def case_multi():
 
 
 def case_forks():
-    """a fork while other threads make handles leaves no lock behind"""
+    """a fork while other threads look up handles leaves no lock behind"""
     with harness.Server().start() as server:
         _, said = run(DRIVER, ["forks"], server, seconds=1200)
         assert said == ["hung 0"], said
