@@ -426,6 +426,8 @@ def case_heat_map():
     page = show("/search?chart=heat", "there are more")
     page.wait("document.querySelectorAll('.cell').length > 40", "cells")
     assert page.run("document.querySelectorAll('.cell-bad').length") > 3
+    legend = page.run("[...document.querySelectorAll('.legend .nw')].map((at) => Number(at.innerText)).filter((one) => one > 0)")
+    assert legend and legend == sorted(set(legend)), legend
     name = page.run("document.querySelector('.chart').getAttribute('aria-label')")
     assert name.startswith(f"Heat map: {COUNT + 1} spans"), name
     left, top, width, height = box(page, ".chart")

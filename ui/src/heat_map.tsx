@@ -30,9 +30,16 @@ function textOf(cell: Cell): string {
     cell.errors > 0 ? `${formatCount(cell.errors)} ${plural(cell.errors, words.errorWord)}` : '');
 }
 
-// Tone 1 to TONES: each is as many times more than the one before.
+// Tone 1 to TONES: each is as many times more than the one before. Where there are few, none is faint.
 function toneOf(count: number, most: number): number {
-  return most <= 1 ? TONES : 1 + Math.min(TONES - 1, Math.floor((TONES - 1) * Math.log(count) / Math.log(most) + 1e-9));
+  const least = most >= 5 ? 1 : most >= 3 ? 2 : 3;
+  return most <= 1 ? least : least + Math.min(TONES - least, Math.floor((TONES - least) * Math.log(count) / Math.log(most) + 1e-9));
+}
+
+// The least count of each tone that there is.
+function tonesOf(most: number): { tone: number; count: number }[] {
+  const counts = [...Array(4 * TONES)].map((_, step) => Math.ceil(most ** (step / (4 * TONES - 1)) - 1e-6));
+  return [...Array(TONES)].map((_, index) => ({ tone: index + 1, count: counts.find((one) => toneOf(one, most) === index + 1) ?? 0 })).filter(({ count }) => count > 0);
 }
 
 export function HeatMap({ asked, onBox, onRead }: { asked: Asked<Heat>; onBox: (box: Box) => void; onRead: (text: string) => void }) {
@@ -68,8 +75,8 @@ export function HeatMap({ asked, onBox, onRead }: { asked: Asked<Heat>; onBox: (
         })}
       </>} />
     <p class="legend small faint">
-      <span>{words.heatTones}</span>{[...Array(TONES)].map((_, index) => <span class="nw" key={index}>
-        <i class={`tone-key tone-${index + 1}`} aria-hidden="true" /> {formatCount(Math.max(1, Math.ceil(most ** (index / (TONES - 1)) - 1e-6)))}</span>)}
+      <span>{words.heatTones}</span>{tonesOf(most).map(({ tone, count }) => <span class="nw" key={tone}>
+        <i class={`tone-key tone-${tone}`} aria-hidden="true" /> {formatCount(count)}</span>)}
       <span class="nw"><i class="tone-key tone-bad" aria-hidden="true" /> {words.withErrors}</span>
       {heat.open_count > 0 && <span>{words.heatOpen(formatCount(heat.open_count))}</span>}
       <button class="as-link" aria-expanded={isTable} onClick={() => setTable(!isTable)}>{words.asTable}</button>
