@@ -1,6 +1,8 @@
 // What a span holds, as OTLP JSON has it: values as text, and the conditions that find them again.
 
-import { quoted } from './query';
+import { quoted, written } from './query';
+
+export { quoted, written };
 
 interface Value {
   stringValue?: string; intValue?: string | number; doubleValue?: number | string; boolValue?: boolean; bytesValue?: string;
