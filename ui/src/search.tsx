@@ -11,14 +11,13 @@ import { useLive } from './live';
 import { Said, isTyping, useKeys } from './parts';
 import { QueryLine } from './query_line';
 import { Results } from './results';
-import { CHARTS, LIMIT_MAX, SearchState, addressOf, isFixed, nsText, readAddress, timesOf } from './search_address';
+import { CHARTS, LIMIT_MAX, QUERY_MAX, SearchState, addressOf, isFixed, nsText, readAddress, timesOf } from './search_address';
 import { SearchChart, chartOf } from './search_chart';
 import { TimeBar } from './search_time';
 import { Found, Page, Summary, startMs, useTraces } from './traces';
 import { plural, words } from './words';
 
 const EMPTY_POLL_MS = 1500;
-const QUERY_MAX = 2000; // letters: a request's URL has a bound, and a letter may take nine bytes of it
 // What is a step for Back; the rest only changes how the same answer is shown.
 const STEPS: (keyof SearchState)[] = ['q', 'range', 'fromMs', 'toMs'];
 
@@ -33,7 +32,7 @@ export function SearchPage({ address }: { address: Address }) {
   // The present moment is taken anew with each question, and kept while its pages are read.
   const times = useMemo(() => timesOf(state, Date.now()), [q, range, fromMs, toMs, round]);
   const found = useTraces(state, times);
-  const live = useLive(isLive, q, times);
+  const live = useLive(isLive && q.length <= QUERY_MAX, q, times);
   const chartTimes = useMemo(() => (live.round > 0 ? timesOf(state, Date.now()) : times), [times, live.round]);
   const rows = useMemo(() => merged(found.rows, live.arrived, state.sort), [found.rows, live.arrived, state.sort]);
   useEffect(() => { document.title = `${q || words.search} · Filigree`; }, [q]);
@@ -81,8 +80,8 @@ export function SearchPage({ address }: { address: Address }) {
       </span>
     </div></>}
     {!isEmpty && state.hasBuilder && <Builder text={text} onText={setText} onSubmit={() => submit(text.trim())} start={nsText(times.startMs)} />}
-    {wrong ? found.first.isWaiting && <div class="busy" /> : <Said asked={found.first} />}
-    {found.first.data && (rows.length > 0
+    {wrong ? !tooLong && found.first.isWaiting && <div class="busy" /> : <Said asked={found.first} />}
+    {q.length <= QUERY_MAX && found.first.data && (rows.length > 0
       ? <Answer state={state} times={chartTimes} found={found} rows={rows} live={live} to={to} />
       : <Nothing isAll={isAll} found={found} asked={found.first} isLive={isLive} onAll={() => to({ range: 'all', fromMs: undefined, toMs: undefined })}
           again={again} onEmpty={setEmpty} />)}

@@ -22,6 +22,8 @@ export interface SearchState {
 
 export const RANGE_DEFAULT: TimeWord = '24h';
 export const LIMIT_DEFAULT = 50, LIMIT_MAX = 5000;
+// Letters of a query: a request's URL has a bound, and a letter may take nine bytes of it.
+export const QUERY_MAX = 2000;
 const KNOWN = ['q', 'range', 'from', 'to', 'limit', 'chart', 'sort', 'live', 'build', 'explain'];
 const SHOWN_MAX = 60;
 

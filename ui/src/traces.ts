@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { linkTo } from './address';
 import { Asked, useAsk } from './ask';
-import { SearchState, Times, nsText } from './search_address';
+import { QUERY_MAX, SearchState, Times, nsText } from './search_address';
 
 export interface Summary {
   trace_id: string; root_service: string; root_name: string; has_root: boolean; start_ns: string; duration_ns: string;
@@ -37,10 +37,10 @@ export function pathOf(q: string, times: Times, more: Record<string, string | un
 export function useTraces(state: SearchState, times: Times): Found {
   const { q, limit } = state;
   const firstLimit = useMemo(() => Math.min(PAGE_MAX, limit), [q, times]);
-  const path = pathOf(q, times, { limit: String(firstLimit) });
+  const path = q.length > QUERY_MAX ? undefined : pathOf(q, times, { limit: String(firstLimit) });
   const first = useAsk<Page>(path);
   const [kept, setKept] = useState<{ of: Page; pages: Page[] }>();
-  const isOfQuestion = first.path === path;
+  const isOfQuestion = path !== undefined && first.path === path;
   const rest = kept && kept.of === first.data ? kept.pages : [];
   const pages = first.data ? [first.data, ...rest] : [];
   const last = pages[pages.length - 1];
