@@ -296,6 +296,11 @@ def case_flame():
     page.wait(f"{param('at')} === null", "Escape")
     page.run("[...document.querySelectorAll('.told a')].find((at) => at.innerText === 'To the longest span').click()")
     page.wait(f"{SPAN} !== null && {param('view')} === null", "the span in the waterfall")
+    page.size(390, 844)
+    show(f"/trace/{PRICE}?view=flame")
+    page.wait("document.querySelector('.boxes .rest') !== null && document.querySelector('.box[tabindex=\"0\"]') !== null", "with a rest too a box takes the focus")
+    assert page.run("document.querySelector('.told').innerText").startswith("POST /prices/request")
+    page.size(1440, 900)
     pictures("trace-flame", f"/trace/{PRICE}?view=flame", "mesh.load")
 
 

@@ -62,7 +62,7 @@ export function FlameView({ trace, times, state, hits }: Props) {
     return is;
   }, [hits, tree]);
   const whole = tree.roots.reduce((sum, root) => sum + nodes[root]!.side[0].busy, 0);
-  const stop = boxes.some((one) => one.node === focused) ? focused : boxes.find((one) => one.node >= 0)?.node ?? -1;
+  const stop = focused >= 0 && boxes.some((one) => one.node === focused) ? focused : boxes.find((one) => one.node >= 0)?.node ?? -1;
   const widen = (node: number) => amend({ at: node >= 0 && node !== top ? keyOf(trace, nodes[node]!.side[0].first) : undefined });
   const focus = (node: number) => {
     setFocused(node);

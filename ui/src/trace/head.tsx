@@ -57,7 +57,7 @@ function CauseLine({ trace, cause, onSelect }: { trace: Trace; cause: Cause; onS
 function Shares({ trace, onSelect }: { trace: Trace; onSelect: (at: number) => void }) {
   const shares = useMemo(() => sharesOf(trace), [trace]);
   const whole = shares.reduce((sum, share) => sum + share.total, 0);
-  if (whole === 0 || trace.count < 2) return null;
+  if (whole === 0 || shares.length < 2) return null; // one service's whole is no news
   const shown = shares.slice(0, SHARES_MAX), rest = shares.slice(SHARES_MAX).reduce((sum, share) => sum + share.total, 0);
   return <div class="went">
     <div class="bar" aria-hidden="true">

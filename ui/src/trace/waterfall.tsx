@@ -91,7 +91,7 @@ export function Waterfall(props: Props) {
       <Axis ticks={ticks} />
     </div>
     <div class="tree" role="tree" aria-label={words.tree} ref={list} style={{ height: `${shown.total}px` }} onClick={onClick}>
-      <div class="grid" aria-hidden="true"><div>{ticks.map((tick, i) => <i key={i} style={{ left: `${100 * tick.part}%` }} />)}</div></div>
+      <div class="ticks" aria-hidden="true"><div>{ticks.map((tick, i) => <i key={i} style={{ left: `${100 * tick.part}%` }} />)}</div></div>
       {drawn.map(({ at, row, key }) => {
         const hasChildren = trace.size[at]! > 1, isFolded = folded[at] === 1, failed = isBroken(trace, at), hidden = isFolded ? trace.brokenBelow[at]! : 0;
         const service = trace.service[at]!;
