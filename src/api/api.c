@@ -186,6 +186,11 @@ void fg_api_attach_store(struct fg_api *api, struct fg_store *store)
     atomic_store_explicit(&api->store, store, memory_order_release);
 }
 
+struct fg_instances *fg_api_instances(struct fg_api *api)
+{
+    return api->instances;
+}
+
 void fg_api_attach_journeys(struct fg_api *api, struct fg_journeys *journeys)
 {
     atomic_store_explicit(&api->journeys, journeys, memory_order_release);

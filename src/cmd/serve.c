@@ -249,6 +249,7 @@ static void stop(struct fg_serve *serve)
     } else if (serve->server) {
         fg_server_stop(serve->server, 0);
     }
+    fg_journeys_stop(serve->journeys);
     fg_api_free(serve->api);
     fg_journeys_close(serve->journeys);
     fg_store_close(serve->store, true);

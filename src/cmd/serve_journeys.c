@@ -49,6 +49,7 @@ int fg_serve_journeys_open(struct fg_serve *serve)
                                                 .flows = &serve->flows,
                                                 .keys = serve->journey_keys,
                                                 .key_count = (uint32_t)count,
+                                                .instances = fg_api_instances(serve->api),
                                                 .journeys_max = (uint32_t)config->journeys_max};
     int r = fg_journeys_open(&options, &serve->journeys);
     if (r == 0)

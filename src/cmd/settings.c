@@ -152,7 +152,7 @@ static const struct fg_setting settings[] = {
      .argument = "N",
      .type = FG_SETTING_COUNT,
      FIELD(journeys_max),
-     .fallback = "1000000",
+     .fallback = "100000",
      .min = 1000,
      .max = 100000000,
      .help = "journeys that are followed at one time; ended ones make room first"},

@@ -334,6 +334,7 @@ int fg_case_lay_out(const struct fg_case_wanted *wanted, struct fg_builder *buil
                         .value = wanted->value,
                         .now_ns = wanted->now_ns,
                         .neighbours = wanted->neighbours,
+                        .instances = wanted->instances,
                         .waiting_count = wanted->waiting_count,
                         .truncated = wanted->more_traces,
                         .arena = arena};

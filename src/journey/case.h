@@ -12,6 +12,7 @@
 #include "span/tree.h"
 
 struct fg_builder;
+struct fg_instances;
 struct fg_store;
 
 /* Attributes that rules ask for, under their present and their former names. */
@@ -38,7 +39,8 @@ struct fg_case {
     struct fg_slice key, value;
     uint64_t now_ns;
     struct fg_neighbours *neighbours;
-    uint32_t waiting_count; /* other journeys that stand at the same step */
+    struct fg_instances *instances; /* NULL: nothing is known of processes */
+    uint32_t waiting_count;         /* other journeys that stand at the same step */
 
     const struct fg_batch *batch;
     const uint32_t *parent; /* by row, FG_TREE_NONE for a root */
@@ -75,6 +77,7 @@ struct fg_case_wanted {
     bool more_traces; /* than trace_count */
     uint64_t now_ns;
     struct fg_neighbours *neighbours;
+    struct fg_instances *instances;
     uint32_t waiting_count;
 };
 

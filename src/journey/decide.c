@@ -9,8 +9,8 @@ static bool after_deadline(const struct fg_case *c, struct fg_finding *finding)
     if (c->deadline_ns == 0 || c->now_ns <= c->deadline_ns + FG_JOURNEY_GRACE_NS)
         return false;
     if (!fg_rule_hung(c, finding) && !fg_rule_failed(c, finding, &handled) &&
-        !fg_rule_queue(c, finding) && !fg_rule_not_instrumented(c, finding) &&
-        !fg_rule_work_skipped(c, finding))
+        !fg_rule_telemetry_lost(c, finding) && !fg_rule_queue(c, finding) &&
+        !fg_rule_not_instrumented(c, finding) && !fg_rule_work_skipped(c, finding))
         fg_rule_nothing(c, finding);
     return true;
 }

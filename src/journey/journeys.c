@@ -341,16 +341,23 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
     return 0;
 }
 
-void fg_journeys_close(struct fg_journeys *journeys)
+void fg_journeys_stop(struct fg_journeys *journeys)
 {
-    if (!journeys)
+    if (!journeys || journeys->options.manual)
         return;
     fg_mutex_lock(&journeys->mutex);
     journeys->is_stopping = true;
     fg_cond_broadcast(&journeys->cond);
     fg_mutex_unlock(&journeys->mutex);
-    if (!journeys->options.manual)
-        fg_thread_join(&journeys->thread);
+    fg_thread_join(&journeys->thread);
+    journeys->options.manual = true; /* there is no thread any more */
+}
+
+void fg_journeys_close(struct fg_journeys *journeys)
+{
+    if (!journeys)
+        return;
+    fg_journeys_stop(journeys);
     for (uint32_t i = 0; i < FG_FLOWS_MAX; i++)
         for (uint32_t step = 0; step < FG_FLOW_STEPS_MAX; step++)
             fg_matcher_free(journeys->matchers[i][step]);

@@ -57,6 +57,7 @@ static int read_case(struct fg_journeys *journeys, const struct docket *docket,
                                           .more_traces = docket->more_traces,
                                           .now_ns = fg_env_wall_ns(journeys->options.env),
                                           .neighbours = journeys->neighbours,
+                                          .instances = journeys->options.instances,
                                           .waiting_count = docket->waiting_count};
     return fg_case_read(&wanted, builder, arena, ret_case);
 }

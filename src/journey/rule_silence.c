@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/units.h"
 #include "rules.h"
+#include "store/instances.h"
 
 /* Clocks of two machines differ, and spans come late: a moment is not later by less than this. */
 #define SLACK_NS (3 * FG_NS_PER_SECOND)
@@ -26,6 +27,17 @@ static struct fg_slice say_duration(const struct fg_case *c, uint64_t ns)
     char text[FG_UNITS_TEXT_SIZE];
     fg_duration_format(ns, text);
     return fg_case_say(c, "%s", text);
+}
+
+/* The processes of the service that should do the next step, since the last one. */
+static struct fg_instance_sum instances_of(const struct fg_case *c, struct fg_slice service)
+{
+    struct fg_instance_sum sum = {0};
+    const struct fg_instance_filter filter = {
+        .service = service, .from_ns = from_ns(c), .to_ns = c->now_ns};
+    if (c->instances && service.size > 0)
+        fg_instances_sum(c->instances, &filter, c->now_ns, &sum);
+    return sum;
 }
 
 static void count_waiting(const struct fg_case *c, struct fg_finding *finding)
@@ -147,8 +159,11 @@ bool fg_rule_queue(const struct fg_case *c, struct fg_finding *ret_finding)
                                    FG_SAY(destination));
         fg_finding_count(&finding, hops.overtook, FG_SLICE("that were sent later have arrived"));
     } else if (signs.consumed_ns < sent_ns + SLACK_NS) {
-        bool has_died = signs.interrupted_ns + SLACK_NS > signs.heard_ns &&
-                        signs.interrupted_ns >= signs.consumed_ns;
+        struct fg_instance_sum processes = instances_of(c, consumer);
+        bool has_died =
+            (signs.interrupted_ns + SLACK_NS > signs.heard_ns &&
+             signs.interrupted_ns >= signs.consumed_ns) ||
+            (processes.states[FG_INSTANCE_DIED] > 0 && processes.states[FG_INSTANCE_RUNNING] == 0);
         finding.state = FG_JOURNEY_STUCK;
         finding.place = (struct fg_place){FG_PLACE_CONSUMER, consumer, destination};
         finding.cause = FG_CAUSE_GONE;
@@ -175,6 +190,38 @@ bool fg_rule_queue(const struct fg_case *c, struct fg_finding *ret_finding)
 }
 
 /* -- What is not known */
+
+bool fg_rule_telemetry_lost(const struct fg_case *c, struct fg_finding *ret_finding)
+{
+    static const char *const what[FG_LOSS_KIND_COUNT] = {
+        [FG_LOSS_EXPORTS] = "exports of it never arrived",
+        [FG_LOSS_FULL] = "spans had no room in its process",
+        [FG_LOSS_REFUSED] = "spans of it were refused"};
+    const struct fg_flow_step *step = expected_of(c);
+    uint64_t lost = 0;
+    if (!step)
+        return false;
+    struct fg_instance_sum sum = instances_of(c, step->service);
+    struct fg_finding finding = {
+        .state = FG_JOURNEY_LATE,
+        .place = {FG_PLACE_UNKNOWN, step->service, step->name},
+        .cause = FG_CAUSE_TELEMETRY_LOST,
+        .since_ns = from_ns(c),
+        .confidence = 0.6,
+        .text =
+            fg_case_say(c, "spans of %.*s were lost: the step \"%.*s\" may have been done unseen",
+                        FG_SAY(step->service), FG_SAY(step->label)),
+        .next = fg_case_say(c, "Look at the order in %.*s itself, and at how its spans are sent",
+                            FG_SAY(step->service))};
+    for (unsigned i = 0; i < FG_LOSS_KIND_COUNT; i++) {
+        lost += sum.lost[i];
+        if (sum.lost[i] > 0)
+            fg_finding_count(&finding, sum.lost[i], fg_slice_from_string(what[i]));
+    }
+    if (lost > 0)
+        *ret_finding = finding;
+    return lost > 0;
+}
 
 bool fg_rule_not_instrumented(const struct fg_case *c, struct fg_finding *ret_finding)
 {

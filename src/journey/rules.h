@@ -22,6 +22,8 @@ bool fg_rule_person(const struct fg_case *c, struct fg_finding *ret_finding);
 bool fg_rule_hung(const struct fg_case *c, struct fg_finding *ret_finding);
 /* A message that was published and not consumed. */
 bool fg_rule_queue(const struct fg_case *c, struct fg_finding *ret_finding);
+/* Telemetry of the service that should do the next step was lost: it may have been done unseen. */
+bool fg_rule_telemetry_lost(const struct fg_case *c, struct fg_finding *ret_finding);
 /* The service that should do the next step has never sent a span. */
 bool fg_rule_not_instrumented(const struct fg_case *c, struct fg_finding *ret_finding);
 /* The service was asked, said that all is well, and did not do it. */

@@ -4,6 +4,7 @@
 #include "case.h"
 #include "decide.h"
 #include "span/builder.h"
+#include "store/instances.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,6 +154,27 @@ static void put_neighbours(struct fg_neighbours *neighbours, const struct fg_flo
     }
 }
 
+/* "telemetry": exports that came, by service and number in a row; what lies between two was lost.
+ */
+static void put_telemetry(struct fg_instances *instances, const json_t *list)
+{
+    json_t *entry;
+    size_t i;
+    json_array_foreach(list, i, entry)
+    {
+        struct fg_instance_note note = {
+            .started_ns = BASE_NS - 1000,
+            .alive_ns = time_of(entry, "at"),
+            .sequence = (uint64_t)json_integer_value(json_object_get(entry, "sequence")),
+            .dropped_full = (uint64_t)json_integer_value(json_object_get(entry, "dropped"))};
+        fg_instance_text_set(&note.service, text_of(entry, "service"));
+        fg_instance_text_set(&note.instance, FG_SLICE("one"));
+        fg_instance_text_set(&note.ended, text_of(entry, "ended"));
+        note.is_recovered = note.ended.size > 0;
+        fg_instances_note(instances, &note, time_of(entry, "at"));
+    }
+}
+
 static void load_flow(const char *folder, const char *name, struct fg_arena *arena,
                       struct fg_flows *flows)
 {
@@ -218,6 +240,7 @@ static int run_case(const char *folder, const char *file, const json_t *item)
     struct fg_builder_limits limits = fg_builder_limits_default();
     struct fg_builder *builder;
     struct fg_neighbours *neighbours;
+    struct fg_instances *instances;
     struct fg_arena arena;
     struct fg_flows flows = {0};
     struct fg_verdict verdict;
@@ -231,6 +254,8 @@ static int run_case(const char *folder, const char *file, const json_t *item)
     assert_int_equal(fg_builder_new(&limits, &builder), 0);
     assert_int_equal(fg_neighbours_new(&neighbours), 0);
     put_neighbours(neighbours, flows.flows, item);
+    assert_int_equal(fg_instances_new(16, &instances), 0);
+    put_telemetry(instances, json_object_get(item, "telemetry"));
     uint32_t traces = put_spans(builder, json_object_get(item, "spans"), ends);
     struct fg_case_wanted wanted = {
         .flow = flows.count ? flows.flows : NULL,
@@ -238,11 +263,13 @@ static int run_case(const char *folder, const char *file, const json_t *item)
         .value = text_of(item, "value"),
         .now_ns = time_of(item, "now"),
         .neighbours = neighbours,
+        .instances = instances,
         .waiting_count = (uint32_t)json_integer_value(json_object_get(item, "waiting"))};
     assert_int_equal(fg_case_lay_out(&wanted, builder, ends, traces, &arena, &c), 0);
     fg_decide(&c, &verdict);
     int wrong = compare(what, &verdict, json_object_get(item, "expect"));
     fg_neighbours_free(neighbours);
+    fg_instances_free(instances);
     fg_builder_free(builder);
     fg_arena_free(&arena);
     return wrong;

@@ -11,6 +11,7 @@
 #include "os/env.h"
 
 struct fg_api;
+struct fg_instances;
 struct fg_journeys;
 struct fg_request;
 struct fg_store;
@@ -76,6 +77,10 @@ void fg_api_attach_store(struct fg_api *api, struct fg_store *store);
  * FG_ELIMIT: less of it may; FG_EINVALID: it never will. The store must be attached. */
 FG_MUST_CHECK int fg_api_inject(struct fg_api *api, struct fg_slice request,
                                 uint64_t *ret_rejected_spans);
+/* What processes tell of their own telemetry (store/instances.h); the api's own, for as long as it
+ * is there. */
+struct fg_instances *fg_api_instances(struct fg_api *api);
+
 /* Until then routes of journeys answer 503. They are closed after fg_api_free(). Once; any thread.
  */
 void fg_api_attach_journeys(struct fg_api *api, struct fg_journeys *journeys);

@@ -222,8 +222,6 @@
  * -----------------------------------------------------------------------------------------------------
  */
 
-/* Records at once (conf): some 400 bytes each. */
-#define FG_JOURNEYS_MAX 1000000u
 /* Traces of one journey that are read to judge it: an order of weeks has some tens. */
 #define FG_JOURNEY_TRACES_MAX 128u
 /* Bytes of a key's value: an order's number, a UUID, a URN. */

@@ -15,6 +15,7 @@
 #include "journey/verdict.h"
 #include "os/env.h"
 
+struct fg_instances;
 struct fg_journeys;
 struct fg_store;
 
@@ -26,7 +27,9 @@ struct fg_journeys_options {
     uint32_t key_count;
     uint32_t journeys_max;
     uint32_t tenant;
-    bool manual; /* tests: no thread; the caller drives fg_journeys_step() */
+    struct fg_instances *instances; /* what processes tell of their telemetry; may be NULL. It may
+                                       go after fg_journeys_stop() */
+    bool manual;                    /* tests: no thread; the caller drives fg_journeys_step() */
 };
 
 #define FG_JOURNEY_KEYS_MAX 32u
@@ -34,6 +37,8 @@ struct fg_journeys_options {
 /* FG_ENOMEM; FG_ELIMIT: more than FG_JOURNEY_KEYS_MAX keys. */
 FG_MUST_CHECK int fg_journeys_open(const struct fg_journeys_options *options,
                                    struct fg_journeys **ret_journeys);
+/* Ends the thread; questions are answered still. NULL is accepted. */
+void fg_journeys_stop(struct fg_journeys *journeys);
 /* NULL is accepted. */
 void fg_journeys_close(struct fg_journeys *journeys);
 
