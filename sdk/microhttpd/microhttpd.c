@@ -54,11 +54,11 @@ static struct fg_mhd_request *request_of(struct fg_mhd_server *server,
 /* What the handler has added to the baggage is there in its next call. */
 static void keep_baggage(struct fg_mhd_request *request)
 {
-    fg_context *now = fg_context_with_span(NULL, request->span), *before = now;
+    fg_context *now = fg_context_with_span(NULL, request->span);
     if (!now)
         return;
     fg_mutex_lock(&request->mutex);
-    before = request->context;
+    fg_context *before = request->context;
     request->context = now;
     fg_mutex_unlock(&request->mutex);
     fg_context_free(before);
