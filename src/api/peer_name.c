@@ -79,7 +79,7 @@ static void add_where(struct fg_peer *peer, enum known known, struct fg_slice va
 /* "shop.example" of "https://user@shop.example:8443/orders". */
 static struct fg_slice host_of(struct fg_slice url)
 {
-    const uint8_t *scheme = memmem(url.data, url.size, "://", 3);
+    const uint8_t *scheme = url.size ? memmem(url.data, url.size, "://", 3) : NULL;
     if (!scheme)
         return (struct fg_slice){0};
     const uint8_t *begin = scheme + 3, *end = url.data + url.size, *at = begin;
