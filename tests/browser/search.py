@@ -426,7 +426,7 @@ def case_heat_map():
     page = show("/search?chart=heat", "there are more")
     page.wait("document.querySelectorAll('.cell').length > 40", "cells")
     assert page.run("document.querySelectorAll('.cell-bad').length") > 3
-    legend = page.run("[...document.querySelectorAll('.legend .nw')].map((at) => Number(at.innerText)).filter((one) => one > 0)")
+    legend = page.run("[...document.querySelectorAll('.chart-key .nw')].map((at) => Number(at.innerText)).filter((one) => one > 0)")
     assert legend and legend == sorted(set(legend)), legend
     name = page.run("document.querySelector('.chart').getAttribute('aria-label')")
     assert name.startswith(f"Heat map: {COUNT + 1} spans"), name
@@ -689,6 +689,8 @@ def case_widths():
             assert over <= 0, f"{path} at {width}: {over} px over"
     page.size(390, 844)
     show("/search", "newest first")
+    page.wait("document.querySelector('.chart-key')?.offsetHeight > 0", "what the tones mean is told on a phone too")
+    assert page.run("document.querySelector('.top').scrollWidth <= innerWidth"), "all of the top bar is in sight"
     low = page.run("[...document.querySelectorAll('main .btn, main .tab, main a.res, #query')].filter((at) => at.id === 'query' ? at.parentElement.offsetHeight < 44 : "
                    "at.offsetHeight < 44).map((at) => at.className + ' ' + at.innerText.slice(0, 20))")
     assert low == [], low

@@ -42,7 +42,7 @@ export function Dots({ rows, window: times, isCut, onBox, onRead }: Props) {
     <Chart name={name} startMs={startAt} endMs={endAt} minNs={minNs} maxNs={maxNs} onBox={onBox} onRead={onRead} draw={draw}
       stops={(plane) => points.map(({ one, ms, ns }): Stop => ({ ms, ns, x: plane.x(ms), y: plane.y(ns), w: 2 * radius, h: 2 * radius, text: textOf(one),
         enter: () => go(`/trace/${one.trace_id}`) }))} />
-    <p class="legend small faint"><span>{words.dotsKey}</span>
+    <p class="chart-key small faint"><span>{words.dotsKey}</span>
       <span class="nw"><svg class="g" viewBox="0 0 14 14" aria-hidden="true"><path class="dot-bad" d="M3 3l8 8m0 -8l-8 8" /></svg> {words.withErrors}</span>
       <button class="as-link" aria-expanded={isTable} onClick={() => setTable(!isTable)}>{words.asTable}</button></p>
     {isTable && <div class="figures" tabIndex={0} role="region" aria-label={words.asTable}>

@@ -74,7 +74,7 @@ export function HeatMap({ asked, onBox, onRead }: { asked: Asked<Heat>; onBox: (
             {one.errors > 0 && <rect class="cell-bad" x={x} y={y + h - 2} width={Math.max(Math.min(3, w), w * one.errors / one.count)} height={2} />}</g>;
         })}
       </>} />
-    <p class="legend small faint">
+    <p class="chart-key small faint">
       <span>{words.heatTones}</span>{tonesOf(most).map(({ tone, count }) => <span class="nw" key={tone}>
         <i class={`tone-key tone-${tone}`} aria-hidden="true" /> {formatCount(count)}</span>)}
       <span class="nw"><i class="tone-key tone-bad" aria-hidden="true" /> {words.withErrors}</span>
