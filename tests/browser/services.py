@@ -526,7 +526,7 @@ def case_large_map():
 
 
 def case_catalogue():
-    """Both languages have every message, of the same kind and with the same gaps; Russian ones are written in Russian."""
+    """Both languages have every message, of the same kind; Russian ones are written in Russian. The parser speaks English itself."""
     build = os.path.join(os.path.dirname(os.path.abspath(BINARY)), "ui", "packages")
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ui", "src", "words.ts")
     if not os.path.exists(os.path.join(build, "node_modules", "esbuild")):
@@ -543,13 +543,13 @@ def case_catalogue():
         for (const name of new Set([...Object.keys(en), ...Object.keys(ru)])) {
           const a = en[name], b = ru[name];
           if (a === undefined || b === undefined) wrong.push(name + ' is missing');
-          else if (typeof a !== typeof b || Array.isArray(a) && a.length !== b.length) wrong.push(name + ' differs in kind');
+          else if (typeof a !== typeof b || Array.isArray(a) && a.length !== b.length && name !== 'parserSays') wrong.push(name + ' differs in kind');
           else if (said(a) === said(b) && /[a-z]{4}/i.test(said(a).replace(/\\u0001\\d/g, '')) && !/[:>=]/.test(said(a))) wrong.push(name + ' is not translated: ' + said(a));
           else if (said(b) === '') wrong.push(name + ' is empty');
         }
         console.log(JSON.stringify([Object.keys(en).length, wrong]));
     """
-    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     total, wrong = json.loads(done.stdout)
     assert total > 250 and not wrong, (total, wrong)
