@@ -12,6 +12,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import axe  # noqa: E402
 import chromium  # noqa: E402
 import harness  # noqa: E402
 import shop  # noqa: E402
@@ -387,40 +388,15 @@ def case_server_gone():
 # -- For everyone
 
 
-def packages():
-    """The folder of the pages' packages, those for tests among them."""
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ui")
-    work = os.path.join(os.path.dirname(os.path.abspath(BINARY)), "ui", "axe")
-    if os.path.exists(os.path.join(work, "node_modules", "axe-core", "axe.min.js")):
-        return work
-    if not shutil.which("npm"):
-        raise Skip("npm is not installed")
-    os.makedirs(work, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(os.path.join(source, name), work)
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], cwd=work, capture_output=True,
-                          text=True, timeout=120, check=False)
-    if done.returncode != 0:
-        raise Skip("npm could not install axe-core")
-    return work
-
-
 def trace_of_the_shop():
     status, body = SERVER.get("/api/v1/traces?limit=1&q=" + urllib.parse.quote("service:mes-api status:error or service:crm-api status:error"))
     assert status == 200, body
     return json.loads(body)["traces"][0]["trace_id"]
 
 
-# What is not a matter of colours is the same in both themes.
-RULES = {"light": "{type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}",
-         "dark": "{type: 'rule', values: ['color-contrast', 'link-in-text-block']}"}
-
-
 def case_axe():
     """axe finds no violation of WCAG 2.2 AA on any page: light and dark, 1440 and 390 px."""
     show("/services", "All services")
-    with open(os.path.join(packages(), "node_modules", "axe-core", "axe.min.js"), encoding="utf-8") as file:
-        axe = file.read()
     trace = trace_of_the_shop()
     pages = [("/services", "All services"), ("/services?view=table", "All services"), (SERVICE, "Operations"), ("/store", "Work in the background"),
              ("/search", "newest first"), ("/search?q=service%3Anobody", "No trace fits"), (f"/trace/{trace}", "spans"), ("/no-such", "")]
@@ -437,11 +413,7 @@ def case_axe():
                 else:
                     show(path, ready)
                 time.sleep(0.3)
-                page.run(axe)
-                result = page.run(f"axe.run(document, {{runOnly: {RULES[theme]}, resultTypes: ['violations']}})"
-                                  ".then((all) => all.violations.map((one) => "
-                                  "one.id + ': ' + one.nodes.slice(0, 3).map((node) => node.target.join(' ') + ' ' + (node.failureSummary ?? '').slice(0, 200)).join(' | ')))")
-                found += [f"{path} {width} {theme}: {one}" for one in result]
+                found += [f"{path} {width} {theme}: {one}" for one in axe.violations(page, theme)]
     page.size(1440, 900)
     assert not found, "\n".join(found)
 

@@ -10,6 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import axe  # noqa: E402
 import chromium  # noqa: E402
 import harness  # noqa: E402
 from harness import Server, Skip  # noqa: E402
@@ -470,6 +471,24 @@ def case_russian():
         show(f"/trace/{PRICE}?view={view}").wait_text(word)
     page.click("[lang=en]")
     page.wait_text("Choose a trace")
+
+
+def case_axe():
+    """axe finds no violation of WCAG 2.2 AA in any view: light and dark, 1440 and 390 px."""
+    page = browser()
+    views = [(f"/trace/{PRICE}?span={18:016x}", "memory.used"), (f"/trace/{PRICE}?find=ring&zoom=1000000000-9000000000", "2"), (f"/trace/{PRICE}?view=flame", "mesh"),
+             (f"/trace/{PRICE}?view=table", "mesh.load"), (f"/trace/{PRICE}?view=compare", "Choose a trace"),
+             (f"/trace/{PRICE}?view=compare&with={SLOW}", "audit.write"), (f"/trace/{ODD}?span={6:016x}", "show all"), (f"/trace/{SKEWED}?clock=raw", "show adjusted")]
+    found = []
+    for width, height in ((1440, 900), (390, 844)):
+        for theme in ("light", "dark"):
+            page.size(width, height, theme)
+            for path, ready in views:
+                show(path).wait_text(ready)
+                time.sleep(0.2)
+                found += [f"{path} {width} {theme}: {one}" for one in axe.violations(page, theme)]
+    page.size(1440, 900)
+    assert not found, "\n".join(found)
 
 
 def case_console():

@@ -85,8 +85,8 @@ export function Waterfall(props: Props) {
   return <div class={hits ? 'wf has-hits' : 'wf'}>
     <div class="wfhead" ref={head}>
       <div class="mini"><span><span>{props.closed}</span><span class="folds">
-        <button class="as-link" onClick={() => props.onFoldAll(false)}>{words.openAll}</button>{' · '}<button class="as-link" onClick={() => props.onFoldAll(true)}>{words.closeAll}</button></span>
-        {props.isZoomed && <button class="as-link whole" onClick={() => props.onZoom(0, times.length)}>{words.wholeTrace}</button>}</span>
+        <button class="as-link" onClick={() => props.onFoldAll(false)}>{words.openAll}</button>{' · '}<button class="as-link" onClick={() => props.onFoldAll(true)}>{words.closeAll}</button>
+        {props.isZoomed && <>{' · '}<button class="as-link whole" onClick={() => props.onZoom(0, times.length)}>{words.wholeTrace}</button></>}</span></span>
         <Minimap trace={trace} times={times} rows={rows} zoom={zoom} isZoomed={props.isZoomed} seen={shown.seen} onZoom={props.onZoom} /></div>
       <Axis ticks={ticks} />
     </div>
