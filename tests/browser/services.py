@@ -5,7 +5,6 @@ page is also pictured: 1440 and 390 px wide, light and dark.
 """
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
