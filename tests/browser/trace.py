@@ -193,7 +193,7 @@ def case_keys():
     page.wait(f"{param('view')} === 'compare'", "and back")
     page.key("g")
     page.key("n")
-    page.wait("location.pathname === '/search'", "g n leaves")
+    page.wait("location.pathname === '/'", "g n leaves")
 
 
 def case_folding():
