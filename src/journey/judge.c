@@ -9,6 +9,14 @@
 
 /* One that is in doubt again and again, as when a message is retried, is judged this often. */
 #define JUDGE_EVERY_NS (1 * FG_NS_PER_SECOND)
+/* And one whose traces take long to read no more often than takes a twentieth of a processor. */
+#define JUDGE_SHARE 20u
+
+static uint64_t pause_ns(const struct fg_record *record, uint64_t least_ns)
+{
+    uint64_t ns = JUDGE_SHARE * (uint64_t)record->judge_ms * FG_NS_PER_MS;
+    return ns > least_ns ? ns : least_ns;
+}
 
 /* A record as it was when its case was begun. */
 struct docket {
@@ -116,7 +124,7 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
         look_ns = record->deadline_ns + FG_JOURNEY_GRACE_NS + 1;
     else if (!has_ended && verdict->state != FG_JOURNEY_FLOWING &&
              verdict->state != FG_JOURNEY_WAITING)
-        look_ns = c->now_ns + FG_JOURNEY_AGAIN_NS;
+        look_ns = c->now_ns + pause_ns(record, FG_JOURNEY_AGAIN_NS);
     record->look_ns = 0;
     if (look_ns && fg_table_plan(&journeys->table, id, look_ns) < 0)
         journeys->counters.failed_reads++;
@@ -127,6 +135,7 @@ static void judge(struct fg_journeys *journeys, uint32_t id)
 {
     struct docket docket;
     struct fg_case c;
+    uint64_t begin_ns = fg_env_mono_ns(journeys->options.env);
     fg_arena_reset(&journeys->arena);
     int r = copy_out(journeys, id, &journeys->arena, &docket);
     fg_mutex_unlock(&journeys->mutex);
@@ -137,6 +146,8 @@ static void judge(struct fg_journeys *journeys, uint32_t id)
         fg_decide(&c, &verdict);
     fg_mutex_lock(&journeys->mutex);
     /* Only this thread makes and drops records: the number still means the same one. */
+    uint64_t took_ms = (fg_env_mono_ns(journeys->options.env) - begin_ns) / FG_NS_PER_MS;
+    journeys->table.records[id].judge_ms = took_ms < UINT32_MAX ? (uint32_t)took_ms : UINT32_MAX;
     if (r == 0) {
         journeys->counters.judged++;
         write_back(journeys, id, &c, &verdict);
@@ -157,7 +168,8 @@ void fg_journeys_judge(struct fg_journeys *journeys, uint64_t budget_ns)
         uint32_t id = journeys->dirty[i];
         struct fg_record *record = &journeys->table.records[id];
         uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
-        bool is_early = record->judged_ns <= now_ns && now_ns - record->judged_ns < JUDGE_EVERY_NS;
+        bool is_early = record->judged_ns <= now_ns &&
+                        now_ns - record->judged_ns < pause_ns(record, JUDGE_EVERY_NS);
         if (is_early && !journeys->options.manual) {
             journeys->dirty[kept++] = id;
             continue;

@@ -21,6 +21,7 @@ struct fg_record {
     uint64_t since_ns, deadline_ns;
     uint64_t look_ns;   /* when to judge it next; 0: not planned */
     uint64_t judged_ns; /* when it was judged last */
+    uint32_t judge_ms;  /* what that took: a large journey is judged less often */
     struct fg_trace_ref *traces;
     uint64_t *reached_ns;       /* by step; 0: not reached. NULL without a flow */
     struct fg_trouble *trouble; /* NULL: none */
