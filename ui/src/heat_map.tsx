@@ -66,8 +66,9 @@ export function HeatMap({ asked, onBox, onRead }: { asked: Asked<Heat>; onBox: (
         return { ms: one.startMs, ns: one.minNs, x: x + w / 2, y: y + h / 2, w, h, text: textOf(one), enter: () => onBox(narrow(one)) };
       })}
       draw={(plane) => <>
-        {wholeFrom !== undefined && wholeFrom > startMs &&
-          <rect class="uncounted" x={plane.left} y={plane.top} width={Math.max(0, plane.x(Math.min(endMs, wholeFrom)) - plane.left)} height={plane.bottom - plane.top} />}
+        {wholeFrom !== undefined && wholeFrom > startMs && <>
+          <defs><pattern id="uncounted" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="slant" d="M0 0v7" /></pattern></defs>
+          <rect fill="url(#uncounted)" x={plane.left} y={plane.top} width={Math.max(0, plane.x(Math.min(endMs, wholeFrom)) - plane.left)} height={plane.bottom - plane.top} /></>}
         {cells.map((one) => {
           const { x, y, w, h } = size(plane, one);
           return <g key={`${one.startMs} ${one.minNs}`}><rect class={`cell tone-${toneOf(one.count, most)}`} x={x} y={y} width={w} height={h} />
