@@ -27,7 +27,7 @@ static void show_records(struct dump *dump, const struct fg_wal_group *group, si
         uint8_t *owned = NULL;
         size_t size;
         uint64_t checksum;
-        unsigned long long sequence = (unsigned long long)(group->first_sequence + i);
+        unsigned long long sequence = (unsigned long long)group->first_sequence + i;
         if (fg_wal_record_peek(rest, &size, &checksum) < 0) {
             printf("    %llu: its size goes past the group's end\n", sequence);
             dump->bad_count++;

@@ -77,6 +77,7 @@ bool fg_mhd_read_options(va_list args, struct fg_mhd_server *server,
             break;
         if (kind == UNKNOWN || count == FG_MHD_OPTIONS_MAX - 1)
             return false;
+        /* The branches differ in the type that they take. NOLINTBEGIN(bugprone-branch-clone) */
         if (kind == SIZE || kind == SIZE_AND_POINTER)
             item.value = (intptr_t)va_arg(args, size_t);
         else if (kind == UNSIGNED)
@@ -85,6 +86,7 @@ bool fg_mhd_read_options(va_list args, struct fg_mhd_server *server,
             item.value = va_arg(args, int);
         else if (kind == TWO_POINTERS)
             item.value = (intptr_t)va_arg(args, void *);
+        /* NOLINTEND(bugprone-branch-clone) */
         if (kind == POINTER || kind == TWO_POINTERS || kind == SIZE_AND_POINTER)
             item.ptr_value = va_arg(args, void *);
         note_completed(server, &item, 0);

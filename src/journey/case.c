@@ -263,7 +263,7 @@ static void find_mine(struct fg_case *c, bool *mine, const uint32_t *trace_ends,
                 above = c->parent[above];
                 value = fg_case_attr(c, above, key_id);
             }
-            mine[row] = !others || fg_slice_equal(value, c->value);
+            mine[row] = !others || (value.data && fg_slice_equal(value, c->value));
         }
         begin = trace_ends[t];
     }

@@ -233,9 +233,10 @@ static struct result run(bool traced, unsigned rate, unsigned count, uint16_t si
     if (waitpid(pid, &status, 0) != pid || status != 0)
         fail("service");
     qsort(latencies, count, sizeof *latencies, compare_u64);
+    uint64_t p50_ns = latencies[count / 2], p99_ns = latencies[count * 99ull / 100];
     struct result result = {.cpu_us = *taken_us / count,
-                            .p50_us = (double)latencies[count / 2] / 1e3,
-                            .p99_us = (double)latencies[count * 99ull / 100] / 1e3};
+                            .p50_us = (double)p50_ns / 1e3,
+                            .p99_us = (double)p99_ns / 1e3};
     munmap(taken_us, sizeof *taken_us);
     free(latencies);
     return result;
