@@ -8,8 +8,9 @@
 
 #include <stdlib.h>
 
-#define TICK_NS         (200 * FG_NS_PER_MS)
-#define JUDGE_BUDGET_NS (100 * FG_NS_PER_MS)
+#define TICK_NS (200 * FG_NS_PER_MS)
+/* Of each tick: a tenth of a processor, however many are in doubt. */
+#define JUDGE_BUDGET_NS (20 * FG_NS_PER_MS)
 /* Where spans were missed, those are read again that began up to this long before the last look. */
 #define MISSED_AGE_NS (15 * FG_NS_PER_MINUTE)
 /* A service that was heard within this time is instrumented. */
@@ -262,6 +263,7 @@ int fg_journeys_step(struct fg_journeys *journeys)
 static void run(void *arg)
 {
     struct fg_journeys *journeys = arg;
+    fg_thread_behave(FG_THREAD_PATIENT);
     for (;;) {
         int r = journeys->counters.is_rebuilding ? rebuild(journeys) : follow(journeys);
         if (r == 0)
