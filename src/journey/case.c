@@ -100,8 +100,7 @@ struct fg_slice fg_case_name(const struct fg_case *c, uint32_t row)
     return c->batch->strings[c->batch->name[row]];
 }
 
-/* String ids of a batch are unique here: a builder made it. */
-static uint32_t string_id(const struct fg_batch *batch, struct fg_slice text)
+uint32_t fg_string_id(const struct fg_batch *batch, struct fg_slice text)
 {
     for (uint32_t i = 1; text.size > 0 && i < batch->string_count; i++)
         if (fg_slice_equal(batch->strings[i], text))
@@ -115,7 +114,7 @@ struct fg_slice fg_case_message(const struct fg_case *c, uint32_t row)
     struct fg_slice message = batch->strings[fg_column_u32(batch->status_message, row)];
     if (message.size > 0 || batch->event_count == 0)
         return message;
-    uint32_t key_id = string_id(batch, FG_SLICE("exception.message"));
+    uint32_t key_id = fg_string_id(batch, FG_SLICE("exception.message"));
     for (uint32_t i = batch->event_begin[row]; i < batch->event_begin[row + 1]; i++) {
         struct fg_slice text = find_attr(c, &batch->event_attrs, i, key_id);
         if (text.size > 0)
@@ -178,11 +177,11 @@ static void bind_keys(struct fg_case *c)
     for (unsigned i = 0; i < FG_KEY_COUNT; i++)
         for (unsigned k = 0; k < 2; k++)
             c->key_ids[i][k] =
-                key_names[i][k] ? string_id(c->batch, fg_slice_from_string(key_names[i][k])) : 0;
-    c->language_id = string_id(c->batch, FG_SLICE("telemetry.sdk.language"));
+                key_names[i][k] ? fg_string_id(c->batch, fg_slice_from_string(key_names[i][k])) : 0;
+    c->language_id = fg_string_id(c->batch, FG_SLICE("telemetry.sdk.language"));
     if (c->flow) {
-        c->shown_id = string_id(c->batch, c->flow->shown_key);
-        c->status_id = string_id(c->batch, c->flow->status_key);
+        c->shown_id = fg_string_id(c->batch, c->flow->shown_key);
+        c->status_id = fg_string_id(c->batch, c->flow->status_key);
     }
 }
 
@@ -249,7 +248,7 @@ static int lay_trees(struct fg_case *c, uint32_t *parent, const uint32_t *trace_
 static void find_mine(struct fg_case *c, bool *mine, const uint32_t *trace_ends,
                       uint32_t trace_count)
 {
-    uint32_t key_id = string_id(c->batch, c->key), begin = 0;
+    uint32_t key_id = fg_string_id(c->batch, c->key), begin = 0;
     for (uint32_t t = 0; t < trace_count; t++) {
         bool others = false;
         for (uint32_t row = begin; row < trace_ends[t]; row++) {

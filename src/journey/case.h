@@ -92,6 +92,10 @@ FG_MUST_CHECK int fg_case_lay_out(const struct fg_case_wanted *wanted, struct fg
                                   const uint32_t *trace_ends, uint32_t trace_count,
                                   struct fg_arena *arena, struct fg_case *ret_case);
 
+/* The id of a text among a batch's strings; 0: it has none such. The first where it stands twice,
+ * as it may in a segment's page. */
+uint32_t fg_string_id(const struct fg_batch *batch, struct fg_slice text);
+
 /* -- What rules ask */
 
 /* A span's text attribute; numbers as text, in the case's arena. {NULL, 0} where it is absent. */

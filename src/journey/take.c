@@ -24,14 +24,6 @@ static bool is_taken(const struct intake *intake, uint32_t row)
     return !intake->bits || (intake->bits[bit / 64] >> (bit % 64) & 1) != 0;
 }
 
-static uint32_t string_id(const struct fg_batch *batch, struct fg_slice text)
-{
-    for (uint32_t i = 1; text.size > 0 && i < batch->string_count; i++)
-        if (fg_slice_equal(batch->strings[i], text))
-            return i;
-    return 0;
-}
-
 static struct fg_trace_ref trace_of(const struct fg_batch *batch, uint32_t row)
 {
     return (struct fg_trace_ref){batch->trace_id_high[row], batch->trace_id_low[row]};
@@ -146,7 +138,7 @@ static void touch_all(struct intake *intake)
     const struct fg_batch *batch = intake->batch;
     uint32_t shown_ids[FG_FLOWS_MAX] = {0};
     for (uint32_t i = 0; i < journeys->options.flows->count; i++)
-        shown_ids[i] = string_id(batch, journeys->options.flows->flows[i].shown_key);
+        shown_ids[i] = fg_string_id(batch, journeys->options.flows->flows[i].shown_key);
     for (uint32_t row = intake->row_begin; row < intake->row_end; row++) {
         uint32_t id = intake->owner[row - intake->row_begin], begin, end;
         if (id == FG_NO_RECORD)
@@ -252,7 +244,7 @@ int fg_journeys_take(struct fg_journeys *journeys, const struct fg_batch *batch,
                             .owner = journeys->owner};
     memset(intake.owner, 0xff, rows * sizeof *intake.owner);
     for (uint32_t k = 0; k < journeys->key_count; k++) {
-        intake.key_ids[k] = string_id(batch, journeys->keys[k].name);
+        intake.key_ids[k] = fg_string_id(batch, journeys->keys[k].name);
         intake.has_key |= intake.key_ids[k] != 0;
     }
     /* Before numbers of records are noted: they change. */
