@@ -75,6 +75,9 @@ static void show_life(struct fg_exporter *exporter)
                           memory_order_relaxed);
     atomic_store_explicit(&header->dropped_refused, atomic_load(&fg_counters.dropped_refused),
                           memory_order_relaxed);
+    struct fg_oom_count count;
+    if (header->oom_path[0] && fg_oom_read(FG_OOM_ROOT, header->oom_path, &count) == 0)
+        atomic_store_explicit(&header->oom_kills, count.kills, memory_order_relaxed);
 }
 
 /* Called while a request is on its way. */

@@ -2,12 +2,12 @@
 
 #include "base/endian.h"
 #include "base/limits.h"
+#include "base/trust.h"
 #include "os/env.h"
 #include "wire/base64.h"
 #include "wire/otlp_response.h"
 #include "wire/protobuf.h"
 
-#include <curl/curl.h>
 #include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,8 +219,7 @@ static void set_options(struct fg_outlet *outlet)
      * (CURLE_HTTP2); each gets its own. */
     if (settings->grpc && !is_tls)
         curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-    if (settings->certificate)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, settings->certificate);
+    fg_curl_trust(easy, settings->certificate);
     if (settings->client_certificate)
         curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->client_certificate);
     if (settings->client_key)

@@ -35,6 +35,20 @@ static void say(const struct fg_recovery *recovery, const char *path, const char
         recovery->say(recovery->arg, path, text);
 }
 
+/* Whether the kernel has killed for want of memory in its control group since it was last alive.
+ * Nothing is known where the group is gone, or another one has its name. */
+static bool was_out_of_memory(const struct ring *ring)
+{
+    const struct fg_ring_header *header = ring->view.header;
+    const char *root = ring->recovery->oom_root ? ring->recovery->oom_root : FG_OOM_ROOT;
+    char path[FG_OOM_PATH_SIZE + 1];
+    struct fg_oom_count count;
+    memcpy(path, header->oom_path, sizeof header->oom_path);
+    path[sizeof path - 1] = 0;
+    return path[0] && fg_oom_read(root, path, &count) == 0 && count.inode == header->oom_inode &&
+           count.kills > atomic_load(&header->oom_kills);
+}
+
 /* What ended the process, as far as its ring and this machine can tell. */
 static void find_fate(struct ring *ring)
 {
@@ -49,6 +63,8 @@ static void find_fate(struct ring *ring)
         snprintf(ring->cause, sizeof ring->cause, "killed by SIG%s", name);
     else if (memcmp(boot, header->boot_id, sizeof boot) != 0)
         snprintf(ring->cause, sizeof ring->cause, "the machine restarted");
+    else if (was_out_of_memory(ring))
+        snprintf(ring->cause, sizeof ring->cause, "killed by the out-of-memory killer");
     else
         snprintf(ring->cause, sizeof ring->cause, "killed, or ended without a word");
     ring->fate = (struct fg_fate){.is_over = true,

@@ -16,6 +16,7 @@ struct fg_recovery {
     struct fg_outlet *outlet;
     void (*send)(void *arg, struct fg_slice request, struct fg_outlet_answer *ret_answer);
     const char *service;      /* NULL: of all services */
+    const char *oom_root;     /* where control groups are; NULL: where this machine has them */
     bool (*alive)(void *arg); /* false gives up; may be NULL */
     /* A line about a ring, for people; may be NULL. */
     void (*say)(void *arg, const char *path, const char *text);

@@ -25,6 +25,7 @@
 #pragma once
 
 #include "base/slice.h"
+#include "os/oom.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -73,7 +74,11 @@ struct fg_ring_header {
     _Atomic uint64_t dropped_refused;
     uint64_t heartbeat_ns;     /* an idle process exports at least so often; 0: no promise */
     _Atomic uint64_t ended_ns; /* when the program stopped tracing in good order; 0: it did not */
-    uint8_t reserved[4096 - 176];
+    /* The control group's count of processes killed for want of memory, as last seen alive. */
+    _Atomic uint64_t oom_kills;
+    uint64_t oom_inode;
+    char oom_path[FG_OOM_PATH_SIZE]; /* empty: none was found */
+    uint8_t reserved[4096 - 704];
 };
 static_assert(sizeof(struct fg_ring_header) == FG_RING_SCOPES_OFFSET, "no padding");
 

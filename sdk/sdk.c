@@ -188,6 +188,17 @@ static void make_file(const struct fg_settings *settings, struct fg_map *map, ch
               fg_error_name(r));
 }
 
+static void find_oom_counter(struct fg_ring_header *header)
+{
+    struct fg_oom_count count = {.inode = 0};
+    memset(header->oom_path, 0, sizeof header->oom_path);
+    if (fg_oom_find(FG_OOM_GROUPS, FG_OOM_ROOT, header->oom_path) < 0 ||
+        fg_oom_read(FG_OOM_ROOT, header->oom_path, &count) < 0)
+        header->oom_path[0] = 0;
+    header->oom_inode = count.inode;
+    atomic_store(&header->oom_kills, count.kills);
+}
+
 static int fill_header(const struct fg_settings *settings, uint8_t *ring)
 {
     struct fg_ring_header *header = (void *)ring;
@@ -210,6 +221,7 @@ static int fill_header(const struct fg_settings *settings, uint8_t *ring)
     fg_guest_boot_id(header->boot_id);
     header->heartbeat_ns = settings->heartbeat_ns;
     atomic_store(&header->ended_ns, 0);
+    find_oom_counter(header);
     memcpy(header->instance_id, settings->instance_id, sizeof header->instance_id);
     atomic_store(&header->alive_ns, header->started_ns);
     fg_tracers_attach(header);

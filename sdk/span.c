@@ -4,7 +4,6 @@
 #include "sdk.h"
 
 #include "base/limits.h"
-#include "base/utf8.h"
 #include "stream.h"
 #include "value.h"
 #include "wire/otlp_value.h"
@@ -116,7 +115,7 @@ static void put_text_item(struct fg_stream *stream, uint8_t kind, uint8_t type,
 static struct fg_slice clean_name(const char *name)
 {
     struct fg_slice text = fg_slice_from_string(name);
-    return text.size > FG_NAME_SIZE_MAX ? fg_utf8_cut(text, FG_NAME_SIZE_MAX) : text;
+    return text.size > FG_NAME_SIZE_MAX ? fg_value_cut(text, FG_NAME_SIZE_MAX) : text;
 }
 
 static inline void start_clock(struct fg_slot *slot, const struct fg_active *active,
@@ -514,7 +513,7 @@ void fg_span_set_status(fg_span span, fg_status status, const char *message)
         return;
     struct fg_slice text = fg_slice_from_string(status == FG_STATUS_IS_ERROR ? message : NULL);
     put_text_item(&stream, FG_ITEM_STATUS, (uint8_t)status,
-                  fg_utf8_cut(text, active->limits.value_size));
+                  fg_value_cut(text, active->limits.value_size));
     if (fg_stream_commit(&stream))
         head->head.status = (uint8_t)status;
     else

@@ -2,8 +2,8 @@
  * is in the ring too, before a span can name it. */
 #include "sdk.h"
 
-#include "base/utf8.h"
 #include "os/thread.h"
+#include "value.h"
 
 #include <stdio.h>
 
@@ -21,9 +21,9 @@ static struct fg_ring_scope *ring_scopes(void)
     return (struct fg_ring_scope *)(void *)((uint8_t *)ring + FG_RING_SCOPES_OFFSET);
 }
 
-static struct fg_slice cut(const char *text, size_t size_max)
+static struct fg_slice cut(const char *text, uint32_t size_max)
 {
-    return fg_utf8_cut(fg_slice_from_string(text), size_max);
+    return fg_value_cut(fg_slice_from_string(text), size_max);
 }
 
 static void make_scope(struct fg_ring_scope *scope, struct fg_slice name, struct fg_slice version)

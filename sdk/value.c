@@ -7,15 +7,18 @@
 
 #define VARINT_SIZE_MAX 10u
 
+struct fg_slice fg_value_cut(struct fg_slice text, uint32_t size_max)
+{
+    if (text.size <= size_max)
+        return text;
+    fg_count(&fg_counters.truncated, 1);
+    fg_notice(FG_NOTICE_TRUNCATED, "filigree: a text was longer than its limit, and was cut");
+    return fg_utf8_cut(text, size_max);
+}
+
 static struct fg_slice cut(const char *text, size_t size, uint32_t size_max)
 {
-    if (!text)
-        return (struct fg_slice){0};
-    if (size <= size_max)
-        return fg_slice(text, size);
-    fg_count(&fg_counters.truncated, 1);
-    fg_notice(FG_NOTICE_TRUNCATED, "filigree: a value was longer than the limit, and was cut");
-    return fg_utf8_cut(fg_slice(text, size), size_max);
+    return text ? fg_value_cut(fg_slice(text, size), size_max) : (struct fg_slice){0};
 }
 
 static void put_key(struct fg_stream *stream, uint8_t kind, uint8_t type, struct fg_slice key,

@@ -6,8 +6,10 @@ standard library is used.
 """
 import contextlib
 import http.client
+import http.server
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -16,10 +18,16 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
-READY_SECONDS = 60
+PATIENCE_SECONDS = 60  # a machine that is busy with other things is no fault
+READY_SECONDS = 120
+PORTS = (10000, 20000)  # below those of connections, and of the demo's companies
+CHOICE = random.SystemRandom()  # a test may seed the other
+CLAIMS = []
+SPAN_KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 BINARY = os.environ.get("FILIGREE") or (sys.argv[1] if len(sys.argv) > 1 else "build/filigree")
 
 
@@ -28,12 +36,23 @@ class Skip(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, and that nobody else is given while this process lives: not by the kernel, which takes those of connections
+    from a range of its own, and not by another test, since a name among the abstract sockets is held for it."""
+    while True:
+        port = CHOICE.randrange(*PORTS)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0filigree-test-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        CLAIMS.append(claim)
+        return port
 
 
-def wait_until(condition, what, seconds=20):
+def wait_until(condition, what, seconds=PATIENCE_SECONDS):
     """Asks again and again, some milliseconds apart; fails where it never becomes true."""
     end = time.monotonic() + seconds
     pause = 0.002
@@ -47,10 +66,15 @@ def wait_until(condition, what, seconds=20):
         pause = min(pause * 1.5, 0.1)
 
 
+def said_in(log):
+    """All of a file that a process writes to. The place where it writes next is the file's, and seeking would move it."""
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
+
+
 class Server:
     """A `filigree serve` on a folder. Used with `with`: it is killed at the end, and its folder removed."""
 
-    def __init__(self, data=None, options=(), binary=BINARY, wrapper=()):
+    def __init__(self, data=None, options=(), binary=BINARY, wrapper=(), tls=None):
         self.own = data is None
         self.folder = tempfile.mkdtemp(prefix="filigree-test-", dir=os.environ.get("TMPDIR") or "/var/tmp") if self.own else None
         self.data = data or os.path.join(self.folder, "data")
@@ -58,7 +82,7 @@ class Server:
         self.binary = binary
         self.wrapper = list(wrapper)
         self.process = None
-        self.said = b""
+        self.tls = tls  # an ssl.SSLContext to speak to it with, where it takes TLS
         self.api, self.http, self.grpc = free_port(), free_port(), free_port()
 
     def __enter__(self):
@@ -82,23 +106,23 @@ class Server:
     def start(self):
         """Starts it and waits until it takes spans."""
         self.launch()
-        wait_until(self.is_ready_or_gone, "/readyz answers 200", READY_SECONDS)
+        wait_until(self.is_ready_or_gone, "/readyz answers 200, and the log says so", READY_SECONDS)
         if self.process.poll() is not None:
             raise AssertionError(f"the server ended with {self.process.returncode}: {self.words()[-2000:]}")
         return self
 
     def is_ready_or_gone(self):
+        """/readyz says that spans are taken; what comes beside, monitors for one, is there when the log says it."""
         if self.process.poll() is not None:
             return True
         try:
-            return self.get("/readyz")[0] == 200
+            return self.get("/readyz")[0] == 200 and re.search(r"info ready |\"message\":\"ready\"", self.words())
         except OSError:
             return False
 
     def words(self):
         """All that it has said so far."""
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        return said_in(self.log)
 
     def end(self, how=signal.SIGTERM, seconds=60):
         """Sends the signal and waits; returns the exit status."""
@@ -119,7 +143,9 @@ class Server:
 
     def request(self, method, path, body=None, headers=None, port=None, seconds=60):
         """Returns status, headers and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.api, timeout=seconds)
+        port = port or self.api
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=seconds, context=self.tls) if self.tls else \
+            http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -132,6 +158,27 @@ class Server:
     def send(self, body, kind="application/x-protobuf", headers=None):
         """Posts an OTLP request. Returns status, headers and body."""
         return self.request("POST", "/v1/traces", body, {"Content-Type": kind, **(headers or {})}, self.http)
+
+    def tell(self, service, name, order=None, kind="server", ago=0.0, error="", trace=None, lasts=0.01, **attributes):
+        """Sends one span that ended `ago` seconds ago; in attributes' names __ is a dot. Returns its trace's id."""
+        end, trace = time.time_ns() - int(ago * 1e9), trace or new_trace_id()
+        if order:
+            attributes["order.id"] = order
+        one = {"traceId": trace, "spanId": os.urandom(8).hex(), "name": name, "kind": SPAN_KINDS[kind],
+               "startTimeUnixNano": str(end - int(lasts * 1e9)), "endTimeUnixNano": str(end),
+               "status": {"code": 2, "message": error} if error else {},
+               "attributes": [{"key": key.replace("__", "."), "value": {"stringValue": text}} for key, text in attributes.items()]}
+        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+        body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [one]}]}]}
+        status, _, answer = self.send(json.dumps(body).encode(), "application/json")
+        assert status == 200, answer
+        return trace
+
+    def audited(self, action):
+        """What the audit has of an action, the oldest first: (what, result)."""
+        status, body = self.get(f"/api/v1/audit?limit=1000&action={action}")
+        assert status == 200, body
+        return [(one["what"], one["result"]) for one in reversed(json.loads(body)["records"])]
 
     def trace(self, trace_id):
         """The trace as OTLP JSON; None where there is none."""
@@ -161,10 +208,63 @@ class Server:
                    ("{" in name and key.startswith(name)))
 
 
+def holds(folder, text):
+    """Whether these bytes stand in any file of the folder."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            # What a running server has merged or sealed meanwhile is gone, or shorter than it was.
+            with contextlib.suppress(FileNotFoundError), open(os.path.join(parent, name), "rb") as file:
+                if has(file, text.encode()):
+                    return True
+    return False
+
+
+def has(file, wanted):
+    rest = b""
+    while part := file.read(1 << 24):
+        if wanted in rest + part:
+            return True
+        rest = part[-len(wanted):]
+    return False
+
+
 def spans_of(trace):
     """All spans of an OTLP JSON object."""
     return [span for resource in (trace or {}).get("resourceSpans", []) for scope in resource.get("scopeSpans", [])
             for span in scope.get("spans", [])]
+
+
+class Sink:
+    """Takes alerts: heard as (path, token, body); `refusals` of them are answered by 503 first."""
+
+    def __init__(self, refusals=0, port=0):
+        sink = self
+        self.heard, self.left, self.authorized = [], refusals, []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                refuse = sink.left > 0
+                sink.left -= refuse
+                if not refuse:
+                    sink.authorized.append(self.headers.get("authorization"))
+                    sink.heard.append((self.path, self.headers.get("x-token"), body))
+                self.send_response(503 if refuse else 200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.port = self.server.server_address[1]
+
+    def messages(self):
+        return [body for path, _, body in self.heard if path == "/hook"]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 # -- Protobuf, written by hand: what no library would let one send must be sendable
@@ -223,10 +323,10 @@ def span(trace_id, span_id="00f067aa0ba902b7", name="test", start=None, end=None
     return b"".join(parts) + extra
 
 
-def request(*spans, service="test-service"):
-    """An ExportTraceServiceRequest of some Span messages."""
+def request(*spans, service="test-service", resource=None):
+    """An ExportTraceServiceRequest of some Span messages; resource: more attributes of it."""
     scope_spans = field(1, field(1, "harness")) + b"".join(field(2, one) for one in spans)
-    resource = field(1, attribute("service.name", service))
+    resource = b"".join(field(1, attribute(key, text)) for key, text in {"service.name": service, **(resource or {})}.items())
     return field(1, field(1, resource) + field(2, scope_spans))
 
 

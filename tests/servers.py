@@ -10,6 +10,7 @@ import tempfile
 
 import harness
 
+PORTS_MAX = 6  # an object store's front, and its servers
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools", "servers")
 
 
@@ -28,7 +29,9 @@ class RealServer:
         os.chmod(self.folder, 0o711)
 
     def start(self):
-        """Starts it, after a stop on the same data and port, and waits until it answers."""
+        """Starts it, after a stop on the same data and port, and waits until it answers. Each of its ports is nobody else's."""
+        with open(os.path.join(self.folder, "ports"), "w", encoding="ascii") as file:
+            file.writelines(f"{harness.free_port()}\n" for _ in range(PORTS_MAX))
         self.process = subprocess.Popen([self.script, "run", self.folder, str(self.port), *self.options], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for line in self.process.stdout:

@@ -1,8 +1,9 @@
 /* Administration: seal, merge, backup, erase. Each runs on a thread of its own and answers when it
  * is done; a backup says meanwhile how far it is.
- *
- * Bodies are small JSON objects; an unknown key is refused, since a misspelt one could make an
- * erasure take more or less than was meant. */
+ */
+#include "auth/auth.h"
+#include "body_json.h"
+#include "events.h"
 #include "handlers.h"
 #include "job_stream.h"
 #include "state.h"
@@ -15,51 +16,6 @@
 #include <stdio.h>
 
 #define LINE_SIZE_MAX ((size_t)4 << 10)
-
-/* -- Bodies
- * ----------------------------------------------------------------------------------------
- */
-
-/* The body as an object with none but the allowed keys; NULL after a 400. */
-static json_t *read_body(struct fg_exchange *exchange, const char *const *allowed)
-{
-    struct fg_slice body = exchange->request->body;
-    json_error_t error;
-    json_t *root = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, &error);
-    if (!root) {
-        fg_answer_invalid(exchange, "the body is no JSON: %s (line %d)", error.text, error.line);
-        return NULL;
-    }
-    if (!json_is_object(root)) {
-        fg_answer_invalid(exchange, "the body must be a JSON object");
-        json_decref(root);
-        return NULL;
-    }
-    const char *key;
-    json_t *value;
-    json_object_foreach(root, key, value)
-    {
-        size_t i = 0;
-        while (allowed[i] && strcmp(allowed[i], key) != 0)
-            i++;
-        if (allowed[i])
-            continue;
-        fg_answer_invalid(exchange, "the body's key '%.64s' is unknown", key);
-        json_decref(root);
-        return NULL;
-    }
-    return root;
-}
-
-/* A text of the body in the request's arena, with a NUL behind it; {NULL, 0} where it is none. */
-static struct fg_slice text_of(struct fg_exchange *exchange, const json_t *value)
-{
-    if (!json_is_string(value))
-        return (struct fg_slice){0};
-    struct fg_slice text = fg_slice(json_string_value(value), json_string_length(value));
-    const char *copy = fg_arena_string(exchange->request->arena, text);
-    return copy ? fg_slice(copy, text.size) : (struct fg_slice){0};
-}
 
 /* -- Seal and merge
  * --------------------------------------------------------------------------------
@@ -166,7 +122,10 @@ static int run_backup(struct fg_job_stream *stream)
 {
     struct backup *backup = (struct backup *)stream->state;
     struct fg_store *store = fg_api_store(stream->exchange->api);
+    struct fg_auth *auth = stream->exchange->api->auth;
     int r = fg_store_backup(store, backup->path, on_progress, stream);
+    if (r == 0 && auth)
+        r = fg_auth_backup(auth, backup->path);
     if (r < 0)
         describe_backup(stream->message, sizeof stream->message, backup->path, r);
     if (r < 0 && !backup->has_told)
@@ -190,16 +149,48 @@ static int run_backup(struct fg_job_stream *stream)
     return written;
 }
 
+/* Whether it lies in a folder that is for backups, as it is written. */
+static bool is_for_backups(const struct fg_api *api, const char *path)
+{
+    bool goes_back =
+        strstr(path, "/../") || (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0);
+    for (size_t i = 0; !goes_back && i < api->backup_folder_count; i++) {
+        const char *folder = api->backup_folders[i];
+        size_t size = strlen(folder);
+        bool is_root = strcmp(folder, "/") == 0;
+        if (is_root || (strncmp(path, folder, size) == 0 && path[size] == '/' && path[size + 1]))
+            return true;
+    }
+    return api->backup_folder_count == 0;
+}
+
+static void refuse_place(struct fg_exchange *exchange)
+{
+    const struct fg_api *api = exchange->api;
+    struct fg_buffer text;
+    fg_buffer_init(&text, LINE_SIZE_MAX);
+    fg_buffer_append_string(&text, "path: this server writes backups in");
+    for (size_t i = 0; i < api->backup_folder_count; i++)
+        fg_buffer_append_format(&text, "%s %s", i ? "," : "", api->backup_folders[i]);
+    fg_buffer_append_string(&text, " alone; its setting backup-folders names others");
+    fg_answer_invalid(exchange, "%.*s", (int)text.size, (const char *)text.data);
+    fg_buffer_free(&text);
+}
+
 void fg_handle_backup(struct fg_exchange *exchange)
 {
     static const char *const keys[] = {"path", NULL};
-    json_t *root = read_body(exchange, keys);
+    json_t *root = fg_body_object(exchange, keys);
     if (!root)
         return;
-    struct fg_slice path = text_of(exchange, json_object_get(root, "path"));
+    struct fg_slice path = fg_body_text(exchange, json_object_get(root, "path"));
     json_decref(root);
     if (path.size == 0 || path.data[0] != '/' || memchr(path.data, 0, path.size)) {
         fg_answer_invalid(exchange, "path: expected an absolute path on the server's machine");
+        return;
+    }
+    if (!is_for_backups(exchange->api, (const char *)path.data)) {
+        refuse_place(exchange);
         return;
     }
     struct fg_job_stream *stream = fg_job_stream_new(exchange, "back up", "application/x-ndjson",
@@ -227,8 +218,9 @@ static int run_erase(struct fg_work *work)
 {
     struct erase *erase = (struct erase *)work->state;
     uint64_t count = 0;
-    int r = fg_store_erase(fg_api_store(work->exchange->api), 0, &erase->root, erase->whole_traces,
-                           &count);
+    int r = fg_store_erase(fg_api_store(work->exchange->api), work->exchange->identity.tenant,
+                           &erase->root, erase->whole_traces, &count);
+    fg_events_forget(work->exchange->api->events); /* also of one that failed half way */
     if (r < 0)
         return r;
     struct fg_json_writer json = fg_json_writer(&work->body);
@@ -246,7 +238,7 @@ static bool set_operand(struct fg_exchange *exchange, const json_t *value,
     switch (json_typeof(value)) {
     case JSON_STRING:
         predicate->type = FG_VALUE_STRING;
-        predicate->string = text_of(exchange, value);
+        predicate->string = fg_body_text(exchange, value);
         return predicate->string.data != NULL;
     case JSON_INTEGER:
         predicate->type = FG_VALUE_INT;
@@ -276,7 +268,7 @@ static bool by_attribute(struct fg_exchange *exchange, const json_t *root, struc
     };
     const json_t *value = json_object_get(root, "value");
     struct fg_predicate condition = {.op = FG_PRED_EQ,
-                                     .key = text_of(exchange, json_object_get(root, "key"))};
+                                     .key = fg_body_text(exchange, json_object_get(root, "key"))};
     if (condition.key.size == 0 || !value || !set_operand(exchange, value, &condition)) {
         fg_answer_invalid(exchange,
                           "name what to erase: {\"trace_id\": \"…\"}, or {\"key\": \"order.id\", "
@@ -295,7 +287,7 @@ static bool by_attribute(struct fg_exchange *exchange, const json_t *root, struc
 
 static bool by_trace(struct fg_exchange *exchange, const json_t *root, struct erase *erase)
 {
-    struct fg_slice text = text_of(exchange, json_object_get(root, "trace_id"));
+    struct fg_slice text = fg_body_text(exchange, json_object_get(root, "trace_id"));
     erase->root = (struct fg_predicate){.op = FG_PRED_EQ, .field = FG_FIELD_TRACE_ID};
     if (json_object_get(root, "key") || json_object_get(root, "value")) {
         fg_answer_invalid(exchange, "give either trace_id, or key and value");
@@ -323,7 +315,7 @@ static bool read_erase(struct fg_exchange *exchange, const json_t *root, struct 
 void fg_handle_erase(struct fg_exchange *exchange)
 {
     static const char *const keys[] = {"trace_id", "key", "value", "whole_traces", NULL};
-    json_t *root = read_body(exchange, keys);
+    json_t *root = fg_body_object(exchange, keys);
     if (!root)
         return;
     struct fg_work *work = fg_work_new(exchange, "erase", run_erase, sizeof(struct erase));

@@ -1,15 +1,21 @@
 /* Making and ending the api, its settings, and the way of a request to its route's handler. */
 #include "api/api.h"
 
+#include "audit_trail.h"
 #include "base/limits.h"
 #include "cors.h"
+#include "events.h"
 #include "exchange.h"
+#include "guard.h"
 #include "net/counters.h"
 #include "net/url.h"
-#include "redact/redact.h"
+#include "permit.h"
+#include "redact/redactor.h"
 #include "slots.h"
 #include "state.h"
+#include "turned_away.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define SETTINGS_BYTES_MAX ((size_t)1 << 20)
@@ -19,12 +25,17 @@
  * other where it must. */
 #define ADMIN_THREADS   2u
 #define ADMIN_QUEUE_MAX 8u
+/* Each password that is hashed takes 64 MiB and a tenth of a second of a processor. */
+#define SIGN_IN_THREADS   2u
+#define SIGN_IN_QUEUE_MAX 32u
+/* They mostly wait, for seconds where the provider is slow. */
+#define OIDC_THREADS 4u
 
 void fg_settings_unref(struct fg_settings *settings)
 {
     if (!settings || atomic_fetch_sub_explicit(&settings->refs, 1, memory_order_acq_rel) != 1)
         return;
-    fg_redact_unref(settings->redact);
+    fg_redact_rules_unref(settings->redact);
     fg_arena_free(&settings->arena);
     free(settings);
 }
@@ -56,12 +67,10 @@ static int settings_new(const struct fg_api_settings *from, struct fg_settings *
     for (size_t i = 0; settings->cors_origins && i < from->cors_origin_count; i++)
         settings->cors_origins[settings->cors_origin_count++] =
             fg_arena_copy(&settings->arena, fg_slice_from_string(from->cors_origins[i]));
-    int r = settings->arena.overflow
-                ? FG_ENOMEM
-                : fg_redact_new(from->redact_keys, from->redact_key_count, &settings->redact);
-    if (r < 0) {
+    settings->redact = fg_redact_rules_ref(from->redact);
+    if (settings->arena.overflow) {
         fg_settings_unref(settings);
-        return r;
+        return FG_ENOMEM;
     }
     *ret_settings = settings;
     return 0;
@@ -96,14 +105,20 @@ int fg_loop_refresh(struct fg_api *api, struct fg_loop *loop)
     if (loop->settings && loop->settings_version == version)
         return 0;
     struct fg_settings *settings = fg_api_settings_ref(api);
-    struct fg_builder *builder;
+    struct fg_builder *builder = NULL;
+    struct fg_redactor *redactor = NULL;
     int r = fg_builder_new(&settings->limits, &builder);
+    if (r == 0)
+        r = fg_redactor_new(settings->redact, &redactor);
     if (r < 0) {
+        fg_builder_free(builder);
         fg_settings_unref(settings);
         return r;
     }
     fg_intake_free(&loop->intake);
     fg_builder_free(loop->builder);
+    fg_redactor_free(loop->redactor);
+    loop->redactor = redactor;
     fg_settings_unref(loop->settings);
     loop->settings = settings;
     loop->settings_version = version;
@@ -112,25 +127,42 @@ int fg_loop_refresh(struct fg_api *api, struct fg_loop *loop)
     return 0;
 }
 
+/* FG_ROUTE() lets none compile without one; one that was written around it does not start. */
+static void check_routes(void)
+{
+    size_t count;
+    const struct fg_route *routes = fg_routes(&count);
+    for (size_t i = 0; i < count; i++)
+        assert(routes[i].permission > FG_PERMISSION_UNSET &&
+               routes[i].permission < FG_PERMISSION_COUNT);
+}
+
 int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
 {
     size_t size = sizeof(struct fg_api) + (options->loop_count + 1) * sizeof(struct fg_loop);
+    check_routes();
     struct fg_api *api = calloc(1, size);
     if (!api)
         return FG_ENOMEM;
     api->env = options->env;
     api->body_size_max = options->body_size_max;
     api->inflated_size_max = options->inflated_size_max;
-    api->allowed = options->allowed;
-    api->allowed_arg = options->allowed_arg;
+    api->auth = options->auth;
+    api->monitor_secrets = options->monitor_secrets;
+    api->backup_folders = options->backup_folders;
+    api->backup_folder_count = options->backup_folder_count;
+    api->security = options->security;
     api->started_ns = fg_env_wall_ns(options->env);
     api->loop_count = options->loop_count + 1;
     fg_mutex_init(&api->mutex, FG_RANK_API);
+    fg_mutex_init(&api->inject_gate, FG_RANK_GATE);
     fg_mutex_init(&api->inject_mutex, FG_RANK_LEAF);
     fg_cond_init(&api->inject_cond);
     int r = settings_new(&options->settings, &api->settings);
     if (r == 0)
         r = fg_slots_new(&api->slots);
+    if (r == 0)
+        r = fg_events_new(api, &api->events);
     if (r == 0)
         r = fg_instances_new(FG_INSTANCES_MAX, &api->instances);
     if (r == 0)
@@ -141,6 +173,10 @@ int fg_api_new(const struct fg_api_options *options, struct fg_api **ret_api)
         r = fg_workers_new("job", LONG_JOBS_MAX, LONG_JOBS_MAX, &api->long_jobs);
     if (r == 0)
         r = fg_workers_new("admin", ADMIN_THREADS, ADMIN_QUEUE_MAX, &api->admin);
+    if (r == 0)
+        r = fg_workers_new("sign-in", SIGN_IN_THREADS, SIGN_IN_QUEUE_MAX, &api->sign_in);
+    if (r == 0)
+        r = fg_workers_new("oidc", OIDC_THREADS, SIGN_IN_QUEUE_MAX, &api->oidc);
     if (r == 0)
         r = fg_workers_new("tail", FG_API_TAILS_MAX, FG_API_TAILS_MAX, &api->tails);
     for (unsigned i = 0; r == 0 && i < api->loop_count; i++)
@@ -161,18 +197,23 @@ void fg_api_free(struct fg_api *api)
     fg_workers_free(api->large_readers);
     fg_workers_free(api->long_jobs);
     fg_workers_free(api->admin);
+    fg_workers_free(api->sign_in);
+    fg_workers_free(api->oidc);
     fg_workers_free(api->tails);
     fg_instances_free(api->instances);
     for (unsigned i = 0; i < api->loop_count; i++) {
         fg_intake_free(&api->loops[i].intake);
         fg_builder_free(api->loops[i].builder);
+        fg_redactor_free(api->loops[i].redactor);
         fg_settings_unref(api->loops[i].settings);
     }
+    fg_events_free(api->events);
     fg_slots_free(api->slots);
     fg_settings_unref(api->settings);
     fg_mutex_destroy(&api->mutex);
     fg_cond_destroy(&api->inject_cond);
     fg_mutex_destroy(&api->inject_mutex);
+    fg_mutex_destroy(&api->inject_gate);
     free(api);
 }
 
@@ -191,9 +232,38 @@ struct fg_instances *fg_api_instances(struct fg_api *api)
     return api->instances;
 }
 
-void fg_api_attach_journeys(struct fg_api *api, struct fg_journeys *journeys)
+void fg_api_attach_journeys(struct fg_api *api, uint32_t tenant, struct fg_journeys *journeys)
 {
-    atomic_store_explicit(&api->journeys, journeys, memory_order_release);
+    assert(tenant < FG_TENANTS_MAX);
+    atomic_store_explicit(&api->tenants[tenant].journeys, journeys, memory_order_release);
+}
+
+void fg_api_on_tenant(struct fg_api *api, int (*follow)(void *arg, uint32_t tenant), void *arg)
+{
+    api->follow = follow;
+    api->follow_arg = arg;
+}
+
+void fg_api_attach_monitors(struct fg_api *api, uint32_t tenant, struct fg_monitors *monitors)
+{
+    assert(tenant < FG_TENANTS_MAX);
+    atomic_store_explicit(&api->tenants[tenant].monitors, monitors, memory_order_release);
+}
+
+void fg_api_attach_incidents(struct fg_api *api, uint32_t tenant, struct fg_incidents *incidents)
+{
+    assert(tenant < FG_TENANTS_MAX);
+    atomic_store_explicit(&api->tenants[tenant].incidents, incidents, memory_order_release);
+}
+
+void fg_api_attach_score_rules(struct fg_api *api, const struct fg_score_rules *rules)
+{
+    atomic_store(&api->score_rules, rules);
+}
+
+void fg_api_attach_webhook(struct fg_api *api, struct fg_webhook *webhook)
+{
+    atomic_store_explicit(&api->webhook, webhook, memory_order_release);
 }
 
 void fg_api_drain(struct fg_api *api)
@@ -206,6 +276,7 @@ static void on_finish(struct fg_request *request)
 {
     struct fg_exchange *exchange = fg_exchange_of(request);
     uint64_t now_ns = fg_env_mono_ns(exchange->api->env);
+    fg_trail_end(exchange);
     fg_count_request(&exchange->loop->counters, exchange->route_index, exchange->status,
                      now_ns - exchange->begin_mono_ns);
 }
@@ -229,6 +300,17 @@ static struct fg_exchange *exchange_new(struct fg_api *api, struct fg_request *r
     return exchange;
 }
 
+/* A path that is no route's and is written as one does to be read differently by two readers. */
+static bool is_trick(struct fg_slice path)
+{
+    static const char *const signs[] = {"..",  "//",  "/./", "\\",  ";",   "%2e", "%2E",
+                                        "%2f", "%2F", "%5c", "%5C", "%00", "%25"};
+    for (size_t i = 0; path.size && i < sizeof signs / sizeof *signs; i++)
+        if (memmem(path.data, path.size, signs[i], strlen(signs[i])))
+            return true;
+    return false;
+}
+
 static void answer_no_route(struct fg_exchange *exchange, const struct fg_route_match *match)
 {
     struct fg_request *request = exchange->request;
@@ -237,6 +319,8 @@ static void answer_no_route(struct fg_exchange *exchange, const struct fg_route_
         fg_cors_preflight(exchange);
         return;
     }
+    if (is_trick(request->path))
+        fg_turned_away_note(exchange->api, request->face, fg_client_address(request), "path");
     struct fg_failure failure = {404, FG_RPC_UNIMPLEMENTED, "there is nothing at this path", 0};
     if (match->allowed_methods) {
         bool get = (match->allowed_methods & 1u << FG_METHOD_GET) != 0;
@@ -247,19 +331,6 @@ static void answer_no_route(struct fg_exchange *exchange, const struct fg_route_
     fg_answer_failure(exchange, &failure);
 }
 
-static bool is_permitted(struct fg_exchange *exchange)
-{
-    struct fg_api *api = exchange->api;
-    if (!api->allowed ||
-        api->allowed(api->allowed_arg, exchange->request, exchange->route->permission))
-        return true;
-    fg_count(&exchange->loop->counters.denied_requests, 1);
-    struct fg_failure failure = {403, FG_RPC_PERMISSION_DENIED, "you are not permitted to do this",
-                                 0};
-    fg_answer_failure(exchange, &failure);
-    return false;
-}
-
 void fg_api_on_headers(void *arg, struct fg_request *request)
 {
     struct fg_api *api = arg;
@@ -267,15 +338,19 @@ void fg_api_on_headers(void *arg, struct fg_request *request)
     if (!exchange)
         return;
     struct fg_route_match match = fg_route_find(request->method, request->path, request->face);
+    if (match.route) {
+        exchange->route = match.route;
+        exchange->route_index = match.index;
+    }
+    if (!fg_guard_lets_in(exchange, match.cors))
+        return;
     if (!match.route) {
         answer_no_route(exchange, &match);
         return;
     }
-    exchange->route = match.route;
-    exchange->route_index = match.index;
     exchange->param = fg_url_decode(match.params[0], false, request->arena);
     exchange->second_param = fg_url_decode(match.params[1], false, request->arena);
-    if (!is_permitted(exchange))
+    if (!fg_permit(exchange))
         return;
     if (match.route->needs_store && !fg_api_store(api)) {
         if (match.route->permission == FG_PERMISSION_INGEST)
@@ -294,8 +369,7 @@ void fg_api_on_headers(void *arg, struct fg_request *request)
 void fg_api_on_request(void *arg, struct fg_request *request)
 {
     (void)arg;
-    struct fg_exchange *exchange = fg_exchange_of(request);
-    exchange->route->handle(exchange);
+    fg_trail_handle(fg_exchange_of(request));
 }
 
 void fg_api_on_refusal(void *arg, struct fg_request *request, const struct fg_refusal *refusal)

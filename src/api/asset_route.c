@@ -6,6 +6,7 @@
 #include "assets.h"
 #include "exchange.h"
 #include "handlers.h"
+#include "security_fields.h"
 
 #include <string.h>
 
@@ -13,7 +14,7 @@
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "                \
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-#define FIELDS_MAX 8
+#define FIELDS_MAX (4 + FG_SECURITY_FIELDS_MAX)
 
 static const struct fg_asset *find(const char *path)
 {
@@ -49,23 +50,22 @@ static struct fg_header_field field(const char *name, const char *value)
 
 static void respond(struct fg_exchange *exchange, const struct fg_asset *asset, unsigned status)
 {
-    bool gzip = status == 200 && asset->gzip_data && takes_gzip(exchange->request);
+    bool has_body = status != 304;
+    bool gzip = has_body && asset->gzip_data && takes_gzip(exchange->request);
     struct fg_header_field fields[FIELDS_MAX];
-    struct fg_response response = {.status = status,
-                                   .content_type = status == 200 ? asset->content_type : NULL,
-                                   .fields = fields};
+    struct fg_response response = {
+        .status = status, .content_type = has_body ? asset->content_type : NULL, .fields = fields};
     fields[response.field_count++] = field("etag", asset->etag);
     fields[response.field_count++] = field("cache-control", "no-cache");
     fields[response.field_count++] = field("vary", "Accept, Accept-Encoding");
-    fields[response.field_count++] = field("content-security-policy", POLICY);
-    fields[response.field_count++] = field("x-content-type-options", "nosniff");
-    fields[response.field_count++] = field("referrer-policy", "no-referrer");
+    response.field_count +=
+        fg_security_fields(exchange->request, POLICY, fields + response.field_count);
     if (gzip)
         fields[response.field_count++] = field("content-encoding", "gzip");
     struct fg_slice body =
         gzip ? fg_slice(asset->gzip_data, asset->gzip_size) : fg_slice(asset->data, asset->size);
     exchange->status = status;
-    fg_respond_copy(exchange->request, &response, status == 200 ? body : (struct fg_slice){0});
+    fg_respond_copy(exchange->request, &response, has_body ? body : (struct fg_slice){0});
 }
 
 void fg_answer_asset(struct fg_exchange *exchange, const char *path)
@@ -78,6 +78,15 @@ void fg_answer_asset(struct fg_exchange *exchange, const char *path)
     struct fg_slice known = fg_request_field(exchange->request, "if-none-match");
     bool is_same = fg_slice_equal(known, fg_slice_from_string(asset->etag));
     respond(exchange, asset, is_same ? 304 : 200);
+}
+
+void fg_answer_frame(struct fg_exchange *exchange, unsigned status)
+{
+    const struct fg_asset *asset = find("/index.html");
+    if (asset)
+        respond(exchange, asset, status);
+    else
+        fg_answer_error(exchange, FG_EDENIED, "show this page");
 }
 
 void fg_handle_openapi(struct fg_exchange *exchange)

@@ -20,3 +20,6 @@ struct fg_exchange;
 
 /* asset_route.c: answers with the file; 304 where the client has it already. */
 void fg_answer_asset(struct fg_exchange *exchange, const char *path);
+
+/* The pages' document with another status than 200: it finds out itself what to say. */
+void fg_answer_frame(struct fg_exchange *exchange, unsigned status);

@@ -46,6 +46,15 @@ static const char *type_name(uint8_t type)
     }
 }
 
+static const char *reason_name(enum fg_complete_cut cut)
+{
+    static const char *const names[] = {
+        [FG_COMPLETE_SPANS] = "spans", [FG_COMPLETE_TEXTS] = "texts",   [FG_COMPLETE_TIME] = "time",
+        [FG_COMPLETE_BYTES] = "bytes", [FG_COMPLETE_DAMAGE] = "damage",
+    };
+    return names[cut];
+}
+
 static void write_list(struct fg_json_writer *json, const struct completion *completion,
                        const struct fg_complete_list *list)
 {
@@ -71,7 +80,11 @@ static void write_list(struct fg_json_writer *json, const struct completion *com
     FG_JSON_KEY(json, "spans_examined");
     fg_json_uint(json, list->span_count);
     FG_JSON_KEY(json, "partial");
-    fg_json_bool(json, list->is_partial);
+    fg_json_bool(json, list->cut != FG_COMPLETE_WHOLE);
+    if (list->cut != FG_COMPLETE_WHOLE) {
+        FG_JSON_KEY(json, "partial_reason");
+        fg_json_string(json, fg_slice_from_string(reason_name(list->cut)));
+    }
     fg_json_object_end(json);
 }
 
@@ -93,11 +106,6 @@ static int run(struct fg_work *work)
     return work->body.error;
 }
 
-static bool is_cancelled(void *arg)
-{
-    return fg_request_is_cancelled(arg);
-}
-
 static void start(struct fg_exchange *exchange, const struct completion *completion)
 {
     struct fg_work *work = fg_work_new(exchange, "read what may be typed", run, sizeof *completion);
@@ -110,9 +118,11 @@ static void start(struct fg_exchange *exchange, const struct completion *complet
 static bool read_common(struct fg_exchange *exchange, struct fg_complete *complete)
 {
     bool is_whole; /* what is decided on whole traces narrows no list */
-    *complete = (struct fg_complete){.prefix = fg_exchange_param(exchange, "prefix"),
+    *complete = (struct fg_complete){.tenant = exchange->identity.tenant,
+                                     .prefix = fg_exchange_param(exchange, "prefix"),
                                      .spans_max = SPANS_MAX,
-                                     .is_cancelled = is_cancelled,
+                                     .bytes_max = FG_QUERY_BYTES,
+                                     .is_cancelled = fg_work_is_cancelled,
                                      .arg = exchange->request};
     return fg_time_params(exchange, &complete->start_ns_min, &complete->start_ns_max) &&
            fg_limit_param(exchange, COUNT_DEFAULT, &complete->count_max) &&

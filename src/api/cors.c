@@ -15,6 +15,11 @@ static bool is_allowed(const struct fg_settings *settings, struct fg_slice origi
     return false;
 }
 
+bool fg_cors_allows(struct fg_exchange *exchange, struct fg_slice origin)
+{
+    return is_allowed(exchange->loop->settings, origin);
+}
+
 size_t fg_cors_fields(struct fg_exchange *exchange, struct fg_header_field *fields)
 {
     struct fg_slice origin = fg_request_field(exchange->request, "origin");

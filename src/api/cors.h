@@ -6,6 +6,9 @@
 
 struct fg_exchange;
 
+/* Whether a page of the origin may call what pages may call. */
+bool fg_cors_allows(struct fg_exchange *exchange, struct fg_slice origin);
+
 /* Writes at most two fields that let the page of the request's origin read the answer; returns how
  * many. Fields live as long as the request. */
 size_t fg_cors_fields(struct fg_exchange *exchange, struct fg_header_field *fields);

@@ -36,6 +36,7 @@ void fg_count_intake(struct fg_counters *counters, enum fg_ingest_protocol proto
         if (counts->rejected_spans[i])
             fg_count(&counters->rejected_spans[i], counts->rejected_spans[i]);
     fg_count(&counters->redacted_attributes, counts->redacted_attributes);
+    fg_count(&counters->redacted_values, counts->redacted_values);
     fg_count(&counters->replaced_texts, counts->replaced_texts);
     fg_count(&counters->dropped_links, counts->dropped_links);
     fg_count(&counters->filed_by_receipt, counts->filed_by_receipt);

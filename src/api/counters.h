@@ -23,6 +23,7 @@ enum fg_ingest_refusal {
     FG_INGEST_NO_SPACE,
     FG_INGEST_FAILED, /* the store failed, memory ran out */
     FG_INGEST_STARTING,
+    FG_INGEST_OVER_QUOTA, /* of its tenant, or of a browser's token */
     FG_INGEST_REFUSAL_COUNT,
 };
 
@@ -47,10 +48,11 @@ struct fg_counters {
     _Atomic uint64_t received_requests[FG_INGEST_PROTOCOL_COUNT];
     _Atomic uint64_t refused_requests[FG_INGEST_REFUSAL_COUNT];
     _Atomic uint64_t rejected_spans[FG_REJECT_COUNT];
-    _Atomic uint64_t redacted_attributes, replaced_texts, dropped_links;
+    _Atomic uint64_t redacted_attributes, redacted_values, replaced_texts, dropped_links;
     _Atomic uint64_t filed_by_receipt, ends_before_start, open_spans;
     _Atomic uint64_t denied_requests;
-    struct fg_latency ingest_seconds; /* from the headers to the acknowledgement */
+    _Atomic uint64_t foreign_requests; /* see guard.h */
+    struct fg_latency ingest_seconds;  /* from the headers to the acknowledgement */
 };
 
 /* Only the owner writes, so that a load and a store do; a reader sees a number that was true. */

@@ -97,8 +97,8 @@ static int read_cells(struct fg_work *work, struct reading *reading, struct fg_r
         fg_arena_calloc(&work->arena, (size_t)window->point_count * ROWS, sizeof *reading->cells);
     if (!reading->cells)
         return FG_ELIMIT;
-    int r = fg_store_rollup(fg_api_store(work->exchange->api), 0, window->start_ns, window->end_ns,
-                            rollup);
+    int r = fg_store_rollup(fg_api_store(work->exchange->api), work->exchange->identity.tenant,
+                            window->start_ns, window->end_ns, rollup);
     return r < 0 ? r : fg_rollup_each(rollup, add_cell, reading);
 }
 

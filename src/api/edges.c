@@ -63,8 +63,9 @@ static int compare_edges(const void *a, const void *b)
     return order ? order : fg_slice_compare(x->child, y->child);
 }
 
-int fg_edges_read(struct fg_store *store, uint64_t start_ns_min, uint64_t start_ns_max,
-                  struct fg_slice service, struct fg_arena *arena, struct fg_edges *ret_edges)
+int fg_edges_read(struct fg_store *store, uint32_t tenant, uint64_t start_ns_min,
+                  uint64_t start_ns_max, struct fg_slice service, struct fg_arena *arena,
+                  struct fg_edges *ret_edges)
 {
     struct reading reading = {.arena = arena, .service = service};
     struct fg_rollup *rollup;
@@ -75,7 +76,7 @@ int fg_edges_read(struct fg_store *store, uint64_t start_ns_min, uint64_t start_
     if (r < 0)
         return r;
     fg_idmap_init(&reading.map);
-    r = fg_store_rollup(store, 0, start_ns_min, start_ns_max, rollup);
+    r = fg_store_rollup(store, tenant, start_ns_min, start_ns_max, rollup);
     if (r == 0)
         r = fg_rollup_each(rollup, add_edge, &reading);
     fg_idmap_free(&reading.map);

@@ -17,7 +17,7 @@ struct fg_edges {
 
 /* service: of one end at least; empty: any. All that is returned lies in arena. May block.
  * FG_ELIMIT (the arena is full, or more than 65536 edges), FG_ENOMEM, FG_EIO, FG_ECORRUPT. */
-FG_MUST_CHECK int fg_edges_read(struct fg_store *store, uint64_t start_ns_min,
+FG_MUST_CHECK int fg_edges_read(struct fg_store *store, uint32_t tenant, uint64_t start_ns_min,
                                 uint64_t start_ns_max, struct fg_slice service,
                                 struct fg_arena *arena, struct fg_edges *ret_edges);
 

@@ -6,6 +6,7 @@
 #include "cors.h"
 #include "net/grpc.h"
 #include "net/url.h"
+#include "security_fields.h"
 #include "state.h"
 #include "wire/json_writer.h"
 
@@ -14,7 +15,7 @@
 #include <strings.h>
 
 #define FAILURE_SIZE_MAX ((size_t)16 << 10)
-#define EXTRA_FIELDS_MAX 5
+#define EXTRA_FIELDS_MAX (8 + FG_SECURITY_FIELDS_MAX)
 
 struct fg_exchange *fg_exchange_of(struct fg_request *request)
 {
@@ -42,8 +43,11 @@ static size_t add_fields(struct fg_exchange *exchange, uint64_t retry_after_ns, 
         fields[count++] = (struct fg_header_field){FG_SLICE("allow"), exchange->allow};
     if (exchange->is_cut)
         fields[count++] = (struct fg_header_field){FG_SLICE("filigree-partial"), FG_SLICE("size")};
+    for (size_t i = 0; i < exchange->more_count; i++)
+        fields[count++] = exchange->more[i];
     if (cors)
         count += fg_cors_fields(exchange, fields + count);
+    count += fg_security_fields(exchange->request, NULL, fields + count);
     return count;
 }
 
@@ -109,6 +113,8 @@ static const char *code_name(enum fg_rpc_code code)
         return "not_found";
     case FG_RPC_PERMISSION_DENIED:
         return "denied";
+    case FG_RPC_UNAUTHENTICATED:
+        return "unauthenticated";
     case FG_RPC_RESOURCE_EXHAUSTED:
         return "limit";
     case FG_RPC_UNIMPLEMENTED:
@@ -234,6 +240,11 @@ void fg_answer_invalid(struct fg_exchange *exchange, const char *format, ...)
 {
     char message[512];
     va_list args;
+    /* What memory did not suffice for only looks as if it were absent, or wrong. */
+    if (exchange->request->arena->overflow) {
+        fg_answer_error(exchange, FG_ENOMEM, "read the request");
+        return;
+    }
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);

@@ -2,6 +2,7 @@
  * in the request's arena, and hangs on its `user`. */
 #pragma once
 
+#include "auth/identity.h"
 #include "net/request.h"
 #include "route.h"
 #include "wire/otlp_response.h"
@@ -16,7 +17,12 @@ struct fg_exchange {
     size_t route_index;           /* for counting; FG_ROUTES_MAX where there is no route */
     struct fg_slice param;        /* what the path has for {id}, decoded */
     struct fg_slice second_param;
-    struct fg_slice allow; /* for 405: the methods that the path takes */
+    struct fg_identity identity;    /* who asks (permit.h) */
+    struct fg_slice session;        /* the session's secret, from its cookie; empty: none holds */
+    struct fg_header_field more[3]; /* of the answer: set-cookie, location, www-authenticate */
+    size_t more_count;
+    struct fg_slice audit_what; /* for the audit, where the path says too little; no secrets */
+    struct fg_slice allow;      /* for 405: the methods that the path takes */
     uint64_t begin_mono_ns;
     unsigned status; /* as answered; for gRPC what HTTP would have said */
     bool is_cut;     /* the answer's first trace has more spans than may come: said in a header */

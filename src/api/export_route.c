@@ -33,6 +33,7 @@ void fg_handle_export(struct fg_exchange *exchange)
     if (!stream)
         return;
     *(struct fg_export *)stream->state = (struct fg_export){
+        .tenant = exchange->identity.tenant,
         .start_ns_min = start_ns_min,
         .start_ns_max = start_ns_max,
         .service = fg_exchange_param(exchange, "service"),

@@ -110,9 +110,11 @@ void fg_export_scope_end(struct fg_intake *intake)
     notes->count++;
 }
 
-void fg_intake_notes_apply(const struct fg_intake_notes *notes, struct fg_instances *instances,
-                           uint64_t now_ns)
+void fg_intake_notes_apply(struct fg_intake_notes *notes, struct fg_instances *instances,
+                           uint32_t tenant, uint64_t now_ns)
 {
-    for (const struct fg_intake_note *note = notes->first; note; note = note->next)
+    for (struct fg_intake_note *note = notes->first; note; note = note->next) {
+        note->note.tenant = tenant;
         fg_instances_note(instances, &note->note, now_ns);
+    }
 }

@@ -32,11 +32,38 @@ void fg_handle_jaeger_search(struct fg_exchange *exchange);
 void fg_handle_services(struct fg_exchange *exchange);
 void fg_handle_operations(struct fg_exchange *exchange);
 
+/* flows_route.c */
+void fg_handle_flows(struct fg_exchange *exchange);
+void fg_handle_flow_accept(struct fg_exchange *exchange);
+void fg_handle_flow_withdraw(struct fg_exchange *exchange);
+
+/* propose_key_route.c */
+void fg_handle_key_proposal(struct fg_exchange *exchange);
+
+/* incidents_route.c */
+void fg_handle_incidents(struct fg_exchange *exchange);
+void fg_handle_incident(struct fg_exchange *exchange);
+void fg_handle_incident_acknowledge(struct fg_exchange *exchange);
+void fg_handle_incident_resolve(struct fg_exchange *exchange);
+void fg_handle_incident_note(struct fg_exchange *exchange);
+void fg_handle_incidents_import(struct fg_exchange *exchange);
+
+/* events.c */
+void fg_handle_journey_events(struct fg_exchange *exchange);
+void fg_handle_one_journeys_events(struct fg_exchange *exchange);
+void fg_handle_incident_events(struct fg_exchange *exchange);
+
+/* scorecard_route.c */
+void fg_handle_scorecard(struct fg_exchange *exchange);
+
 /* slots.c */
 void fg_handle_slots(struct fg_exchange *exchange);
 
 /* heatmap_route.c */
 void fg_handle_heatmap(struct fg_exchange *exchange);
+
+/* security_route.c */
+void fg_handle_security(struct fg_exchange *exchange);
 
 /* series.c, durations.c, map_route.c */
 void fg_handle_series(struct fg_exchange *exchange);
@@ -95,14 +122,60 @@ void fg_handle_tail(struct fg_exchange *exchange);
 
 /* instances_route.c */
 void fg_handle_instances(struct fg_exchange *exchange);
+
+/* monitors_route.c, stage_route.c */
+void fg_handle_monitors(struct fg_exchange *exchange);
+void fg_handle_monitor(struct fg_exchange *exchange);
+void fg_handle_monitor_run(struct fg_exchange *exchange);
+void fg_handle_monitor_try(struct fg_exchange *exchange);
+void fg_handle_monitor_put(struct fg_exchange *exchange);
+void fg_handle_monitor_delete(struct fg_exchange *exchange);
+void fg_handle_stage(struct fg_exchange *exchange);
+
+/* redaction_route.c */
+void fg_handle_redaction(struct fg_exchange *exchange);
 /* journeys.c */
 void fg_handle_journeys(struct fg_exchange *exchange);
 void fg_handle_board(struct fg_exchange *exchange);
+void fg_handle_common(struct fg_exchange *exchange);
 void fg_handle_journey(struct fg_exchange *exchange);
+
+/* sign_in.c */
+void fg_handle_me(struct fg_exchange *exchange);
+void fg_handle_login(struct fg_exchange *exchange);
+void fg_handle_setup(struct fg_exchange *exchange);
+void fg_handle_logout(struct fg_exchange *exchange);
+void fg_handle_password(struct fg_exchange *exchange);
+
+/* oidc_route.c */
+void fg_handle_oidc_start(struct fg_exchange *exchange);
+void fg_handle_oidc_callback(struct fg_exchange *exchange);
+
+/* users.c */
+void fg_handle_users(struct fg_exchange *exchange);
+void fg_handle_user_add(struct fg_exchange *exchange);
+void fg_handle_user_change(struct fg_exchange *exchange);
+void fg_handle_user_remove(struct fg_exchange *exchange);
+void fg_handle_user_logout(struct fg_exchange *exchange);
+
+/* tokens.c */
+void fg_handle_tokens(struct fg_exchange *exchange);
+void fg_handle_token_add(struct fg_exchange *exchange);
+void fg_handle_token_revoke(struct fg_exchange *exchange);
+
+/* tenants.c */
+void fg_handle_tenants(struct fg_exchange *exchange);
+void fg_handle_tenant_add(struct fg_exchange *exchange);
+void fg_handle_tenant_change(struct fg_exchange *exchange);
+
+/* audit_route.c */
+void fg_handle_audit(struct fg_exchange *exchange);
+void fg_handle_audit_head(struct fg_exchange *exchange);
 
 /* operate.c */
 void fg_handle_health(struct fg_exchange *exchange);
 void fg_handle_ready(struct fg_exchange *exchange);
+void fg_handle_reindex(struct fg_exchange *exchange);
 void fg_handle_metrics(struct fg_exchange *exchange);
 void fg_handle_stats(struct fg_exchange *exchange);
 

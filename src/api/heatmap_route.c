@@ -80,17 +80,13 @@ static int run(struct fg_work *work)
     struct fg_api *api = work->exchange->api;
     struct fg_json_writer json = fg_json_writer(&work->body);
     struct fg_heatmap map;
+    wanted->tenant = work->exchange->identity.tenant;
     wanted->deadline_mono_ns = fg_env_mono_ns(api->env) + TIME_NS;
     int r = fg_heatmap_read(fg_api_store(api), wanted, &work->arena, &map);
     if (r < 0)
         return r;
     write_heatmap(&json, &map);
     return work->body.error;
-}
-
-static bool is_cancelled(void *arg)
-{
-    return fg_request_is_cancelled(arg);
 }
 
 /* What of the query is decided on whole traces can't be counted span by span. */
@@ -110,7 +106,7 @@ void fg_handle_heatmap(struct fg_exchange *exchange)
     static const char *const names[] = {"q", "start", "end", "columns"};
     struct fg_heatmap_wanted wanted = {.column_count = COLUMNS_DEFAULT,
                                        .bytes_max = FG_QUERY_BYTES,
-                                       .is_cancelled = is_cancelled,
+                                       .is_cancelled = fg_work_is_cancelled,
                                        .arg = exchange->request};
     if (!fg_params_known(exchange, names, sizeof names / sizeof *names) ||
         !fg_time_params(exchange, &wanted.start_ns_min, &wanted.start_ns_max) ||

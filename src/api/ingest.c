@@ -1,10 +1,12 @@
 /* Spans in: OTLP over gRPC and HTTP, and Zipkin. The request's bytes go through a codec into the
  * loop's builder in one pass; the frozen batch goes to the store; the answer waits until the store
  * says that it is durable. */
+#include "auth/quota.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "exchange.h"
 #include "handlers.h"
+#include "journey/journeys.h"
 #include "net/grpc.h"
 #include "span/block.h"
 #include "state.h"
@@ -102,7 +104,8 @@ static void answer_success(struct ingest *ingest)
 {
     struct fg_exchange *exchange = ingest->exchange;
     uint64_t now_ns = fg_env_mono_ns(exchange->api->env);
-    fg_intake_notes_apply(&ingest->notes, exchange->api->instances, exchange->request->received_ns);
+    fg_intake_notes_apply(&ingest->notes, exchange->api->instances, exchange->identity.tenant,
+                          exchange->request->received_ns);
     fg_latency_add(&exchange->loop->counters.ingest_seconds, now_ns - exchange->begin_mono_ns);
     if (ingest->protocol == FG_INGEST_OTLP_GRPC) {
         answer_grpc(ingest);
@@ -168,6 +171,7 @@ static void store_spans(struct ingest *ingest)
         return;
     }
     ingest->append.request_hash = fg_hash_seeded(exchange->request->body, ingest->protocol);
+    ingest->append.tenant = exchange->identity.tenant;
     ingest->append.done = on_done;
     ingest->has_stored = true;
     exchange->work = ingest;
@@ -191,10 +195,62 @@ static void refuse_undecodable(struct fg_exchange *exchange, int error,
     refuse(exchange, FG_INGEST_MALFORMED, &failure);
 }
 
+static void refuse_over_quota(struct fg_exchange *exchange, uint64_t wait_ns, enum fg_quota_of of)
+{
+    static const char *const reasons[FG_QUOTA_COUNT] = {
+        [FG_QUOTA_SPANS] = "more spans are sent than the quota allows; try again later",
+        [FG_QUOTA_BYTES] = "more bytes are sent than the quota allows; try again later",
+        [FG_QUOTA_ATTRIBUTES] = "more attributes are sent than the quota allows; try again later"};
+    struct fg_failure failure = {429, FG_RPC_RESOURCE_EXHAUSTED, reasons[of], wait_ns};
+    refuse(exchange, FG_INGEST_OVER_QUOTA, &failure);
+}
+
+/* Whole nanoseconds since 1970. */
+static bool read_moment(struct fg_slice text, uint64_t *ret_ns)
+{
+    uint64_t ns = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        uint64_t digit = (uint64_t)text.data[i] - '0';
+        if (digit > 9 || ns > (UINT64_MAX - digit) / 10)
+            return false;
+        ns = ns * 10 + digit;
+    }
+    *ret_ns = ns;
+    return text.size > 0;
+}
+
+/* Of a sender of the past, until when it has sent all. False: refused. */
+static bool take_history(struct fg_exchange *exchange)
+{
+    struct fg_slice field = fg_request_field(exchange->request, "filigree-history");
+    struct fg_journeys *journeys = fg_api_journeys(exchange->api, exchange->identity.tenant);
+    uint64_t until_ns = 0;
+    if (!field.data)
+        return true;
+    if (!read_moment(field, &until_ns)) {
+        const struct fg_failure failure = {
+            400, FG_RPC_INVALID_ARGUMENT, "filigree-history: expected nanoseconds since 1970, or 0",
+            0};
+        refuse(exchange, FG_INGEST_MALFORMED, &failure);
+        return false;
+    }
+    if (journeys)
+        fg_journeys_history(journeys, exchange->request->received_ns, until_ns);
+    return true;
+}
+
 static void take_spans(struct fg_exchange *exchange, enum fg_ingest_protocol protocol,
                        decode_fn decode)
 {
     struct fg_loop *loop = exchange->loop;
+    uint64_t wait_ns;
+    enum fg_quota_of of;
+    if (fg_quota_ask(exchange->api->auth, &exchange->identity, &wait_ns, &of) < 0) {
+        refuse_over_quota(exchange, wait_ns, of);
+        return;
+    }
+    if (!take_history(exchange))
+        return;
     struct fg_wire_error error = {""};
     struct ingest *ingest = fg_arena_calloc(exchange->request->arena, 1, sizeof *ingest);
     if (!ingest) {
@@ -202,7 +258,7 @@ static void take_spans(struct fg_exchange *exchange, enum fg_ingest_protocol pro
         return;
     }
     ingest->notes.arena = exchange->request->arena;
-    const struct fg_intake_rules rules = {.redact = loop->settings->redact,
+    const struct fg_intake_rules rules = {.redactor = loop->redactor,
                                           .retention_age_ns = loop->settings->span_age_ns_max,
                                           .notes = &ingest->notes};
     ingest->exchange = exchange;
@@ -214,6 +270,10 @@ static void take_spans(struct fg_exchange *exchange, enum fg_ingest_protocol pro
         return;
     }
     fg_count_intake(&loop->counters, protocol, &loop->intake.counts);
+    const struct fg_quota_use use = {.spans = loop->intake.counts.accepted_spans,
+                                     .bytes = exchange->request->body.size,
+                                     .attributes = loop->intake.counts.attributes};
+    fg_quota_charge(exchange->api->auth, &exchange->identity, &use);
     describe_partial(ingest);
     if (loop->intake.counts.accepted_spans == 0)
         answer_success(ingest);

@@ -1,6 +1,7 @@
 /* Processes that tell of their own telemetry (store/instances.h): GET /api/v1/instances. */
 #include "base/units.h"
 #include "handlers.h"
+#include "json_fields.h"
 #include "search_params.h"
 #include "state.h"
 #include "wire/json_writer.h"
@@ -29,26 +30,12 @@ static void write_text(struct fg_json_writer *json, const char *key,
     fg_json_string(json, fg_instance_text_slice(text));
 }
 
-static void write_time(struct fg_json_writer *json, const char *key, uint64_t ns)
-{
-    char text[FG_UNITS_TEXT_SIZE];
-    fg_time_format(ns, text);
-    fg_json_key(json, fg_slice_from_string(key));
-    fg_json_string(json, fg_slice_from_string(text));
-}
-
-static void write_number(struct fg_json_writer *json, const char *key, uint64_t number)
-{
-    fg_json_key(json, fg_slice_from_string(key));
-    fg_json_uint(json, number);
-}
-
 static void write_lost(struct fg_json_writer *json, const uint64_t lost[FG_LOSS_KIND_COUNT])
 {
     FG_JSON_KEY(json, "lost");
     fg_json_object_begin(json);
     for (int i = 0; i < FG_LOSS_KIND_COUNT; i++)
-        write_number(json, fg_loss_kind_name((enum fg_loss_kind)i), lost[i]);
+        fg_write_count(json, fg_loss_kind_name((enum fg_loss_kind)i), lost[i]);
     fg_json_object_end(json);
 }
 
@@ -65,9 +52,9 @@ static void write_losses(struct fg_json_writer *json, const struct fg_instance *
         fg_json_object_begin(json);
         FG_JSON_KEY(json, "kind");
         fg_json_string(json, fg_slice_from_string(fg_loss_kind_name(loss->kind)));
-        write_number(json, "count", loss->count);
-        write_time(json, "from", loss->from_ns);
-        write_time(json, "to", loss->to_ns);
+        fg_write_count(json, "count", loss->count);
+        fg_write_moment(json, "from", loss->from_ns);
+        fg_write_moment(json, "to", loss->to_ns);
         fg_json_object_end(json);
     }
     fg_json_array_end(json);
@@ -90,20 +77,20 @@ static bool write_instance(void *arg, const struct fg_instance *instance,
     write_text(json, "instance", &last->instance);
     write_text(json, "host", &last->host);
     if (last->pid)
-        write_number(json, "pid", last->pid);
+        fg_write_count(json, "pid", last->pid);
     FG_JSON_KEY(json, "state");
     fg_json_string(json, fg_slice_from_string(fg_instance_state_name(state)));
     write_text(json, "ended", &last->ended);
     if (last->started_ns)
-        write_time(json, "started", last->started_ns);
+        fg_write_moment(json, "started", last->started_ns);
     if (last->alive_ns)
-        write_time(json, "alive", last->alive_ns);
-    write_time(json, "first_heard", instance->first_heard_ns);
-    write_time(json, "last_heard", instance->last_heard_ns);
-    write_number(json, "heartbeat_ns", last->heartbeat_ns);
-    write_number(json, "exports", instance->exports);
-    write_number(json, "first_sequence", instance->first_sequence);
-    write_number(json, "last_sequence", last->sequence);
+        fg_write_moment(json, "alive", last->alive_ns);
+    fg_write_moment(json, "first_heard", instance->first_heard_ns);
+    fg_write_moment(json, "last_heard", instance->last_heard_ns);
+    fg_write_count(json, "heartbeat_ns", last->heartbeat_ns);
+    fg_write_count(json, "exports", instance->exports);
+    fg_write_count(json, "first_sequence", instance->first_sequence);
+    fg_write_count(json, "last_sequence", last->sequence);
     write_lost(json, instance->lost);
     write_losses(json, instance, &listing->wanted->filter);
     fg_json_object_end(json);
@@ -114,9 +101,9 @@ static void write_sum(struct fg_json_writer *json, const struct fg_instance_sum 
 {
     FG_JSON_KEY(json, "sum");
     fg_json_object_begin(json);
-    write_number(json, "count", sum->count);
+    fg_write_count(json, "count", sum->count);
     for (int i = 0; i < FG_INSTANCE_STATE_COUNT; i++)
-        write_number(json, fg_instance_state_name((enum fg_instance_state)i), sum->states[i]);
+        fg_write_count(json, fg_instance_state_name((enum fg_instance_state)i), sum->states[i]);
     write_lost(json, sum->lost);
     fg_json_object_end(json);
 }
@@ -127,7 +114,7 @@ static int write(struct fg_work *work)
     const struct wanted *wanted = (const struct wanted *)work->state;
     uint64_t now_ns = fg_env_wall_ns(api->env);
     struct listing listing = {.json = fg_json_writer(&work->body), .wanted = wanted};
-    struct fg_instance_sum sum;
+    struct fg_instance_sum sum = {0};
     fg_instances_sum(api->instances, &wanted->filter, now_ns, &sum);
     fg_json_object_begin(&listing.json);
     write_sum(&listing.json, &sum);
@@ -161,7 +148,8 @@ static bool state_param(struct fg_exchange *exchange, struct fg_instance_filter 
 void fg_handle_instances(struct fg_exchange *exchange)
 {
     static const char *const names[] = {"service", "state", "start", "end", "limit"};
-    struct wanted wanted = {.filter = {.service = fg_exchange_param(exchange, "service")}};
+    struct wanted wanted = {.filter = {.tenant = exchange->identity.tenant,
+                                       .service = fg_exchange_param(exchange, "service")}};
     if (!fg_params_known(exchange, names, sizeof names / sizeof *names) ||
         !fg_time_params(exchange, &wanted.filter.from_ns, &wanted.filter.to_ns) ||
         !state_param(exchange, &wanted.filter) ||

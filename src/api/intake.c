@@ -1,13 +1,12 @@
 #include "api/intake.h"
 
 #include "api/batch_visit.h"
+#include "api/value_clean.h"
 #include "base/endian.h"
 #include "base/limits.h"
 #include "base/units.h"
 #include "base/utf8.h"
 #include "export_scope.h"
-#include "redact/redact.h"
-#include "value_clean.h"
 
 #include <stdio.h>
 
@@ -84,21 +83,37 @@ void fg_intake_describe(const struct fg_intake *intake, struct fg_buffer *text)
     }
 }
 
-/* text with what is no UTF-8 replaced; the mark goes to *marks. */
-static int clean(struct fg_intake *intake, struct fg_slice text, uint16_t *marks,
-                 struct fg_slice *ret_text)
+static void note_changes(struct fg_intake *intake, const struct fg_value_changes *changes,
+                         uint16_t *marks)
 {
-    if (fg_utf8_valid(text)) {
-        *ret_text = text;
+    intake->counts.redacted_attributes += changes->dropped_count;
+    intake->counts.redacted_values += changes->redacted_count;
+    intake->counts.replaced_texts += changes->text;
+    *marks |=
+        (uint16_t)((changes->dropped_count || changes->redacted_count ? FG_MARK_REDACTED : 0) |
+                   (changes->text ? FG_MARK_INVALID_TEXT : 0));
+}
+
+/* A text that is no attribute's, by its name in the rules: well-formed, and without what may not be
+ * kept. The marks go to *marks. */
+static int clean(struct fg_intake *intake, struct fg_slice name, struct fg_slice text,
+                 uint16_t *marks, struct fg_slice *ret_text)
+{
+    struct fg_value_changes changes = {0};
+    int r = fg_text_clean(intake->rules.redactor, name, text, &intake->scratch, &changes, ret_text);
+    note_changes(intake, &changes, marks);
+    return r;
+}
+
+/* A key, well-formed. */
+static int clean_key(struct fg_intake *intake, uint16_t *marks, struct fg_slice *key)
+{
+    if (fg_utf8_valid(*key))
         return 0;
-    }
-    struct fg_slice replaced = fg_utf8_sanitize(text, &intake->scratch);
-    if (!replaced.data)
-        return FG_ELIMIT;
-    intake->counts.replaced_texts++;
-    *marks |= FG_MARK_INVALID_TEXT;
-    *ret_text = replaced;
-    return 0;
+    struct fg_value_changes changes = {.text = true};
+    *key = fg_utf8_sanitize(*key, &intake->scratch);
+    note_changes(intake, &changes, marks);
+    return key->data ? 0 : FG_ELIMIT;
 }
 
 static struct fg_value typed(const struct fg_otlp_value *value)
@@ -126,31 +141,22 @@ static struct fg_value typed(const struct fg_otlp_value *value)
     return (struct fg_value){.type = FG_VALUE_EMPTY};
 }
 
-#define DENIED 1
-
-/* The way of every attribute: denied keys end here, texts are cleaned. Returns 0 with what is to be
- * appended, DENIED, or an error. */
+/* The way of every attribute. Returns 0 with what is to be appended, FG_VALUE_DROPPED, or an error.
+ */
 static int prepare(struct fg_intake *intake, uint16_t *marks, const struct fg_otlp_value *value,
                    struct fg_slice *key, struct fg_value *ret_value)
 {
-    if (fg_redact_denies(intake->rules.redact, *key)) {
-        intake->counts.redacted_attributes++;
-        *marks |= FG_MARK_REDACTED;
-        return DENIED;
-    }
-    struct fg_otlp_value cleaned = *value;
+    struct fg_otlp_value cleaned;
     struct fg_value_changes changes = {0};
-    int r = clean(intake, *key, marks, key);
-    if (r == 0 && fg_value_type_is_bytes((uint8_t)typed(value).type))
-        r = fg_value_clean(intake->rules.redact, value, &intake->scratch, &changes, &cleaned);
+    int r = clean_key(intake, marks, key);
     if (r < 0)
         return r;
-    intake->counts.redacted_attributes += changes.denied_count;
-    intake->counts.replaced_texts += changes.text;
-    *marks |= (uint16_t)((changes.denied_count ? FG_MARK_REDACTED : 0) |
-                         (changes.text ? FG_MARK_INVALID_TEXT : 0));
-    *ret_value = typed(&cleaned);
-    return 0;
+    r = fg_value_clean(intake->rules.redactor, *key, value, &intake->scratch, &changes, &cleaned);
+    changes.dropped_count += r == FG_VALUE_DROPPED;
+    note_changes(intake, &changes, marks);
+    if (r == 0)
+        *ret_value = typed(&cleaned);
+    return r;
 }
 
 typedef int (*append_fn)(struct fg_builder *builder, struct fg_slice key,
@@ -160,8 +166,9 @@ static int attribute(struct fg_intake *intake, append_fn append, uint16_t *marks
                      struct fg_slice key, const struct fg_otlp_value *value)
 {
     struct fg_value stored;
+    intake->counts.attributes++;
     int r = prepare(intake, marks, value, &key, &stored);
-    return r == 0 ? append(intake->builder, key, &stored) : r == DENIED ? 0 : r;
+    return r == 0 ? append(intake->builder, key, &stored) : r == FG_VALUE_DROPPED ? 0 : r;
 }
 
 static int resource_begin(void *arg, const struct fg_otlp_resource *resource)
@@ -179,7 +186,7 @@ static int resource_attribute(void *arg, struct fg_slice key, const struct fg_ot
     struct fg_value stored;
     int r = prepare(intake, &intake->resource_marks, value, &key, &stored);
     if (r != 0)
-        return r == DENIED ? 0 : r;
+        return r == FG_VALUE_DROPPED ? 0 : r;
     fg_export_scope_resource(intake, key, &stored);
     return fg_builder_resource_attr(intake->builder, key, &stored);
 }
@@ -188,7 +195,8 @@ static int resource_end(void *arg)
 {
     struct fg_intake *intake = arg;
     struct fg_slice schema_url;
-    int r = clean(intake, intake->resource.schema_url, &intake->resource_marks, &schema_url);
+    int r = clean(intake, FG_SLICE("schema_url"), intake->resource.schema_url,
+                  &intake->resource_marks, &schema_url);
     if (r == 0)
         r = fg_builder_resource_end(intake->builder, schema_url,
                                     intake->resource.dropped_attributes_count,
@@ -212,7 +220,7 @@ static int scope_attribute(void *arg, struct fg_slice key, const struct fg_otlp_
     struct fg_value stored;
     int r = prepare(intake, &intake->scope_marks, value, &key, &stored);
     if (r != 0)
-        return r == DENIED ? 0 : r;
+        return r == FG_VALUE_DROPPED ? 0 : r;
     if (fg_export_scope_take(intake, key, &stored))
         return 0;
     return fg_builder_scope_attr(intake->builder, key, &stored);
@@ -223,11 +231,13 @@ static int scope_end(void *arg)
     struct fg_intake *intake = arg;
     struct fg_slice name, version, schema_url;
     fg_export_scope_end(intake);
-    int r = clean(intake, intake->scope.name, &intake->scope_marks, &name);
+    int r = clean(intake, FG_SLICE("scope.name"), intake->scope.name, &intake->scope_marks, &name);
     if (r == 0)
-        r = clean(intake, intake->scope.version, &intake->scope_marks, &version);
+        r = clean(intake, FG_SLICE("scope.version"), intake->scope.version, &intake->scope_marks,
+                  &version);
     if (r == 0)
-        r = clean(intake, intake->scope.schema_url, &intake->scope_marks, &schema_url);
+        r = clean(intake, FG_SLICE("schema_url"), intake->scope.schema_url, &intake->scope_marks,
+                  &schema_url);
     if (r == 0)
         r = fg_builder_scope_end(intake->builder, name, version, schema_url,
                                  intake->scope.dropped_attributes_count, &intake->scope_id);
@@ -309,11 +319,13 @@ static int span_begin(void *arg, const struct fg_otlp_span *span)
     };
     uint16_t marks = (uint16_t)(intake->resource_marks | intake->scope_marks |
                                 (span->shared ? FG_MARK_SHARED : 0) | judge_times(intake, span));
-    int r = clean(intake, span->name, &marks, &intake->span.name);
+    int r = clean(intake, FG_SLICE("span.name"), span->name, &marks, &intake->span.name);
     if (r == 0)
-        r = clean(intake, span->trace_state, &marks, &intake->span.trace_state);
+        r = clean(intake, FG_SLICE("span.trace_state"), span->trace_state, &marks,
+                  &intake->span.trace_state);
     if (r == 0)
-        r = clean(intake, span->status_message, &marks, &intake->span.status_message);
+        r = clean(intake, FG_SLICE("span.status_message"), span->status_message, &marks,
+                  &intake->span.status_message);
     intake->span.marks = marks;
     return r < 0 ? r : fg_builder_span_begin(intake->builder);
 }
@@ -357,7 +369,7 @@ static int event_end(void *arg)
 {
     struct fg_intake *intake = arg;
     struct fg_slice name;
-    int r = clean(intake, intake->event.name, &intake->span.marks, &name);
+    int r = clean(intake, FG_SLICE("event.name"), intake->event.name, &intake->span.marks, &name);
     if (r < 0)
         return r;
     return fg_builder_event_end(intake->builder, intake->event.time_ns, name,
@@ -379,7 +391,8 @@ static int link_begin(void *arg, const struct fg_otlp_link *link)
         .flags = link->flags,
         .dropped_attrs = link->dropped_attributes_count,
     };
-    int r = clean(intake, link->trace_state, &intake->span.marks, &intake->link.trace_state);
+    int r = clean(intake, FG_SLICE("span.trace_state"), link->trace_state, &intake->span.marks,
+                  &intake->link.trace_state);
     return r < 0 ? r : fg_builder_link_begin(intake->builder);
 }
 

@@ -164,8 +164,8 @@ static int read_groups(struct fg_work *work, struct groups *groups)
     int r = fg_rollup_new(&rollup);
     if (r < 0)
         return r;
-    r = fg_store_rollup(fg_api_store(work->exchange->api), 0, window_begin(query, query->start_ns),
-                        query->end_ns, rollup);
+    r = fg_store_rollup(fg_api_store(work->exchange->api), work->exchange->identity.tenant,
+                        window_begin(query, query->start_ns), query->end_ns, rollup);
     if (r == 0)
         r = fg_rollup_each(rollup, add_cell, groups);
     fg_rollup_free(rollup);

@@ -55,7 +55,8 @@ static void start(struct fg_exchange *exchange, int (*run)(struct fg_work *work)
     if (!work)
         return;
     *(struct request *)work->state = (struct request){
-        .totals = {.start_ns_max = UINT64_MAX,
+        .totals = {.tenant = exchange->identity.tenant,
+                   .start_ns_max = UINT64_MAX,
                    .with_operations = service.data != NULL,
                    .service = service},
         .kind = fg_exchange_param(exchange, "spanKind"),
@@ -149,8 +150,9 @@ static int write_dependencies(struct fg_work *work)
 {
     const struct window *window = (const struct window *)work->state;
     struct fg_edges edges;
-    int r = fg_edges_read(fg_api_store(work->exchange->api), window->start_ns_min,
-                          window->start_ns_max, window->service, &work->arena, &edges);
+    int r = fg_edges_read(fg_api_store(work->exchange->api), work->exchange->identity.tenant,
+                          window->start_ns_min, window->start_ns_max, window->service, &work->arena,
+                          &edges);
     if (r < 0)
         return r;
     struct fg_json_writer json = fg_json_writer(&work->body);

@@ -35,7 +35,8 @@ static void start(struct fg_exchange *exchange, int (*run)(struct fg_work *work)
 
 static int write_services(struct fg_work *work)
 {
-    const struct fg_service_totals_wanted wanted = {.start_ns_max = UINT64_MAX};
+    const struct fg_service_totals_wanted wanted = {.tenant = work->exchange->identity.tenant,
+                                                    .start_ns_max = UINT64_MAX};
     struct fg_names names;
     struct fg_json_writer json = fg_json_writer(&work->body);
     int r = fg_service_names_read(fg_api_store(work->exchange->api), &wanted, &work->arena, &names);
@@ -85,8 +86,10 @@ static void write_operation(struct fg_json_writer *json, const struct fg_operati
 static int write_operations(struct fg_work *work)
 {
     const struct list *list = list_of(work);
-    const struct fg_service_totals_wanted wanted = {
-        .start_ns_max = UINT64_MAX, .with_operations = true, .service = list->service};
+    const struct fg_service_totals_wanted wanted = {.tenant = work->exchange->identity.tenant,
+                                                    .start_ns_max = UINT64_MAX,
+                                                    .with_operations = true,
+                                                    .service = list->service};
     struct fg_service_totals totals;
     struct fg_json_writer json = fg_json_writer(&work->body);
     int r =
@@ -133,8 +136,9 @@ static int write_dependencies(struct fg_work *work)
     const struct list *list = list_of(work);
     struct fg_edges edges;
     struct fg_json_writer json = fg_json_writer(&work->body);
-    int r = fg_edges_read(fg_api_store(work->exchange->api), list->start_ns_min, list->start_ns_max,
-                          fg_slice(NULL, 0), &work->arena, &edges);
+    int r = fg_edges_read(fg_api_store(work->exchange->api), work->exchange->identity.tenant,
+                          list->start_ns_min, list->start_ns_max, fg_slice(NULL, 0), &work->arena,
+                          &edges);
     if (r < 0)
         return r;
     fg_json_object_begin(&json);

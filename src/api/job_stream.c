@@ -1,6 +1,7 @@
 #include "job_stream.h"
 
 #include "base/limits.h"
+#include "permit.h"
 #include "state.h"
 
 #include <stdlib.h>
@@ -92,12 +93,23 @@ void fg_job_stream_sleep(struct fg_job_stream *stream, uint64_t timeout_ns)
     fg_mutex_unlock(&stream->mutex);
 }
 
+/* Asked once a second: a session that has ended ends what it began. */
+static bool is_permitted(struct fg_job_stream *stream)
+{
+    uint64_t now_ns = fg_env_mono_ns(stream->exchange->api->env);
+    if (stream->permitted_ns && now_ns - stream->permitted_ns < FG_NS_PER_SECOND)
+        return true;
+    bool is = fg_permit_holds(stream->exchange);
+    stream->permitted_ns = is ? now_ns : 0;
+    return is;
+}
+
 bool fg_job_stream_is_cancelled(struct fg_job_stream *stream)
 {
     fg_mutex_lock(&stream->mutex);
     bool stopped = stream->stopped;
     fg_mutex_unlock(&stream->mutex);
-    return stopped || fg_request_is_cancelled(stream->request);
+    return stopped || fg_request_is_cancelled(stream->request) || !is_permitted(stream);
 }
 
 static void run(struct fg_task *task)

@@ -36,6 +36,8 @@ struct fg_job_stream {
     struct fg_cond cond;   /* there is room, or the client went */
     struct fg_buffer text; /* written and not yet pulled */
     size_t text_at;
+    uint64_t
+        permitted_ns; /* when that was last found, by the monotonic clock; the job's thread's */
     bool has_written;
     bool pull_waits; /* for more text */
     bool is_over;    /* the job ended */
@@ -68,5 +70,5 @@ bool fg_job_stream_offer(struct fg_job_stream *stream, struct fg_slice text);
 /* Sleeps for at most timeout_ns; ends early when nobody reads any more. */
 void fg_job_stream_sleep(struct fg_job_stream *stream, uint64_t timeout_ns);
 
-/* Whether nobody reads any more. */
+/* Whether nobody reads any more, or who does may no more. */
 bool fg_job_stream_is_cancelled(struct fg_job_stream *stream);

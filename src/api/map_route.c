@@ -3,16 +3,20 @@
  *     {"start": …, "end": …, "spans_since": …, "is_partial": false, "uncounted": 0, "left_off": 0,
  *      "nodes": [{"id": 0, "name": "shop-api", "kind": "service", "is_watched": true, "system": "",
  *                 "count": …, "error_count": …, "rate": per second, "p50_ns": …, "p95_ns": …,
- *                 "p99_ns": …, "query": "service:\"shop-api\""}],
- *      "edges": [{"from": 0, "to": 1, "count": …, …, "unanswered_count": 0, "is_through_queue":
- *                 false, "query": "service:\"shop-api\" name:\"POST mes-api\""}]}
+ *                 "p99_ns": …, "monitor": null or {"name", "result", "since"} of the one that is
+ * worst, "messages": null or of a queue {"published", "waiting", "consumed", "redelivered",
+ * "rejected", "returned", "waiting_since"}, "query": "service:\"shop-api\""}], "edges": [{"from":
+ * 0, "to": 1, "count": …, …, "unanswered_count": 0, "is_through_queue": false, "query":
+ * "service:\"shop-api\" name:\"POST mes-api\""}]}
  *
  * query finds the traces behind a node or an edge. */
 #include "base/limits.h"
 #include "base/units.h"
 #include "handlers.h"
+#include "json_fields.h"
 #include "search_params.h"
 #include "service_map.h"
+#include "stage.h"
 #include "state.h"
 #include "wire/json_writer.h"
 #include "work.h"
@@ -25,8 +29,16 @@ struct window {
     uint64_t start_ns, end_ns;
 };
 
+/* The worst of the monitors that look at a node; name empty: none does. */
+struct seen {
+    struct fg_slice name;
+    enum fg_check_result result;
+    uint64_t since_ns;
+};
+
 struct writing {
     struct fg_json_writer *json;
+    struct seen *seen; /* by node */
     const struct fg_map *map;
     double seconds, spans_seconds; /* of the window, and of the part whose spans were read */
     struct fg_buffer query;
@@ -121,6 +133,46 @@ static const char *kind_of(const struct fg_map_node *node)
     return node->peer ? names[node->peer->kind] : "service";
 }
 
+static void write_seen(struct fg_json_writer *json, const struct seen *seen)
+{
+    FG_JSON_KEY(json, "monitor");
+    if (seen->name.size == 0) {
+        fg_json_null(json);
+        return;
+    }
+    fg_json_object_begin(json);
+    FG_JSON_KEY(json, "name");
+    fg_json_string(json, seen->name);
+    FG_JSON_KEY(json, "result");
+    fg_json_string(json, fg_slice_from_string(fg_check_result_name(seen->result)));
+    fg_write_moment(json, "since", seen->since_ns);
+    fg_json_object_end(json);
+}
+
+static void write_messages(struct fg_json_writer *json, const struct fg_map_node *node)
+{
+    const struct fg_map_messages *messages = &node->messages;
+    FG_JSON_KEY(json, "messages");
+    if (!node->peer || node->peer->kind != FG_PEER_QUEUE) {
+        fg_json_null(json);
+        return;
+    }
+    fg_json_object_begin(json);
+    fg_write_count(json, "published", messages->published);
+    if (messages->has_reader) {
+        fg_write_count(json, "waiting", messages->waiting);
+    } else {
+        FG_JSON_KEY(json, "waiting");
+        fg_json_null(json);
+    }
+    fg_write_count(json, "consumed", messages->consumed);
+    fg_write_count(json, "redelivered", messages->redelivered);
+    fg_write_count(json, "rejected", messages->rejected);
+    fg_write_count(json, "returned", messages->returned);
+    fg_write_time(json, "waiting_since", messages->has_reader ? messages->waiting_since_ns : 0);
+    fg_json_object_end(json);
+}
+
 static void write_node(struct writing *writing, uint32_t id)
 {
     const struct fg_map_node *node = &writing->map->nodes[id];
@@ -136,7 +188,9 @@ static void write_node(struct writing *writing, uint32_t id)
     fg_json_string(json, node->peer ? node->peer->system : (struct fg_slice){0});
     FG_JSON_KEY(json, "is_watched");
     fg_json_bool(json, node->peer == NULL);
+    write_seen(json, &writing->seen[id]);
     write_figures(writing, node->count, node->error_count, node->durations, node->of_spans);
+    write_messages(json, node);
     fg_buffer_reset(&writing->query);
     if (node->peer)
         append_where(&writing->query, node->peer);
@@ -184,22 +238,14 @@ static void write_edge(struct writing *writing, const struct fg_map_edge *edge)
     fg_json_object_end(json);
 }
 
-static void write_time(struct fg_json_writer *json, const char *name, uint64_t ns)
-{
-    char text[FG_UNITS_TEXT_SIZE];
-    fg_time_format(ns, text);
-    fg_json_key(json, fg_slice_from_string(name));
-    fg_json_string(json, fg_slice_from_string(text));
-}
-
 static void write_map(struct writing *writing, const struct window *window)
 {
     struct fg_json_writer *json = writing->json;
     const struct fg_map *map = writing->map;
     fg_json_object_begin(json);
-    write_time(json, "start", window->start_ns);
-    write_time(json, "end", window->end_ns);
-    write_time(json, "spans_since", map->since_ns);
+    fg_write_moment(json, "start", window->start_ns);
+    fg_write_moment(json, "end", window->end_ns);
+    fg_write_moment(json, "spans_since", map->since_ns);
     FG_JSON_KEY(json, "is_partial");
     fg_json_bool(json, map->is_partial);
     FG_JSON_KEY(json, "uncounted");
@@ -223,33 +269,66 @@ static void write_map(struct writing *writing, const struct window *window)
  * -----------------------------------------------------------------------------------
  */
 
-static bool is_cancelled(void *arg)
-{
-    return fg_request_is_cancelled(arg);
-}
-
 static double seconds_between(uint64_t start_ns, uint64_t end_ns)
 {
     uint64_t ns = end_ns > start_ns ? end_ns - start_ns : 0;
     return ns > FG_NS_PER_SECOND ? (double)ns / (double)FG_NS_PER_SECOND : 1;
 }
 
+struct looking {
+    struct fg_arena *arena;
+    const struct fg_map *map;
+    struct seen *seen;
+};
+
+/* ok, unknown, degraded, down */
+static int badness(enum fg_check_result result)
+{
+    static const int ranks[] = {
+        [FG_CHECK_OK] = 0, [FG_CHECK_UNKNOWN] = 1, [FG_CHECK_DEGRADED] = 2, [FG_CHECK_DOWN] = 3};
+    return ranks[result];
+}
+
+static void look(void *arg, const struct fg_monitor_view *view)
+{
+    const struct looking *looking = arg;
+    for (uint32_t i = 0; i < looking->map->node_count; i++) {
+        const struct fg_map_node *node = &looking->map->nodes[i];
+        struct seen *seen = &looking->seen[i];
+        bool is_worse = seen->name.size == 0 || badness(view->result) > badness(seen->result);
+        if (view->is_new || !is_worse || !fg_stage_is_of(view, node->peer, node->name))
+            continue;
+        seen->name = fg_arena_copy(looking->arena, fg_slice_from_string(view->config->name));
+        seen->result = view->result;
+        seen->since_ns = view->since_ns;
+    }
+}
+
 static int run(struct fg_work *work)
 {
     struct fg_api *api = work->exchange->api;
     const struct window *window = (const struct window *)work->state;
-    const struct fg_peers_wanted wanted = {.start_ns = window->start_ns,
+    const struct fg_peers_wanted wanted = {.tenant = work->exchange->identity.tenant,
+                                           .start_ns = window->start_ns,
                                            .end_ns = window->end_ns,
                                            .deadline_mono_ns =
                                                fg_env_mono_ns(api->env) + SPANS_NS_MAX,
-                                           .is_cancelled = is_cancelled,
+                                           .is_cancelled = fg_work_is_cancelled,
                                            .arg = work->exchange->request};
     struct fg_map map;
     int r = fg_map_read(fg_api_store(api), &wanted, &work->arena, &map);
     if (r < 0)
         return r;
+    struct fg_monitors *monitors = fg_api_monitors(api, work->exchange->identity.tenant);
+    struct looking looking = {.arena = &work->arena, .map = &map};
+    looking.seen = fg_arena_calloc(&work->arena, map.node_count + 1, sizeof *looking.seen);
+    if (!looking.seen)
+        return FG_ELIMIT;
+    if (monitors)
+        (void)fg_monitors_each(monitors, NULL, look, &looking);
     struct fg_json_writer json = fg_json_writer(&work->body);
     struct writing writing = {.json = &json,
+                              .seen = looking.seen,
                               .map = &map,
                               .seconds = seconds_between(window->start_ns, window->end_ns),
                               .spans_seconds = seconds_between(map.since_ns, window->end_ns)};
@@ -266,14 +345,8 @@ void fg_handle_map(struct fg_exchange *exchange)
     if (!fg_params_known(exchange, names, sizeof names / sizeof *names) ||
         !fg_time_params(exchange, &window.start_ns, &window.end_ns))
         return;
-    if (window.end_ns == UINT64_MAX)
-        window.end_ns = fg_env_wall_ns(exchange->api->env);
-    if (window.start_ns == 0)
-        window.start_ns = window.end_ns > LOOKBACK_NS ? window.end_ns - LOOKBACK_NS : 0;
-    if (window.start_ns >= window.end_ns) {
-        fg_answer_invalid(exchange, "end must come after start");
+    if (!fg_window_params(exchange, LOOKBACK_NS, &window.start_ns, &window.end_ns))
         return;
-    }
     struct fg_work *work = fg_work_new(exchange, "read the map", run, sizeof window);
     if (!work)
         return;

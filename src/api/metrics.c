@@ -1,10 +1,15 @@
 #include "metrics.h"
 
 #include "base/limits.h"
+#include "events.h"
+#include "journey/incidents.h"
 #include "journey/journeys.h"
 #include "metrics_text.h"
+#include "monitor/monitors.h"
 #include "net/counters.h"
+#include "net/webhook.h"
 #include "os/process.h"
+#include "redact/rules.h"
 #include "state.h"
 #include "store/store.h"
 #include "totals.h"
@@ -117,6 +122,21 @@ static void write_ingest(const struct fg_api *api, struct fg_buffer *buffer)
     write_histogram(api, buffer);
 }
 
+/* By rule, since the start. */
+static void write_redaction(struct fg_api *api, struct fg_buffer *buffer)
+{
+    struct fg_settings *settings = fg_api_settings_ref(api);
+    struct fg_metric metric =
+        fg_metric_family(buffer, "filigree_ingest_redactions_total", FG_METRIC_COUNTER,
+                         "What rules of redaction took, by rule.");
+    for (size_t i = 0; i < fg_redact_rules_count(settings->redact); i++) {
+        fg_metric_begin(&metric, "");
+        fg_metric_label(&metric, "rule", fg_redact_rules_at(settings->redact, i)->name);
+        fg_metric_uint(&metric, fg_redact_rules_hits(settings->redact, i));
+    }
+    fg_settings_unref(settings);
+}
+
 static bool count_state(void *arg, const struct fg_instance *instance, enum fg_instance_state state)
 {
     uint64_t *counts = arg;
@@ -128,7 +148,7 @@ static bool count_state(void *arg, const struct fg_instance *instance, enum fg_i
 /* What senders tell of themselves. */
 static void write_instances(struct fg_api *api, struct fg_buffer *buffer)
 {
-    static const struct fg_instance_filter all = {.to_ns = UINT64_MAX};
+    static const struct fg_instance_filter all = {.every_tenant = true, .to_ns = UINT64_MAX};
     uint64_t counts[FG_INSTANCE_STATE_COUNT] = {0};
     struct fg_instance_totals totals;
     fg_instances_list(api->instances, &all, fg_env_wall_ns(api->env), count_state, counts);
@@ -187,7 +207,9 @@ static void write_single(struct fg_buffer *buffer, const struct single *single, 
 
 static const struct single api_singles[] = {
     COUNT(fg_counters, redacted_attributes, "filigree_ingest_redacted_attributes_total",
-          "Attributes that a rule of redact-keys removed."),
+          "Attributes that a rule of redaction removed."),
+    COUNT(fg_counters, redacted_values, "filigree_ingest_redacted_values_total",
+          "Values in which redaction put something else in place of what was there."),
     COUNT(fg_counters, replaced_texts, "filigree_ingest_replaced_texts_total",
           "Texts whose ill-formed UTF-8 was replaced."),
     COUNT(fg_counters, dropped_links, "filigree_ingest_dropped_links_total",
@@ -200,6 +222,10 @@ static const struct single api_singles[] = {
           "Spans that came without an end time."),
     COUNT(fg_counters, denied_requests, "filigree_http_denied_requests_total",
           "Requests whose sender lacked the permission."),
+    COUNT(
+        fg_counters, foreign_requests, "filigree_http_foreign_requests_total",
+        "Requests to an open server that came by a proxy, by another host's name, or from another "
+        "site's page."),
 };
 
 static const struct single net_singles[] = {
@@ -211,6 +237,10 @@ static const struct single net_singles[] = {
           "Connections that were closed since no request came."),
     COUNT(fg_net_counters, connections_stall_closed, "filigree_net_connections_stall_closed_total",
           "Connections that were cut since their client took no byte of its answer."),
+    COUNT(fg_net_counters, tls_handshakes, "filigree_net_tls_handshakes_total",
+          "TLS handshakes that were completed."),
+    COUNT(fg_net_counters, tls_resumed, "filigree_net_tls_resumed_total",
+          "Those of them that went on with an earlier session."),
     COUNT(fg_net_counters, accept_errors, "filigree_net_accept_errors_total",
           "Connections that could not be accepted, for lack of descriptors or memory."),
     COUNT(fg_net_counters, bytes_in, "filigree_net_received_bytes_total",
@@ -253,6 +283,8 @@ static const struct single store_singles[] = {
     GAUGE(fg_store_counters, head_spans, "filigree_store_head_spans",
           "Spans in memory that are in no segment yet."),
     GAUGE(fg_store_counters, head_bytes, "filigree_store_head_bytes", "Memory of those spans."),
+    GAUGE(fg_store_counters, heads, "filigree_store_heads",
+          "Heads in memory: one is filled, one may be sealed, more are held by readers."),
     COUNT(fg_store_counters, seals, "filigree_store_seals_total", "Heads that became segments."),
     COUNT(fg_store_counters, seal_bytes_written, "filigree_store_seal_written_bytes_total",
           "Bytes of segments written by seals."),
@@ -266,6 +298,10 @@ static const struct single store_singles[] = {
     GAUGE(fg_store_counters, segment_count, "filigree_store_segments", "Segments."),
     GAUGE(fg_store_counters, segment_bytes, "filigree_store_segment_bytes", "Bytes of segments."),
     GAUGE(fg_store_counters, segment_spans, "filigree_store_segment_spans", "Spans in segments."),
+    GAUGE(fg_store_counters, held_bytes, "filigree_store_held_bytes",
+          "Bytes of segments that were merged or deleted, and are still read."),
+    GAUGE(fg_store_counters, behind, "filigree_store_requests_behind",
+          "Requests that journeys have not been made of yet."),
     COUNT(fg_store_counters, retention_dropped_spans, "filigree_store_expired_spans_total",
           "Spans that were deleted by the retention."),
     COUNT(fg_store_counters, erased_spans, "filigree_store_erased_spans_total",
@@ -355,10 +391,44 @@ static void write_store(struct fg_store *store, struct fg_buffer *buffer)
     }
 }
 
-static void write_journeys(struct fg_journeys *journeys, struct fg_buffer *buffer)
+/* Of all tenants together; false: none are followed. */
+static bool add_journeys(struct fg_api *api, struct fg_journeys_counters *sum)
 {
-    struct fg_journeys_counters counters;
-    fg_journeys_counters(journeys, &counters);
+    bool has_any = false;
+    for (uint32_t tenant = 0; tenant < FG_TENANTS_MAX; tenant++) {
+        struct fg_journeys *journeys = fg_api_journeys(api, tenant);
+        struct fg_journeys_counters one;
+        if (!journeys)
+            continue;
+        has_any = true;
+        fg_journeys_counters(journeys, &one);
+        for (unsigned i = 0; i < FG_JOURNEY_STATE_COUNT; i++)
+            sum->by_state[i] += one.by_state[i];
+        sum->judged += one.judged;
+        sum->evicted += one.evicted;
+        sum->refused += one.refused;
+        sum->long_values += one.long_values;
+        sum->missed_spans += one.missed_spans;
+        sum->traces_looked_up += one.traces_looked_up;
+        sum->traces_passed_over += one.traces_passed_over;
+        sum->commits += one.commits;
+        sum->failed_commits += one.failed_commits;
+        sum->damaged += one.damaged;
+        sum->failed_reads += one.failed_reads;
+        sum->absent += one.absent;
+        sum->learned += one.learned;
+        sum->learned_not += one.learned_not;
+        sum->refused_steps += one.refused_steps;
+        sum->is_full |= one.is_full;
+    }
+    return has_any;
+}
+
+static void write_journeys(struct fg_api *api, struct fg_buffer *buffer)
+{
+    struct fg_journeys_counters counters = {0};
+    if (!add_journeys(api, &counters))
+        return;
     struct fg_metric states = fg_metric_family(buffer, "filigree_journeys", FG_METRIC_GAUGE,
                                                "Journeys that are followed, by state.");
     for (unsigned i = 0; i < FG_JOURNEY_STATE_COUNT; i++) {
@@ -371,21 +441,198 @@ static void write_journeys(struct fg_journeys *journeys, struct fg_buffer *buffe
         uint64_t value;
     } singles[] = {
         {"filigree_journeys_judged_total", "Journeys that were read and judged.", counters.judged},
-        {"filigree_journeys_evicted_total", "Journeys that were dropped for room.",
-         counters.evicted},
+        {"filigree_journeys_evicted_total",
+         "Records of journeys that were dropped from memory for room.", counters.evicted},
         {"filigree_journeys_refused_spans_total", "Spans of journeys for which there was no room.",
          counters.refused},
         {"filigree_journeys_long_values_total",
          "Spans whose key has a value that is too long to follow.", counters.long_values},
+        {"filigree_journeys_traces_looked_up_total",
+         "Traces whose stored spans were read for records of journeys that are on disk alone.",
+         counters.traces_looked_up},
+        {"filigree_journeys_traces_passed_over_total",
+         "Traces for whose stored spans there was no time: late spans of journeys that have ended "
+         "may "
+         "not have been noted.",
+         counters.traces_passed_over},
         {"filigree_journeys_missed_spans_total",
          "Spans that were sealed before journeys had followed them; they were read again.",
          counters.missed_spans},
+        {"filigree_journeys_commits_total", "Times that records of journeys were put on disk.",
+         counters.commits},
+        {"filigree_journeys_failed_commits_total",
+         "Times that records of journeys could not be put on disk; it is tried again.",
+         counters.failed_commits},
+        {"filigree_journeys_damaged_total",
+         "Records of journeys on disk that could not be read; `filigree reindex` mends them.",
+         counters.damaged},
+        {"filigree_journeys_learned_total",
+         "Completed journeys from which steps and deadlines were learned.", counters.learned},
+        {"filigree_journeys_learned_not_total",
+         "Completed journeys that were to teach and were not read, for time or memory.",
+         counters.learned_not},
+        {"filigree_journeys_refused_steps_total",
+         "Operations that found no place among the steps that are learned.",
+         counters.refused_steps},
         {"filigree_journeys_failures_total", "Times that spans of journeys could not be read.",
          counters.failed_reads},
     };
     for (EACH(singles, i))
         fg_metric_single(buffer, singles[i].name, FG_METRIC_COUNTER, singles[i].help,
                          singles[i].value);
+    fg_metric_single(buffer, "filigree_journeys_on_disk", FG_METRIC_GAUGE,
+                     "Journeys of which memory has no record, but the disk does.", counters.absent);
+    fg_metric_single(
+        buffer, "filigree_journeys_full", FG_METRIC_GAUGE,
+        "1: the keyed state (state-size) is nearly full, and no new journey is followed.",
+        counters.is_full);
+}
+
+static bool add_incidents(struct fg_api *api, struct fg_incidents_counters *sum)
+{
+    bool has_any = false;
+    for (uint32_t tenant = 0; tenant < FG_TENANTS_MAX; tenant++) {
+        struct fg_incidents *incidents = fg_api_incidents(api, tenant);
+        struct fg_incidents_counters one;
+        if (!incidents)
+            continue;
+        has_any = true;
+        fg_incidents_counters(incidents, &one);
+        sum->open += one.open;
+        sum->acknowledged += one.acknowledged;
+        sum->opened += one.opened;
+        sum->reopened += one.reopened;
+        sum->resolved += one.resolved;
+        sum->merged += one.merged;
+        sum->refused += one.refused;
+        sum->failed_writes += one.failed_writes;
+        sum->failed_tells += one.failed_tells;
+    }
+    return has_any;
+}
+
+static void write_incidents(struct fg_api *api, struct fg_buffer *buffer)
+{
+    struct fg_incidents_counters counters = {0};
+    if (!add_incidents(api, &counters))
+        return;
+    fg_metric_single(buffer, "filigree_incidents_open", FG_METRIC_GAUGE, "Incidents that are open.",
+                     counters.open);
+    fg_metric_single(buffer, "filigree_incidents_acknowledged", FG_METRIC_GAUGE,
+                     "Incidents that are open and that somebody looks after.",
+                     counters.acknowledged);
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } singles[] = {
+        {"filigree_incidents_opened_total", "Incidents that were opened.", counters.opened},
+        {"filigree_incidents_reopened_total", "Times that an incident came back.",
+         counters.reopened},
+        {"filigree_incidents_resolved_total", "Incidents that ended, by themselves or by hand.",
+         counters.resolved},
+        {"filigree_incidents_merged_total", "Incidents that turned out to be part of another one.",
+         counters.merged},
+        {"filigree_incidents_refused_total",
+         "Times that a stopped journey found so many incidents open that none was opened for it.",
+         counters.refused},
+        {"filigree_incidents_failed_writes_total",
+         "Times that incidents could not be written; it is tried again.", counters.failed_writes},
+        {"filigree_incidents_failed_alerts_total",
+         "Times that nobody could be told of an incident; it is tried again.",
+         counters.failed_tells},
+    };
+    for (EACH(singles, i))
+        fg_metric_single(buffer, singles[i].name, FG_METRIC_COUNTER, singles[i].help,
+                         singles[i].value);
+}
+
+static void write_alerts(struct fg_webhook *webhook, struct fg_buffer *buffer)
+{
+    struct fg_webhook_counters counters;
+    fg_webhook_counters(webhook, &counters);
+    const struct {
+        const char *name, *help;
+        enum fg_metric_type type;
+        uint64_t value;
+    } singles[] = {
+        {"filigree_alerts_firing", "Alerts of things that are wrong now.", FG_METRIC_GAUGE,
+         counters.firing},
+        {"filigree_alerts_waiting", "Alerts that a receiver has not taken yet.", FG_METRIC_GAUGE,
+         counters.waiting},
+        {"filigree_alerts_sent_total", "Alerts that a receiver took.", FG_METRIC_COUNTER,
+         counters.sent},
+        {"filigree_alerts_failed_total",
+         "Times that a receiver could not be told; it is tried again.", FG_METRIC_COUNTER,
+         counters.failed},
+        {"filigree_alerts_refused_total",
+         "Alerts that a receiver refused for ever (4xx); not tried again.", FG_METRIC_COUNTER,
+         counters.refused},
+    };
+    for (EACH(singles, i))
+        fg_metric_single(buffer, singles[i].name, singles[i].type, singles[i].help,
+                         singles[i].value);
+}
+
+static void write_events(struct fg_events *events, struct fg_buffer *buffer)
+{
+    struct fg_events_counters counters;
+    fg_events_counters(events, &counters);
+    fg_metric_single(buffer, "filigree_event_listeners", FG_METRIC_GAUGE,
+                     "Clients that listen to what changes.", counters.listeners);
+    fg_metric_single(buffer, "filigree_event_listeners_dropped_total", FG_METRIC_COUNTER,
+                     "Clients that were let go, since they read more slowly than things changed.",
+                     counters.dropped);
+    fg_metric_single(buffer, "filigree_event_listeners_refused_total", FG_METRIC_COUNTER,
+                     "Clients that found so many listening that they were turned away.",
+                     counters.refused);
+}
+
+struct monitor_counts {
+    uint64_t by_result[4], new_count, overdue_count, runs, unstored;
+};
+
+static void count_monitor(void *arg, const struct fg_monitor_view *view)
+{
+    struct monitor_counts *counts = arg;
+    if (view->is_new)
+        counts->new_count++;
+    else
+        counts->by_result[view->result]++;
+    counts->overdue_count += view->is_overdue;
+    counts->runs += view->run_count;
+    counts->unstored += view->unstored_count;
+}
+
+static void write_monitors(struct fg_api *api, struct fg_buffer *buffer)
+{
+    struct monitor_counts counts = {0};
+    bool has_any = false;
+    for (uint32_t tenant = 0; tenant < FG_TENANTS_MAX; tenant++) {
+        struct fg_monitors *monitors = fg_api_monitors(api, tenant);
+        if (monitors)
+            (void)fg_monitors_each(monitors, NULL, count_monitor, &counts);
+        has_any |= monitors != NULL;
+    }
+    if (!has_any)
+        return;
+    struct fg_metric results = fg_metric_family(buffer, "filigree_monitors", FG_METRIC_GAUGE,
+                                                "Monitors, by what is believed of each.");
+    for (unsigned i = 0; i <= FG_CHECK_UNKNOWN; i++) {
+        fg_metric_begin(&results, "");
+        fg_metric_label(&results, "result", fg_check_result_name((enum fg_check_result)i));
+        fg_metric_uint(&results, counts.by_result[i]);
+    }
+    fg_metric_begin(&results, "");
+    fg_metric_label(&results, "result", "new");
+    fg_metric_uint(&results, counts.new_count);
+    fg_metric_single(buffer, "filigree_monitors_overdue", FG_METRIC_GAUGE,
+                     "Monitors whose check did not come back in time.", counts.overdue_count);
+    /* gauges: a monitor that is removed takes its own along */
+    fg_metric_single(buffer, "filigree_monitors_runs", FG_METRIC_GAUGE,
+                     "Looks of the monitors that there are.", counts.runs);
+    fg_metric_single(buffer, "filigree_monitors_unstored_spans", FG_METRIC_GAUGE,
+                     "Spans of the monitors that there are which the store did not take.",
+                     counts.unstored);
 }
 
 static void write_process(const struct fg_api *api, struct fg_buffer *buffer)
@@ -415,13 +662,13 @@ static void write_process(const struct fg_api *api, struct fg_buffer *buffer)
 void fg_metrics_write(struct fg_api *api, struct fg_buffer *buffer)
 {
     struct fg_store *store = fg_api_store(api);
-    struct fg_journeys *journeys = atomic_load(&api->journeys);
     const struct fg_server *server = atomic_load(&api->server);
     struct fg_metric info = fg_metric_family(buffer, "filigree_build_info", FG_METRIC_GAUGE,
                                              "Always 1; the version is its label.");
     fg_metric_begin(&info, "");
     fg_metric_label(&info, "version", FG_VERSION);
     fg_metric_uint(&info, 1);
+    fg_metrics_write_confined(api->security.has_few_calls, api->security.has_few_files, buffer);
     fg_metric_single(buffer, "filigree_ready", FG_METRIC_GAUGE,
                      "1 while spans are taken, as /readyz says.",
                      fg_api_readiness(api) == FG_READY_YES);
@@ -431,13 +678,21 @@ void fg_metrics_write(struct fg_api *api, struct fg_buffer *buffer)
     write_ingest(api, buffer);
     for (EACH(api_singles, i))
         write_single(buffer, &api_singles[i], fg_total(api, api_singles[i].offset));
+    write_redaction(api, buffer);
     write_instances(api, buffer);
     write_requests(api, buffer);
+    if (api->auth)
+        fg_metrics_write_auth(api->auth, buffer);
     if (server)
         write_net(fg_server_counters(server), buffer);
     if (store)
         write_store(store, buffer);
-    if (journeys)
-        write_journeys(journeys, buffer);
+    write_journeys(api, buffer);
+    write_incidents(api, buffer);
+    struct fg_webhook *webhook = atomic_load(&api->webhook);
+    if (webhook)
+        write_alerts(webhook, buffer);
+    write_events(api->events, buffer);
+    write_monitors(api, buffer);
     write_process(api, buffer);
 }

@@ -40,6 +40,22 @@ static const char *const keys[KNOWN_COUNT] = {
     [RPC_SERVICE] = "rpc.service",
 };
 
+/* server.port, or its name before 1.20; 0: neither is there. */
+static uint32_t port_of(const struct fg_batch *batch, uint32_t row)
+{
+    const struct fg_attrs *attrs = &batch->span_attrs;
+    uint32_t begin, end;
+    fg_attrs_range(attrs, row, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        struct fg_slice key = batch->strings[attrs->key[i]];
+        if (attrs->type[i] == FG_VALUE_INT && attrs->value[i] <= 65535 &&
+            (fg_slice_equal(key, FG_SLICE("server.port")) ||
+             fg_slice_equal(key, FG_SLICE("net.peer.port"))))
+            return (uint32_t)attrs->value[i];
+    }
+    return 0;
+}
+
 static void read_known(const struct fg_batch *batch, uint32_t row,
                        struct fg_slice values[KNOWN_COUNT])
 {
@@ -135,6 +151,10 @@ bool fg_peer_of_span(const struct fg_batch *batch, uint32_t row, struct fg_peer 
         if (peer.name.size == 0 && !name_it(&peer, values, FIRST_OF(values, RPC_SERVICE)))
             return false;
     }
+    enum known address = FIRST_OF(values, SERVER_ADDRESS, PEER_NAME_OLD, PEER_IP_OLD);
+    if (address != KNOWN_COUNT)
+        peer.address = values[address];
+    peer.port = port_of(batch, row);
     *ret_peer = peer;
     return true;
 }

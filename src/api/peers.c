@@ -2,6 +2,9 @@
 
 #include "base/hash.h"
 #include "base/idmap.h"
+#include "base/limits.h"
+#include "journey/message.h"
+#include "monitor/monitors.h"
 #include "peer_name.h"
 
 #include <string.h>
@@ -9,6 +12,8 @@
 #define ENOUGH         1
 #define SPANS_MAX      262144u
 #define FIRST_CAPACITY 1024u
+/* Deliveries of one message that are looked at for another of the same reader. */
+#define AGAIN_MAX 64u
 
 struct reading {
     const struct fg_peers_wanted *wanted;
@@ -89,6 +94,7 @@ static int keep_peer(struct reading *reading, const struct fg_peer *peer)
     struct fg_peer kept = *peer;
     kept.name = fg_arena_copy(reading->arena, peer->name);
     kept.system = fg_arena_copy(reading->arena, peer->system);
+    kept.address = fg_arena_copy(reading->arena, peer->address);
     for (uint32_t i = 0; i < peer->where_count; i++)
         kept.where_value[i] = fg_arena_copy(reading->arena, peer->where_value[i]);
     if (reading->arena->overflow)
@@ -127,8 +133,48 @@ static uint64_t key_of(uint64_t high, uint64_t low, uint64_t span_id)
     return key ? key : 1;
 }
 
+/* To acknowledge a message, or to refuse it, is no call of its own. */
+static bool settles(const struct fg_batch *batch, uint32_t row)
+{
+    const struct fg_attrs *attrs = &batch->span_attrs;
+    uint32_t begin, end;
+    fg_attrs_range(attrs, row, &begin, &end);
+    for (uint32_t i = begin; i < end; i++)
+        if (attrs->type[i] == FG_VALUE_STRING &&
+            fg_slice_equal(batch->strings[attrs->value[i]], FG_SLICE("settle")) &&
+            fg_slice_equal(batch->strings[attrs->key[i]], FG_SLICE("messaging.operation.type")))
+            return true;
+    return false;
+}
+
+/* What a span says of its message. */
+static void read_message(const struct fg_batch *batch, uint32_t row, struct fg_peer_span *span)
+{
+    const struct fg_attrs *attrs = &batch->span_attrs;
+    struct fg_slice type = {0};
+    uint32_t begin, end;
+    fg_attrs_range(attrs, row, &begin, &end);
+    for (uint32_t i = begin; i < end; i++) {
+        struct fg_slice key = batch->strings[attrs->key[i]];
+        if (attrs->type[i] == FG_VALUE_BOOL && !span->is_call &&
+            fg_slice_equal(key, FG_SLICE(FG_REDELIVERED_ATTRIBUTE))) {
+            span->says_again = true;
+            span->is_again = attrs->value[i] != 0;
+        } else if (attrs->type[i] == FG_VALUE_STRING && span->is_error &&
+                   fg_slice_equal(key, FG_SLICE("error.type"))) {
+            type = batch->strings[attrs->value[i]];
+        }
+    }
+    if (span->is_call && span->is_error)
+        span->is_returned = fg_message_is_returned(
+            type, batch->strings[batch->status_message ? batch->status_message[row] : 0]);
+}
+
 static int add_row(struct reading *reading, const struct fg_batch *batch, uint32_t row)
 {
+    if (fg_slice_equal(batch->strings[batch->resource_service[batch->resource[row]]],
+                       FG_SLICE(FG_MONITOR_SERVICE)))
+        return 0; /* looking is no traffic */
     uint8_t kind = batch->kind[row];
     uint64_t high = batch->trace_id_high[row], low = batch->trace_id_low[row];
     bool is_call = kind == FG_SPAN_KIND_CLIENT || kind == FG_SPAN_KIND_PRODUCER;
@@ -137,6 +183,8 @@ static int add_row(struct reading *reading, const struct fg_batch *batch, uint32
                                 .end_ns = batch->end_ns[row],
                                 .peer = FG_PEER_NONE,
                                 .other = FG_PEER_NONE,
+                                .before = FG_PEER_NONE,
+                                .is_publish = kind == FG_SPAN_KIND_PRODUCER,
                                 .is_call = is_call,
                                 .is_error = batch->status[row] == FG_STATUS_ERROR};
     if (batch->parent_span_id[row])
@@ -155,6 +203,10 @@ static int add_row(struct reading *reading, const struct fg_batch *batch, uint32
         r = find_peer(reading, batch, row, &span.peer);
     if (r < 0)
         return r;
+    if (kind == FG_SPAN_KIND_CLIENT && settles(batch, row))
+        span.peer = FG_PEER_NONE; /* of the delivery above it */
+    if (span.peer != FG_PEER_NONE && reading->peers[span.peer].kind == FG_PEER_QUEUE)
+        read_message(batch, row, &span);
     struct fg_peer_span *spans = grow(reading->arena, reading->spans, reading->span_count,
                                       &reading->span_capacity, sizeof *spans);
     if (!spans)
@@ -200,12 +252,14 @@ static int scan(struct reading *reading, struct fg_store *store,
                                                           &kinds[3]};
     static const struct fg_predicate predicate = {
         .op = FG_PRED_OR, .child_count = 4, .children = children};
-    const struct fg_scan request = {.start_ns_min = wanted->start_ns,
+    const struct fg_scan request = {.tenant = wanted->tenant,
+                                    .start_ns_min = wanted->start_ns,
                                     .start_ns_max = wanted->end_ns,
                                     .predicate = &predicate,
                                     .columns = FG_COLUMNS_IDS | FG_COLUMNS_TIMES | FG_COLUMNS_NAME |
                                                FG_COLUMNS_RESOURCE | FG_COLUMNS_STATUS |
                                                FG_COLUMNS_SPAN_ATTRS | FG_COLUMNS_LINKS,
+                                    .bytes_max = FG_QUERY_BYTES,
                                     .deadline_mono_ns = wanted->deadline_mono_ns,
                                     .is_cancelled = is_cancelled,
                                     .rows = add_rows,
@@ -213,7 +267,8 @@ static int scan(struct reading *reading, struct fg_store *store,
     struct fg_read_stats stats = {0};
     reading->frontier_ns = wanted->end_ns;
     int r = fg_store_scan(store, &request, &stats);
-    bool is_cut = r == ENOUGH || r == FG_ETIMEOUT;
+    bool is_spent = r == FG_ELIMIT && stats.bytes_read > request.bytes_max;
+    bool is_cut = r == ENOUGH || r == FG_ETIMEOUT || is_spent;
     if (r < 0 && !is_cut)
         return r;
     peers->since_ns = wanted->start_ns;
@@ -264,6 +319,16 @@ static uint32_t find_call(const struct reading *reading, uint64_t key)
     return id;
 }
 
+/* Who does not say so took it again where a span of his took it as well. */
+static void note_again(const struct reading *reading, struct fg_peer_span *taker)
+{
+    uint32_t at = taker->before;
+    for (unsigned i = 0; !taker->says_again && i < AGAIN_MAX && at != FG_PEER_NONE; i++) {
+        taker->is_again |= reading->spans[at].service == taker->service;
+        at = reading->spans[at].before;
+    }
+}
+
 static int meet(struct reading *reading)
 {
     for (uint32_t i = 0; i < reading->span_count; i++) {
@@ -285,6 +350,8 @@ static int meet(struct reading *reading)
         if (taker->other == FG_PEER_NONE)
             continue;
         struct fg_peer_span *call = &reading->spans[taker->other];
+        taker->before = call->other;
+        note_again(reading, taker);
         call->other = i;
         if (call->peer != FG_PEER_NONE && reading->peers[call->peer].kind != FG_PEER_QUEUE)
             reading->peers[call->peer].answered_by = reading->names[taker->service];

@@ -29,6 +29,8 @@ struct fg_peer {
     /* attributes that its callers' spans carry, to find them by */
     uint32_t where_count;
     struct fg_slice where_key[FG_PEER_WHERE_MAX], where_value[FG_PEER_WHERE_MAX];
+    struct fg_slice address;     /* where the first call that was read went; may be empty */
+    uint32_t port;               /* 0: not said */
     struct fg_slice answered_by; /* a service whose spans were seen under calls to this address */
 };
 
@@ -39,8 +41,11 @@ struct fg_peer_span {
     uint32_t service, name;             /* of names */
     uint32_t peer;                      /* of peers, or FG_PEER_NONE */
     uint32_t other;                     /* the span that it meets, of spans, or FG_PEER_NONE */
+    uint32_t before; /* one that took the same message, of spans, or FG_PEER_NONE */
     bool is_call, is_error;
-    bool is_repeat; /* another form of a span that came before: counts once */
+    bool is_publish, is_returned; /* of a call to a queue */
+    bool says_again, is_again;    /* of one that takes: its message had been delivered before */
+    bool is_repeat;               /* another form of a span that came before: counts once */
 };
 
 struct fg_peers {
@@ -55,6 +60,7 @@ struct fg_peers {
 };
 
 struct fg_peers_wanted {
+    uint32_t tenant;
     uint64_t start_ns, end_ns;
     uint64_t deadline_mono_ns;
     bool (*is_cancelled)(void *arg);

@@ -24,12 +24,20 @@ struct fg_route {
     enum fg_form form;
     uint64_t body_size_max; /* FG_BODY_CONFIGURED: what the configuration says */
     bool cors;              /* pages of the configured origins may call it */
+    bool is_page;           /* whoever is not signed in is led to /login */
+    bool whole_server;      /* concerns all tenants: only for who may choose one */
+    bool signs_in;          /* makes a session: it needs none, nor its CSRF token */
     bool needs_store;       /* answered by 503 until the store has recovered */
+    /* What the audit calls it; NULL: only refusals are recorded. One that is no GET and asks for
+     * more than view is a change: it is recorded before it is made, and is not made where it can't
+     * be recorded. */
+    const char *audit;
     void (*handle)(struct fg_exchange *exchange);
 };
 
 #define FG_BODY_NONE       UINT64_C(0)
 #define FG_BODY_SMALL      (UINT64_C(64) << 10)
+#define FG_BODY_IMPORT     (UINT64_C(4) << 20) /* a table of incidents */
 #define FG_BODY_CONFIGURED UINT64_MAX
 
 #define FG_ON_OTLP (1u << FG_FACE_OTLP_GRPC | 1u << FG_FACE_OTLP_HTTP)
@@ -47,7 +55,7 @@ struct fg_route {
                                            int unused;                                             \
                                        }))
 
-#define FG_ROUTES_MAX       96
+#define FG_ROUTES_MAX       128
 #define FG_ROUTE_PARAMS_MAX 2
 
 const struct fg_route *fg_routes(size_t *ret_count);

@@ -12,7 +12,7 @@
 static const char *const search_names[] = {"q",     "service", "name",    "start",  "end",
                                            "limit", "cursor",  "timeout", "budget", "explain"};
 
-static bool moment(struct fg_exchange *exchange, const char *name, uint64_t *ns)
+bool fg_moment_param(struct fg_exchange *exchange, const char *name, uint64_t *ns)
 {
     struct fg_slice text = fg_exchange_param(exchange, name);
     if (text.size == 0 || fg_time_parse(text, ns) == 0)
@@ -33,7 +33,7 @@ bool fg_params_known(struct fg_exchange *exchange, const char *const *names, siz
         size_t i = 0;
         while (i < name_count && !fg_slice_equal(param.name, fg_slice_from_string(names[i])))
             i++;
-        if (i < name_count)
+        if (i < name_count || fg_slice_equal(param.name, FG_SLICE("tenant")))
             continue;
         struct fg_buffer list;
         fg_buffer_init(&list, NAMES_SIZE_MAX);
@@ -54,7 +54,7 @@ bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
                     uint64_t *ret_start_ns_max)
 {
     uint64_t min = 0, max = UINT64_MAX;
-    if (!moment(exchange, "start", &min) || !moment(exchange, "end", &max))
+    if (!fg_moment_param(exchange, "start", &min) || !fg_moment_param(exchange, "end", &max))
         return false;
     if (min >= max) {
         fg_answer_invalid(exchange, "end must come after start");
@@ -63,6 +63,19 @@ bool fg_time_params(struct fg_exchange *exchange, uint64_t *ret_start_ns_min,
     *ret_start_ns_min = min;
     *ret_start_ns_max = max;
     return true;
+}
+
+bool fg_window_params(struct fg_exchange *exchange, uint64_t lookback_ns, uint64_t *start_ns,
+                      uint64_t *end_ns)
+{
+    if (*end_ns == UINT64_MAX)
+        *end_ns = fg_env_wall_ns(exchange->api->env);
+    if (*start_ns == 0)
+        *start_ns = *end_ns > lookback_ns ? *end_ns - lookback_ns : 0;
+    if (*start_ns < *end_ns)
+        return true;
+    fg_answer_invalid(exchange, "end must come after start");
+    return false;
 }
 
 bool fg_count_param(struct fg_exchange *exchange, const char *name, uint32_t max, uint32_t *count)

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/idmap.h"
 #include "handlers.h"
+#include "monitor/monitors.h"
 #include "search_params.h"
 #include "series_params.h"
 #include "span/names.h"
@@ -143,6 +144,10 @@ static void end_point(struct series *series)
 
 static bool is_wanted(const struct query *query, const struct fg_rollup_cell *cell)
 {
+    /* Looking is no traffic: among services that were asked something monitors are none. */
+    if (query->of_requests && !query->service.data &&
+        fg_slice_equal(cell->service, FG_SLICE(FG_MONITOR_SERVICE)))
+        return false;
     return !cell->is_edge &&
            (!query->service.data || fg_slice_equal(query->service, cell->service)) &&
            (!query->name.data || fg_slice_equal(query->name, cell->name));
@@ -292,8 +297,8 @@ static int read_series(struct fg_work *work, struct reading *reading, struct fg_
     reading->series = fg_arena_calloc(&work->arena, SERIES_MAX, sizeof *reading->series);
     if (!reading->series)
         return FG_ELIMIT;
-    int r = fg_store_rollup(fg_api_store(work->exchange->api), 0, window->start_ns, window->end_ns,
-                            rollup);
+    int r = fg_store_rollup(fg_api_store(work->exchange->api), work->exchange->identity.tenant,
+                            window->start_ns, window->end_ns, rollup);
     return r < 0 ? r : fg_rollup_each(rollup, add_cell, reading);
 }
 

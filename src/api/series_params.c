@@ -38,14 +38,8 @@ bool fg_series_window_params(struct fg_exchange *exchange, struct fg_series_wind
     uint64_t start_ns, end_ns, step_ns = 0;
     if (!fg_time_params(exchange, &start_ns, &end_ns) || !step_param(exchange, &step_ns))
         return false;
-    if (end_ns == UINT64_MAX)
-        end_ns = fg_env_wall_ns(exchange->api->env);
-    if (start_ns == 0)
-        start_ns = end_ns > LOOKBACK_NS ? end_ns - LOOKBACK_NS : 0;
-    if (start_ns >= end_ns) {
-        fg_answer_invalid(exchange, "end must come after start");
+    if (!fg_window_params(exchange, LOOKBACK_NS, &start_ns, &end_ns))
         return false;
-    }
     if (step_ns == 0)
         step_ns = step_for(end_ns - start_ns);
     start_ns -= start_ns % step_ns;

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/idmap.h"
+#include "monitor/monitors.h"
 
 #define NODES_MAX 4096u
 #define EDGES_MAX 8192u
@@ -144,6 +145,8 @@ static int add_cell(void *arg, const struct fg_rollup_cell *cell)
 {
     struct reading *reading = arg;
     uint32_t id;
+    if (fg_slice_equal(cell->service, FG_SLICE(FG_MONITOR_SERVICE)))
+        return 0; /* looking is no traffic */
     if (cell->is_edge)
         return add_edge_cell(reading, cell);
     int r = find_service(reading, cell->service, &id);
@@ -169,7 +172,7 @@ static int read_services(struct reading *reading, struct fg_store *store,
     int r = fg_rollup_new(&rollup);
     if (r < 0)
         return r;
-    r = fg_store_rollup(store, 0, wanted->start_ns, wanted->end_ns, rollup);
+    r = fg_store_rollup(store, wanted->tenant, wanted->start_ns, wanted->end_ns, rollup);
     if (r == 0)
         r = fg_rollup_each(rollup, add_cell, reading);
     reading->map->uncounted = fg_rollup_uncounted(rollup);
@@ -209,6 +212,28 @@ static void add_duration(struct fg_histogram *histogram, uint64_t start_ns, uint
     histogram->count++;
 }
 
+static void add_sent(struct fg_map_messages *messages, const struct fg_peer_span *call)
+{
+    uint64_t sent_ns = call->end_ns ? call->end_ns : call->start_ns;
+    messages->returned += call->is_returned;
+    if (!call->is_publish || call->is_error)
+        return;
+    messages->published++;
+    if (call->other != FG_PEER_NONE)
+        return;
+    messages->waiting++;
+    if (messages->waiting_since_ns == 0 || sent_ns < messages->waiting_since_ns)
+        messages->waiting_since_ns = sent_ns;
+}
+
+static void add_taken(struct fg_map_messages *messages, const struct fg_peer_span *taker)
+{
+    messages->has_reader = true;
+    messages->consumed += !taker->is_error && taker->end_ns != 0;
+    messages->rejected += taker->is_error;
+    messages->redelivered += taker->is_again;
+}
+
 /* A call of a service to one who sends no spans. */
 static int add_call(struct reading *reading, const struct fg_peer_span *call, uint32_t from)
 {
@@ -227,7 +252,9 @@ static int add_call(struct reading *reading, const struct fg_peer_span *call, ui
     node->error_count += call->is_error;
     add_name(edge, reading->peers->names[call->name]);
     add_duration(edge->durations, call->start_ns, call->end_ns);
-    if (node->peer->kind != FG_PEER_QUEUE)
+    if (node->peer->kind == FG_PEER_QUEUE)
+        add_sent(&node->messages, call);
+    else
         add_duration(node->durations, call->start_ns, call->end_ns);
     return 0;
 }
@@ -331,6 +358,7 @@ static int add_taking(struct reading *reading, const struct fg_peer_span *taker)
     edge->count++;
     edge->error_count += taker->is_error;
     add_name(edge, peers->names[taker->name]);
+    add_taken(&reading->map->nodes[from].messages, taker);
     if (!call)
         return 0;
     uint64_t sent_ns = call->end_ns ? call->end_ns : call->start_ns;

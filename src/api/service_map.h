@@ -7,6 +7,16 @@
 
 #define FG_MAP_NAMES_MAX 4u
 
+/* Of a queue, as the spans that were read tell: each delivery counts. */
+struct fg_map_messages {
+    uint64_t published; /* that a queue took */
+    uint64_t waiting;   /* of them nobody has taken yet; not known without has_reader */
+    uint64_t consumed, redelivered, rejected;
+    uint64_t returned;         /* by the broker, since no queue takes them */
+    uint64_t waiting_since_ns; /* the one that waits longest; 0: none */
+    bool has_reader;           /* somebody's span took one */
+};
+
 struct fg_map_node {
     const struct fg_peer *peer;  /* NULL: a service that sends spans */
     struct fg_slice name;        /* may be empty: spans without service.name */
@@ -14,6 +24,7 @@ struct fg_map_node {
                                     all where it has none of them; of others the calls to it */
     struct fg_histogram *durations;
     bool of_spans; /* counted over the spans that were read, not over the whole window */
+    struct fg_map_messages messages;
 };
 
 struct fg_map_edge {

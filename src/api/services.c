@@ -1,6 +1,7 @@
 /* Lists of services and their operations, from the minute rollups: a month of them is read as fast
  * as an hour of spans. */
 #include "handlers.h"
+#include "monitor/monitors.h"
 #include "search_params.h"
 #include "service_totals.h"
 #include "span/batch.h"
@@ -55,6 +56,8 @@ static int write_services(struct fg_work *work)
     fg_json_array_begin(&json);
     for (uint32_t i = 0; i < totals.service_count; i++) {
         const struct fg_service_total *service = &totals.services[i];
+        if (fg_slice_equal(service->service, FG_SLICE(FG_MONITOR_SERVICE)))
+            continue; /* looking is no traffic */
         fg_json_object_begin(&json);
         FG_JSON_KEY(&json, "service");
         fg_json_string(&json, service->service);
@@ -109,6 +112,7 @@ static void start(struct fg_exchange *exchange, int (*run)(struct fg_work *work)
     if (!work)
         return;
     memcpy(work->state, wanted, sizeof *wanted);
+    ((struct fg_service_totals_wanted *)work->state)->tenant = exchange->identity.tenant;
     fg_work_start(work, exchange->api->readers);
 }
 

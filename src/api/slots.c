@@ -7,6 +7,7 @@
 #include "handlers.h"
 #include "os/thread.h"
 #include "search_params.h"
+#include "service_totals.h"
 #include "state.h"
 #include "store/consumer.h"
 #include "store/rollup.h"
@@ -212,6 +213,28 @@ int fg_slots_read(struct fg_slots *slots, struct fg_env *env, struct fg_store *s
 
 /* -- GET /api/v1/services/slots: {"services": [{"service": "shop-api", "place": 0}, …]} */
 
+/* Of a tenant beside the default one no order is kept: a service's place is made from its name. */
+static int read_by_name(struct fg_work *work, struct fg_service_place **ret_places,
+                        uint32_t *ret_count)
+{
+    const struct fg_service_totals_wanted wanted = {.tenant = work->exchange->identity.tenant,
+                                                    .start_ns_max = UINT64_MAX};
+    struct fg_names names;
+    int r = fg_service_names_read(fg_api_store(work->exchange->api), &wanted, &work->arena, &names);
+    if (r < 0)
+        return r;
+    struct fg_service_place *places =
+        fg_arena_calloc(&work->arena, names.count + 1, sizeof *places);
+    if (!places)
+        return FG_ELIMIT;
+    for (uint32_t i = 0; i < names.count; i++)
+        places[i] = (struct fg_service_place){
+            .service = names.names[i], .place = (uint32_t)(fg_hash(names.names[i]) % FG_SLOTS_MAX)};
+    *ret_places = places;
+    *ret_count = names.count;
+    return 0;
+}
+
 /* Reader's thread. */
 static int run(struct fg_work *work)
 {
@@ -219,7 +242,9 @@ static int run(struct fg_work *work)
     struct fg_json_writer json = fg_json_writer(&work->body);
     struct fg_service_place *places;
     uint32_t count;
-    int r = fg_slots_read(api->slots, api->env, fg_api_store(api), &work->arena, &places, &count);
+    int r = work->exchange->identity.tenant ? read_by_name(work, &places, &count)
+                                            : fg_slots_read(api->slots, api->env, fg_api_store(api),
+                                                            &work->arena, &places, &count);
     if (r < 0)
         return r;
     fg_json_object_begin(&json);

@@ -3,10 +3,14 @@
 
 #include "api/api.h"
 #include "api/intake.h"
+#include "base/limits.h"
 #include "counters.h"
 #include "os/thread.h"
 #include "workers.h"
 
+struct fg_redact_rules;
+struct fg_redactor;
+struct fg_events;
 struct fg_redact;
 struct fg_slots;
 
@@ -14,7 +18,7 @@ struct fg_slots;
 struct fg_settings {
     _Atomic uint32_t refs;
     struct fg_builder_limits limits;
-    struct fg_redact *redact;
+    struct fg_redact_rules *redact; /* a reference; may be NULL */
     uint64_t retention_age_ns, retention_size_max;
     uint64_t span_age_ns_max; /* older ones are refused; 0: none is */
     double price_per_gb_month;
@@ -30,6 +34,7 @@ struct fg_loop {
     struct fg_settings *settings; /* a reference */
     unsigned settings_version;
     struct fg_builder *builder;
+    struct fg_redactor *redactor;
     struct fg_intake intake;
     struct fg_counters counters;
 };
@@ -37,31 +42,47 @@ struct fg_loop {
 struct fg_api {
     struct fg_env *env;
     uint64_t body_size_max, inflated_size_max;
-    bool (*allowed)(void *arg, const struct fg_request *request, enum fg_permission permission);
-    void *allowed_arg;
+    struct fg_auth *auth; /* NULL: open */
+    struct fg_api_security security;
     uint64_t started_ns;
     _Atomic(struct fg_store *) store;
-    _Atomic(struct fg_journeys *) journeys; /* NULL: none are followed, or not yet */
+    struct {
+        _Atomic(struct fg_journeys *) journeys; /* NULL: none are followed, or not yet */
+        _Atomic(struct fg_incidents *) incidents;
+        _Atomic(struct fg_monitors *) monitors;
+    } tenants[FG_TENANTS_MAX];
+    int (*follow)(void *arg, uint32_t tenant); /* of a tenant that is new; NULL: nobody cares */
+    void *follow_arg;
+    const char *monitor_secrets; /* the folder of their secrets */
+    const char *const *backup_folders;
+    size_t backup_folder_count;
+    _Atomic(const struct fg_score_rules *) score_rules;
+    _Atomic(struct fg_webhook *) webhook; /* NULL: nobody is told of alerts */
     _Atomic(struct fg_server *) server;
     _Atomic bool draining;
+    _Atomic uint64_t turned_away, turned_away_due_ns; /* since the last line, and of the next */
 
     struct fg_mutex mutex;        /* guards settings */
     struct fg_settings *settings; /* a reference */
     _Atomic unsigned settings_version;
 
     struct fg_slots *slots;         /* the order of services; guards itself */
+    struct fg_events *events;       /* who listens to what changes; guards itself */
     struct fg_instances *instances; /* what senders tell of themselves */
 
     struct fg_workers *readers; /* look-ups and searches */
     struct fg_workers
         *large_readers;           /* one thread, for traces of many spans: seconds, and memory */
     struct fg_workers *long_jobs; /* exports, as fast as their readers read */
+    struct fg_workers *oidc;      /* wait for the OpenID provider */
+    struct fg_workers *sign_in;   /* passwords are hashed here, and accounts changed */
     struct fg_workers *admin;     /* seals, merges, backups, erasures */
     struct fg_workers *tails;     /* each as long as its client looks */
     _Atomic unsigned tail_count;
     _Atomic uint64_t read_bytes; /* of batches that answers hold, against FG_API_READ_BYTES_MAX */
 
-    /* For fg_api_inject(), whose thread has the last of the loops to itself. */
+    /* For fg_api_inject(), whose callers take turns at the last of the loops. */
+    struct fg_mutex inject_gate;
     struct fg_mutex inject_mutex;
     struct fg_cond inject_cond;
 
@@ -93,6 +114,28 @@ enum fg_readiness {
     FG_READY_STORE_FAILED,
 };
 enum fg_readiness fg_api_readiness(struct fg_api *api);
+
+/* A tenant's own, and no other's; NULL: not yet, or no such tenant. */
+static inline struct fg_journeys *fg_api_journeys(struct fg_api *api, uint32_t tenant)
+{
+    return tenant < FG_TENANTS_MAX
+               ? atomic_load_explicit(&api->tenants[tenant].journeys, memory_order_acquire)
+               : NULL;
+}
+
+static inline struct fg_incidents *fg_api_incidents(struct fg_api *api, uint32_t tenant)
+{
+    return tenant < FG_TENANTS_MAX
+               ? atomic_load_explicit(&api->tenants[tenant].incidents, memory_order_acquire)
+               : NULL;
+}
+
+static inline struct fg_monitors *fg_api_monitors(struct fg_api *api, uint32_t tenant)
+{
+    return tenant < FG_TENANTS_MAX
+               ? atomic_load_explicit(&api->tenants[tenant].monitors, memory_order_acquire)
+               : NULL;
+}
 
 /* NULL while the store recovers. */
 static inline struct fg_store *fg_api_store(struct fg_api *api)

@@ -2,14 +2,20 @@
  *
  * The growth is measured, not promised: the bytes of the days with the newest starts (a week of
  * them at most), by the time that they cover. A service's bytes are its share of the spans in that
- * time, since segments keep columns apart and services together. */
+ * time, since segments keep columns apart and services together.
+ *
+ * With tenant=NAME days, services, attributes and growth are that tenant's; the store's counters,
+ * the disk and what is left of it are the server's. */
 #include "base/hash.h"
 #include "base/idmap.h"
 #include "base/limits.h"
 #include "base/units.h"
 #include "handlers.h"
+#include "net/url.h"
+#include "search_params.h"
 #include "service_totals.h"
 #include "state.h"
+#include "stats_tenants.h"
 #include "totals.h"
 #include "wire/json_writer.h"
 #include "work.h"
@@ -43,7 +49,9 @@ struct stats {
     uint32_t key_count;
     struct fg_idmap key_map;
     uint64_t key_bytes; /* of all columns */
-    struct fg_service_totals services;
+    struct fg_stats_tenants tenants;
+    const struct fg_stats_tenant *wanted;              /* NULL: all of them */
+    struct fg_service_totals services[FG_TENANTS_MAX]; /* as tenants; none of those not wanted */
 
     uint64_t now_ns, window_start_ns;
     double window_days;
@@ -65,9 +73,18 @@ static struct day *find_day(struct stats *stats, uint32_t number)
     return &stats->days[stats->day_count++];
 }
 
+static bool is_left_out(const struct stats *stats, uint32_t tenant)
+{
+    return stats->wanted && stats->wanted->tenant != tenant;
+}
+
 static int add_segment(void *arg, const struct fg_segment_stats *segment)
 {
-    struct day *day = find_day(arg, segment->day);
+    struct stats *stats = arg;
+    fg_stats_tenants_add(&stats->tenants, segment);
+    if (is_left_out(stats, segment->tenant))
+        return 0;
+    struct day *day = find_day(stats, segment->day);
     if (!day)
         return FG_ELIMIT;
     day->segment_count++;
@@ -102,6 +119,8 @@ static int add_column(void *arg, const struct fg_column_stats *column)
     struct stats *stats = arg;
     struct wanted_key wanted = {stats, column};
     uint32_t id = 0;
+    if (is_left_out(stats, column->tenant))
+        return 0;
     int r = fg_idmap_intern(&stats->key_map, fg_hash_seeded(column->key, column->level), same_key,
                             &wanted, stats->key_count, &id);
     if (r < 0)
@@ -151,6 +170,21 @@ static void measure(struct stats *stats)
         stats->bytes_per_day = (double)bytes / stats->window_days;
 }
 
+static int read_services(struct fg_work *work, struct stats *stats)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < stats->tenants.count; i++) {
+        const struct fg_stats_tenant *tenant = &stats->tenants.items[i];
+        struct fg_service_totals_wanted wanted = {.tenant = tenant->tenant,
+                                                  .start_ns_min = stats->window_start_ns,
+                                                  .start_ns_max = UINT64_MAX};
+        if (!is_left_out(stats, tenant->tenant))
+            r = fg_service_totals_read(fg_api_store(work->exchange->api), &wanted, &work->arena,
+                                       &stats->services[i]);
+    }
+    return r;
+}
+
 static int read_stats(struct fg_work *work, struct stats *stats)
 {
     struct fg_store *store = fg_api_store(work->exchange->api);
@@ -169,9 +203,7 @@ static int read_stats(struct fg_work *work, struct stats *stats)
     qsort(stats->days, stats->day_count, sizeof *stats->days, compare_days);
     qsort(stats->keys, stats->key_count, sizeof *stats->keys, compare_keys);
     measure(stats);
-    struct fg_service_totals_wanted wanted = {.start_ns_min = stats->window_start_ns,
-                                              .start_ns_max = UINT64_MAX};
-    return fg_service_totals_read(store, &wanted, &work->arena, &stats->services);
+    return read_services(work, stats);
 }
 
 /* -- Writing
@@ -337,19 +369,27 @@ static void write_days(struct fg_json_writer *json, const struct stats *stats)
     fg_json_array_end(json);
 }
 
-static void write_services(struct fg_json_writer *json, const struct stats *stats)
+static uint64_t count_all(const struct stats *stats)
 {
-    const struct fg_service_totals *totals = &stats->services;
     uint64_t all = 0;
-    for (uint32_t i = 0; i < totals->service_count; i++)
-        all += totals->services[i].span_count + totals->services[i].open_count;
-    FG_JSON_KEY(json, "services");
-    fg_json_array_begin(json);
+    for (size_t t = 0; t < stats->tenants.count; t++)
+        for (uint32_t i = 0; i < stats->services[t].service_count; i++)
+            all += stats->services[t].services[i].span_count +
+                   stats->services[t].services[i].open_count;
+    return all;
+}
+
+static void write_services_of(struct fg_json_writer *json, const struct stats *stats, size_t t,
+                              uint64_t all)
+{
+    const struct fg_service_totals *totals = &stats->services[t];
     for (uint32_t i = 0; i < totals->service_count; i++) {
         const struct fg_service_total *service = &totals->services[i];
         uint64_t count = service->span_count + service->open_count;
         double share = (double)count / (double)all;
         fg_json_object_begin(json);
+        FG_JSON_KEY(json, "tenant");
+        fg_json_string(json, fg_slice_from_string(stats->tenants.items[t].name));
         FG_JSON_KEY(json, "service");
         fg_json_string(json, service->service);
         put_uint(json, "spans", count);
@@ -359,6 +399,15 @@ static void write_services(struct fg_json_writer *json, const struct stats *stat
                   stats->bytes_per_day < 0 ? -1 : stats->bytes_per_day * share);
         fg_json_object_end(json);
     }
+}
+
+static void write_services(struct fg_json_writer *json, const struct stats *stats)
+{
+    uint64_t all = count_all(stats);
+    FG_JSON_KEY(json, "services");
+    fg_json_array_begin(json);
+    for (size_t t = 0; t < stats->tenants.count; t++)
+        write_services_of(json, stats, t, all);
     fg_json_array_end(json);
 }
 
@@ -427,6 +476,12 @@ static void write_all(struct fg_work *work, const struct stats *stats,
     put_uint(&json, "total_bytes", stats->counters.disk_total_bytes);
     fg_json_object_end(&json);
     write_forecast(&json, stats, settings);
+    FG_JSON_KEY(&json, "tenant");
+    if (stats->wanted)
+        fg_json_string(&json, fg_slice_from_string(stats->wanted->name));
+    else
+        fg_json_null(&json);
+    fg_stats_tenants_write(&json, &stats->tenants);
     write_days(&json, stats);
     write_services(&json, stats);
     write_keys(&json, stats);
@@ -435,21 +490,35 @@ static void write_all(struct fg_work *work, const struct stats *stats,
 
 static int run(struct fg_work *work)
 {
-    struct stats stats = {0};
-    fg_idmap_init(&stats.key_map);
-    int r = read_stats(work, &stats);
-    fg_idmap_free(&stats.key_map);
+    struct stats *stats = (struct stats *)work->state;
+    fg_idmap_init(&stats->key_map);
+    int r = read_stats(work, stats);
+    fg_idmap_free(&stats->key_map);
     if (r < 0)
         return r;
     struct fg_settings *settings = fg_api_settings_ref(work->exchange->api);
-    write_all(work, &stats, settings);
+    write_all(work, stats, settings);
     fg_settings_unref(settings);
     return 0;
 }
 
 void fg_handle_stats(struct fg_exchange *exchange)
 {
-    struct fg_work *work = fg_work_new(exchange, "read the statistics", run, 0);
-    if (work)
-        fg_work_start(work, exchange->api->readers);
+    static const char *const names[] = {"tenant"};
+    if (!fg_params_known(exchange, names, 1))
+        return;
+    struct fg_slice name =
+        fg_url_param(exchange->request->query, "tenant", exchange->request->arena);
+    struct fg_work *work = fg_work_new(exchange, "read the statistics", run, sizeof(struct stats));
+    if (!work)
+        return;
+    struct stats *stats = (struct stats *)work->state;
+    fg_stats_tenants_read(exchange->api->auth, &stats->tenants);
+    stats->wanted = name.data ? fg_stats_tenant_find(&stats->tenants, name) : NULL;
+    if (name.data && !stats->wanted) {
+        fg_answer_error(exchange, FG_ENOTFOUND,
+                        "read the statistics of a tenant that is not there");
+        return;
+    }
+    fg_work_start(work, exchange->api->readers);
 }

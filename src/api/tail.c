@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "handlers.h"
 #include "job_stream.h"
+#include "json_fields.h"
 #include "search_params.h"
 #include "span/names.h"
 #include "state.h"
@@ -38,12 +39,6 @@ struct tail {
 };
 
 /* -- A span's line */
-
-static void write_text(struct fg_json_writer *json, const char *key, struct fg_slice text)
-{
-    fg_json_key(json, fg_slice_from_string(key));
-    fg_json_string(json, text);
-}
 
 static void write_id(struct fg_json_writer *json, const char *key, uint64_t id)
 {
@@ -80,23 +75,26 @@ static void write_span(struct fg_buffer *line, const struct fg_batch *batch, uin
     const char *status = fg_status_code_name(batch->status[row]);
     char text[FG_UNITS_TEXT_SIZE];
     fg_json_object_begin(&json);
-    write_text(&json, "trace_id",
-               fg_trace_id_format(batch->trace_id_high[row], batch->trace_id_low[row], text));
+    fg_write_string(&json, "trace_id",
+                    fg_trace_id_format(batch->trace_id_high[row], batch->trace_id_low[row], text));
     write_id(&json, "span_id", batch->span_id[row]);
     write_id(&json, "parent_span_id", batch->parent_span_id[row]);
-    write_text(&json, "service", batch->strings[batch->resource_service[batch->resource[row]]]);
-    write_text(&json, "name", batch->strings[batch->name[row]]);
-    write_text(&json, "kind", fg_slice_from_string(kind ? kind : fg_span_kind_name(0)));
+    fg_write_string(&json, "service",
+                    batch->strings[batch->resource_service[batch->resource[row]]]);
+    fg_write_string(&json, "name", batch->strings[batch->name[row]]);
+    fg_write_string(&json, "kind", fg_slice_from_string(kind ? kind : fg_span_kind_name(0)));
     fg_time_format(start_ns, text);
-    write_text(&json, "start", fg_slice_from_string(text));
+    fg_write_string(&json, "start", fg_slice_from_string(text));
     FG_JSON_KEY(&json, "start_ns");
     fg_json_uint_string(&json, start_ns);
     FG_JSON_KEY(&json, "duration_ns");
     fg_json_uint_string(&json, end_ns > start_ns ? end_ns - start_ns : 0);
     FG_JSON_KEY(&json, "open");
     fg_json_bool(&json, end_ns == 0);
-    write_text(&json, "status", fg_slice_from_string(status ? status : fg_status_code_name(0)));
-    write_text(&json, "status_message", batch->strings[fg_column_u32(batch->status_message, row)]);
+    fg_write_string(&json, "status",
+                    fg_slice_from_string(status ? status : fg_status_code_name(0)));
+    fg_write_string(&json, "status_message",
+                    batch->strings[fg_column_u32(batch->status_message, row)]);
     write_attributes(&json, batch, row);
     fg_json_object_end(&json);
     fg_buffer_append_byte(line, '\n');
@@ -150,7 +148,10 @@ static int take_rows(void *arg, const struct fg_scan_rows *rows)
 static int follow(struct tail *tail)
 {
     struct fg_api *api = tail->stream->exchange->api;
-    struct fg_follow wanted = {.predicate = tail->predicate, .rows = take_rows, .arg = tail};
+    struct fg_follow wanted = {.tenant = tail->stream->exchange->identity.tenant,
+                               .predicate = tail->predicate,
+                               .rows = take_rows,
+                               .arg = tail};
     struct fg_follow_position position = fg_store_follow_end(fg_api_store(api));
     int r = fg_job_stream_write(tail->stream, FG_SLICE("\n")); /* it has begun */
     tail->told_mono_ns = fg_env_mono_ns(api->env);

@@ -32,6 +32,7 @@ const char *fg_ingest_refusal_name(enum fg_ingest_refusal refusal)
         [FG_INGEST_MALFORMED] = "malformed",   [FG_INGEST_TOO_LARGE] = "too_large",
         [FG_INGEST_OVERLOADED] = "overloaded", [FG_INGEST_NO_SPACE] = "no_space",
         [FG_INGEST_FAILED] = "failed",         [FG_INGEST_STARTING] = "starting",
+        [FG_INGEST_OVER_QUOTA] = "over_quota",
     };
     return names[refusal];
 }
@@ -70,7 +71,9 @@ void fg_ingest_totals_write(struct fg_json_writer *json, const struct fg_api *ap
         put(json, fg_reject_name((enum fg_reject)i), FG_TOTAL_OF(api, rejected_spans, i));
     fg_json_object_end(json);
     put(json, "denied_requests", FG_TOTAL(api, denied_requests));
+    put(json, "foreign_requests", FG_TOTAL(api, foreign_requests));
     put(json, "redacted_attributes", FG_TOTAL(api, redacted_attributes));
+    put(json, "redacted_values", FG_TOTAL(api, redacted_values));
     put(json, "replaced_texts", FG_TOTAL(api, replaced_texts));
     put(json, "dropped_links", FG_TOTAL(api, dropped_links));
     put(json, "filed_by_receipt_spans", FG_TOTAL(api, filed_by_receipt));

@@ -311,8 +311,10 @@ static bool moves_on(struct fg_trace_stream *stream, int r)
     stream->is_large = true;
     if (stream->is_search) /* the key that was taken comes again */
         stream->page_at--;
-    stream->error = queue(stream);
-    return stream->error == 0;
+    int queued = queue(stream); /* from here on it is another thread's, unless that failed */
+    if (queued < 0)
+        stream->error = queued;
+    return queued == 0;
 }
 
 static void run(struct fg_task *task)
@@ -469,6 +471,7 @@ struct fg_trace_stream *fg_trace_stream_new(struct fg_exchange *exchange,
     stream->task.run = run;
     stream->exchange = exchange;
     stream->request = fg_request_ref(exchange->request);
+    stream->search.tenant = exchange->identity.tenant;
     stream->search.after = FG_TRACE_KEY_FIRST;
     stream->search.is_cancelled = is_cancelled;
     stream->search.arg = stream;

@@ -14,6 +14,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "handlers.h"
+#include "json_fields.h"
 #include "query/critical_path.h"
 #include "search_params.h"
 #include "span/tree.h"
@@ -230,12 +231,6 @@ static int work_out(struct view *view, const struct fg_batch *batch, struct fg_a
     return 0;
 }
 
-static void write_count(struct fg_json_writer *json, const char *name, uint64_t value)
-{
-    fg_json_key(json, fg_slice_from_string(name));
-    fg_json_uint(json, value);
-}
-
 static void write_head(struct view *view, const struct fg_batch *batch)
 {
     struct fg_json_writer *json = &view->json;
@@ -259,12 +254,12 @@ static void write_head(struct view *view, const struct fg_batch *batch)
     fg_json_string(json, summary->root_name);
     FG_JSON_KEY(json, "has_root");
     fg_json_bool(json, summary->has_root);
-    write_count(json, "root_count", roots);
-    write_count(json, "orphan_count", orphans);
-    write_count(json, "span_count", summary->span_count);
-    write_count(json, "error_count", summary->error_count);
-    write_count(json, "open_count", summary->open_count);
-    write_count(json, "adjusted_count", view->skew.adjusted_count);
+    fg_write_count(json, "root_count", roots);
+    fg_write_count(json, "orphan_count", orphans);
+    fg_write_count(json, "span_count", summary->span_count);
+    fg_write_count(json, "error_count", summary->error_count);
+    fg_write_count(json, "open_count", summary->open_count);
+    fg_write_count(json, "adjusted_count", view->skew.adjusted_count);
 }
 
 /* A piece of a span that was left out is left out too. */

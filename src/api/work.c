@@ -18,12 +18,20 @@ static void on_wake(struct fg_request *request)
     struct fg_exchange *exchange = fg_exchange_of(request);
     struct fg_work *work = exchange->work;
     fg_arena_free(&work->arena);
+    if (work->answer) {
+        work->answer(work);
+        fg_buffer_free(&work->body);
+        return;
+    }
     if (work->error == 0) {
         fg_answer_take(exchange, 200, "application/json", &work->body);
         return;
     }
     fg_buffer_free(&work->body);
-    fg_answer_error(exchange, work->error, work->verb);
+    if (work->message)
+        fg_answer_error_message(exchange, work->error, work->message);
+    else
+        fg_answer_error(exchange, work->error, work->verb);
 }
 
 struct fg_work *fg_work_new(struct fg_exchange *exchange, const char *verb,
@@ -43,6 +51,11 @@ struct fg_work *fg_work_new(struct fg_exchange *exchange, const char *verb,
     exchange->work = work;
     exchange->request->wake = on_wake;
     return work;
+}
+
+bool fg_work_is_cancelled(void *arg)
+{
+    return fg_request_is_cancelled(arg);
 }
 
 void fg_work_start(struct fg_work *work, struct fg_workers *workers)

@@ -10,9 +10,12 @@
 struct fg_work {
     struct fg_task task;
     struct fg_exchange *exchange;
-    const char *verb; /* "read the statistics", for errors */
+    const char *message; /* a sentence for the error that run returns, in state; NULL: by verb */
+    const char *verb;    /* "read the statistics", for errors */
     /* On a worker thread. Writes the body; returns 0 or an fg_error. */
     int (*run)(struct fg_work *work);
+    /* Loop thread: answers in run's stead; NULL: 200 with the body as JSON, or error. */
+    void (*answer)(struct fg_work *work);
     struct fg_buffer body;
     struct fg_arena arena; /* the worker's own; freed with the answer */
     int error;
@@ -22,6 +25,9 @@ struct fg_work {
 /* With state_size bytes of zeroes for run's own. NULL: out of memory; the exchange was answered. */
 struct fg_work *fg_work_new(struct fg_exchange *exchange, const char *verb,
                             int (*run)(struct fg_work *work), size_t state_size);
+
+/* Whether the client has gone: the is_cancelled of what a worker calls. arg: the request. */
+bool fg_work_is_cancelled(void *arg);
 
 /* Answers in any case, now or later: 200 with the body as JSON, or what run returned. */
 void fg_work_start(struct fg_work *work, struct fg_workers *workers);

@@ -30,7 +30,8 @@ static const struct list *list_of(const struct fg_work *work)
 static int write_names(struct fg_work *work)
 {
     const struct list *list = list_of(work);
-    const struct fg_service_totals_wanted wanted = {.start_ns_max = UINT64_MAX,
+    const struct fg_service_totals_wanted wanted = {.tenant = work->exchange->identity.tenant,
+                                                    .start_ns_max = UINT64_MAX,
                                                     .with_operations = list->service.size > 0,
                                                     .service = list->service};
     struct fg_names names;
@@ -51,8 +52,8 @@ static int write_remote_services(struct fg_work *work)
     const struct list *list = list_of(work);
     struct fg_edges edges;
     struct fg_json_writer json = fg_json_writer(&work->body);
-    int r = fg_edges_read(fg_api_store(work->exchange->api), 0, UINT64_MAX, list->service,
-                          &work->arena, &edges);
+    int r = fg_edges_read(fg_api_store(work->exchange->api), work->exchange->identity.tenant, 0,
+                          UINT64_MAX, list->service, &work->arena, &edges);
     if (r < 0)
         return r;
     fg_json_array_begin(&json);
@@ -68,8 +69,9 @@ static int write_dependencies(struct fg_work *work)
     const struct list *list = list_of(work);
     struct fg_edges edges;
     struct fg_json_writer json = fg_json_writer(&work->body);
-    int r = fg_edges_read(fg_api_store(work->exchange->api), list->start_ns_min, list->start_ns_max,
-                          fg_slice(NULL, 0), &work->arena, &edges);
+    int r = fg_edges_read(fg_api_store(work->exchange->api), work->exchange->identity.tenant,
+                          list->start_ns_min, list->start_ns_max, fg_slice(NULL, 0), &work->arena,
+                          &edges);
     if (r < 0)
         return r;
     fg_edges_write(&edges, FG_EDGE_ZIPKIN, &json);
@@ -121,21 +123,18 @@ void fg_handle_zipkin_dependencies(struct fg_exchange *exchange)
 
 /* -- Completion: tags of the newest spans */
 
-static bool is_cancelled(void *arg)
-{
-    return fg_request_is_cancelled(arg);
-}
-
 static int write_completions(struct fg_work *work)
 {
     struct fg_api *api = work->exchange->api;
     const struct list *list = list_of(work);
     const struct fg_complete complete = {
+        .tenant = work->exchange->identity.tenant,
         .start_ns_max = UINT64_MAX,
         .count_max = KEYS_MAX,
         .spans_max = SPANS_MAX,
         .deadline_mono_ns = fg_env_mono_ns(api->env) + COMPLETION_NS,
-        .is_cancelled = is_cancelled,
+        .bytes_max = FG_QUERY_BYTES,
+        .is_cancelled = fg_work_is_cancelled,
         .arg = work->exchange->request,
     };
     struct fg_complete_list found;

@@ -1,4 +1,5 @@
-/* Blocks double from 4 KiB up to 1 MiB; a larger allocation gets a block of its own size. */
+/* Blocks double from 4 KiB up to 1 MiB, their header included: malloc has room of just that size,
+ * and a quarter more for a byte more. A larger allocation gets a block of its own size. */
 #include "base/arena.h"
 
 #include "base/checked.h"
@@ -29,21 +30,23 @@ static void *overflowed(struct fg_arena *arena)
 
 static struct fg_arena_block *block_new(struct fg_arena *arena, size_t need)
 {
-    size_t size = arena->blocks ? arena->blocks->size * 2 : BLOCK_SIZE_MIN;
-    if (size > BLOCK_SIZE_MAX)
-        size = BLOCK_SIZE_MAX;
-#ifdef FG_ARENA_MALLOC
-    size = need;
-#endif
-    if (size < need)
-        size = need;
-    size_t total;
-    if (fg_add_overflow(size, sizeof(struct fg_arena_block), &total))
+    const size_t head = sizeof(struct fg_arena_block);
+    size_t total = BLOCK_SIZE_MIN, least;
+    if (fg_add_overflow(need, head, &least))
         return NULL;
+    if (arena->blocks)
+        total = 2 * (arena->blocks->size + head);
+    if (total > BLOCK_SIZE_MAX)
+        total = BLOCK_SIZE_MAX;
+#ifdef FG_ARENA_MALLOC
+    total = least;
+#endif
+    if (total < least)
+        total = least;
     struct fg_arena_block *block = malloc(total);
     if (!block)
         return NULL;
-    *block = (struct fg_arena_block){.next = arena->blocks, .size = size};
+    *block = (struct fg_arena_block){.next = arena->blocks, .size = total - head};
     arena->blocks = block;
     return block;
 }

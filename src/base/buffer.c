@@ -58,7 +58,8 @@ void fg_buffer_append(struct fg_buffer *buffer, const void *data, size_t size)
 {
     if (size == 0)
         return;
-    uint8_t *p = fg_buffer_reserve(buffer, size);
+    bool has_room = !buffer->error && size <= buffer->capacity - buffer->size;
+    uint8_t *p = has_room ? buffer->data + buffer->size : fg_buffer_reserve(buffer, size);
     if (!p)
         return;
     memcpy(p, data, size);

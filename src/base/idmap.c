@@ -3,8 +3,10 @@
 #include "base/idmap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SLOT_COUNT_MIN 64
+#define CACHE_LINE     64
 
 struct fg_idmap_slot {
     uint64_t hash;
@@ -35,12 +37,14 @@ void fg_idmap_clear(struct fg_idmap *map)
     map->epoch = 1;
 }
 
-static int grow(struct fg_idmap *map)
+static int grow(struct fg_idmap *map, size_t count)
 {
-    size_t count = map->slot_count ? map->slot_count * 2 : SLOT_COUNT_MIN;
-    struct fg_idmap_slot *slots = calloc(count, sizeof *slots);
+    /* Zeroed here, not by calloc(): a slot is read before it is written, and a fresh page of zeros
+     * that is read first costs two faults and a message to all processors. */
+    struct fg_idmap_slot *slots = aligned_alloc(CACHE_LINE, count * sizeof *slots);
     if (!slots)
         return FG_ENOMEM;
+    memset(slots, 0, count * sizeof *slots);
     for (size_t i = 0; i < map->slot_count; i++) {
         if (map->slots[i].epoch != map->epoch)
             continue;
@@ -53,6 +57,14 @@ static int grow(struct fg_idmap *map)
     map->slots = slots;
     map->slot_count = count;
     return 0;
+}
+
+int fg_idmap_reserve(struct fg_idmap *map, size_t count)
+{
+    size_t wanted = SLOT_COUNT_MIN;
+    while (wanted / 2 < count)
+        wanted *= 2;
+    return wanted > map->slot_count ? grow(map, wanted) : 0;
 }
 
 /* The slot of the thing, or the empty slot where it would go. */
@@ -74,7 +86,7 @@ int fg_idmap_intern(struct fg_idmap *map, uint64_t hash, fg_idmap_equal_fn equal
                     const void *context, uint32_t new_id, uint32_t *ret_id)
 {
     if (map->used * 2 >= map->slot_count) {
-        int r = grow(map);
+        int r = grow(map, map->slot_count ? map->slot_count * 2 : SLOT_COUNT_MIN);
         if (r < 0)
             return r;
     }
@@ -97,4 +109,15 @@ int fg_idmap_find(const struct fg_idmap *map, uint64_t hash, fg_idmap_equal_fn e
         return FG_ENOTFOUND;
     *ret_id = slot->id;
     return 0;
+}
+
+void fg_idmap_prefetch(const struct fg_idmap *map, uint64_t hash)
+{
+    if (map->slot_count > 0)
+        __builtin_prefetch(&map->slots[(size_t)hash & (map->slot_count - 1)]);
+}
+
+int fg_idmap_guess(const struct fg_idmap *map, uint64_t hash, uint32_t *ret_id)
+{
+    return fg_idmap_find(map, hash, NULL, NULL, ret_id);
 }

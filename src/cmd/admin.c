@@ -1,4 +1,5 @@
-/* `filigree seal` and `filigree erase`: what an administrator asks of a running server. */
+/* `filigree seal`, `filigree reindex` and `filigree erase`: what an administrator asks of a running
+ * server. */
 #include "base/units.h"
 #include "client.h"
 #include "wire/json_writer.h"
@@ -10,44 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_SIZE_MAX ((size_t)64 << 10)
-#define BODY_SIZE_MAX   ((size_t)60 << 10)
-
-static int append(void *arg, struct fg_slice data)
-{
-    struct fg_buffer *answer = arg;
-    fg_buffer_append_slice(answer, data);
-    return answer->error;
-}
-
-/* Posts body and parses the answer; *ret_answer is the caller's, to json_decref(). */
-static enum fg_exit post(struct fg_cli *cli, const struct fg_arguments *arguments, const char *path,
-                         struct fg_slice body, json_t **ret_answer)
-{
-    struct fg_client *client;
-    struct fg_buffer answer;
-    if (fg_client_new(cli, arguments, &client) < 0)
-        return fg_cli_fail(cli, FG_EXIT_FAILED, "out of memory");
-    fg_buffer_init(&answer, ANSWER_SIZE_MAX);
-    struct fg_client_request request = {.path = path,
-                                        .content_type = "application/json",
-                                        .body = body,
-                                        .data = append,
-                                        .arg = &answer};
-    long status = 0;
-    int r = fg_client_run(client, &request, &status);
-    enum fg_exit code = FG_EXIT_OK;
-    if (r < 0 || status >= 300) {
-        code = fg_client_fail(cli, client, r, status);
-    } else {
-        *ret_answer = json_loadb((const char *)answer.data, answer.size, 0, NULL);
-        if (!*ret_answer)
-            code = fg_cli_fail(cli, FG_EXIT_FAILED, "the server's answer is no JSON");
-    }
-    fg_buffer_free(&answer);
-    fg_client_free(client);
-    return code;
-}
+#define BODY_SIZE_MAX ((size_t)60 << 10)
 
 static unsigned long long count_of(const json_t *answer, const char *name)
 {
@@ -63,11 +27,13 @@ static enum fg_exit run_seal(struct fg_cli *cli, const struct fg_arguments *argu
 {
     json_t *answer = NULL;
     bool merge = fg_arguments_has(arguments, "merge");
-    enum fg_exit code = post(cli, arguments, "/api/v1/admin/seal", (struct fg_slice){0}, &answer);
+    enum fg_exit code =
+        fg_client_post(cli, arguments, "/api/v1/admin/seal", NULL, (struct fg_slice){0}, &answer);
     if (code == FG_EXIT_OK && merge) {
         json_decref(answer);
         answer = NULL;
-        code = post(cli, arguments, "/api/v1/admin/merge", (struct fg_slice){0}, &answer);
+        code = fg_client_post(cli, arguments, "/api/v1/admin/merge", NULL, (struct fg_slice){0},
+                              &answer);
     }
     if (code == FG_EXIT_OK) {
         char size[FG_UNITS_TEXT_SIZE];
@@ -84,7 +50,7 @@ static const struct fg_option seal_options[] = {
     {.name = "merge",
      .help = "also merge segments until nothing is worth it, and delete what is "
              "past its retention"},
-    FG_CLIENT_OPTION,
+    FG_CLIENT_CONNECTION_OPTION,
 };
 
 const struct fg_command fg_command_seal = {
@@ -101,6 +67,39 @@ const struct fg_command fg_command_seal = {
     .options = seal_options,
     .option_count = sizeof seal_options / sizeof *seal_options,
     .run = run_seal,
+};
+
+/* -- reindex
+ * -----------------------------------------------------------------------------------------
+ */
+
+static enum fg_exit run_reindex(struct fg_cli *cli, const struct fg_arguments *arguments)
+{
+    json_t *answer = NULL;
+    enum fg_exit code = fg_client_post(cli, arguments, "/api/v1/admin/reindex", NULL,
+                                       (struct fg_slice){0}, &answer);
+    if (code == FG_EXIT_OK)
+        fprintf(cli->out, "made anew: %llu %s\n", count_of(answer, "journeys"),
+                count_of(answer, "journeys") == 1 ? "journey" : "journeys");
+    json_decref(answer);
+    return code;
+}
+
+static const struct fg_option reindex_options[] = {FG_CLIENT_CONNECTION_OPTION};
+
+const struct fg_command fg_command_reindex = {
+    .name = "reindex",
+    .arguments = "[OPTIONS]",
+    .summary = "have the server make all journeys anew from the stored spans",
+    .help = "Where they are doubted, or spans were stored before their key was watched. Meanwhile "
+            "spans are\n"
+            "taken as ever, and the board is not complete.\n"
+            "\n"
+            "Examples\n"
+            "  filigree reindex\n",
+    .options = reindex_options,
+    .option_count = sizeof reindex_options / sizeof *reindex_options,
+    .run = run_reindex,
 };
 
 /* -- erase
@@ -193,7 +192,8 @@ static enum fg_exit run_erase(struct fg_cli *cli, const struct fg_arguments *arg
     if (code == FG_EXIT_OK && !is_meant(cli, arguments))
         code = FG_EXIT_USAGE;
     if (code == FG_EXIT_OK)
-        code = post(cli, arguments, "/api/v1/admin/erase", fg_buffer_slice(&body), &answer);
+        code = fg_client_post(cli, arguments, "/api/v1/admin/erase", NULL, fg_buffer_slice(&body),
+                              &answer);
     if (code == FG_EXIT_OK) {
         unsigned long long count = count_of(answer, "erased_spans");
         fprintf(cli->out, "erased %llu %s\n", count, count == 1 ? "span" : "spans");

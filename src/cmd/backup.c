@@ -109,7 +109,7 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
     return code;
 }
 
-static const struct fg_option options[] = {FG_CLIENT_OPTION};
+static const struct fg_option options[] = {FG_CLIENT_CONNECTION_OPTION};
 
 const struct fg_command fg_command_backup = {
     .name = "backup",

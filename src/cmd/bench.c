@@ -1,5 +1,7 @@
 /* `filigree bench`: options; the work is done in bench/. */
 #include "bench/grpc.h"
+#include "bench/journeys.h"
+#include "bench/redaction.h"
 #include "bench/report.h"
 #include "bench/search.h"
 #include "command.h"
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #define COMMAND_SIZE 1000
+#define WORDS_MAX    60
 
 static int bad(struct fg_cli *cli, const char *name, const char *expected)
 {
@@ -59,6 +62,8 @@ static int take_options(struct fg_cli *cli, const struct fg_arguments *arguments
     if (protocol && strcmp(protocol, "http") != 0 && strcmp(protocol, "grpc") != 0)
         return bad(cli, "protocol", "http or grpc");
     ret->is_grpc = protocol && strcmp(protocol, "grpc") == 0;
+    ret->is_tls = fg_arguments_has(arguments, "tls");
+    ret->ca_file = fg_arguments_get(arguments, "ca");
     if (ret->is_grpc && ret->path)
         return bad(cli, "path", "none with gRPC, whose paths are its methods' names");
     if (!ret->path)
@@ -160,6 +165,74 @@ static enum fg_exit search(struct fg_cli *cli, const struct fg_arguments *argume
     return code;
 }
 
+#define JOURNEYS 1000000u
+/* Spans a second that come in while it is asked: 1 500 new orders. */
+#define JOURNEYS_BESIDE 20000u
+
+static enum fg_exit journeys(struct fg_cli *cli, const struct fg_arguments *arguments,
+                             const struct fg_bench_options *options, struct fg_bench_server *server)
+{
+    struct fg_bench_journeys_options wanted = {
+        .journey_count = JOURNEYS,
+        .seed = options->seed,
+        .connection_count = options->connection_count,
+        .lookup_count = options->lookup_count,
+        .busy_rate_spans = options->rate_spans ? options->rate_spans : JOURNEYS_BESIDE};
+    struct fg_bench_journeys_figures *figures = calloc(1, sizeof *figures);
+    if (!figures)
+        return fg_cli_fail(cli, FG_EXIT_FAILED, "bench: out of memory");
+    enum fg_exit code = FG_EXIT_USAGE;
+    if (take_count(cli, arguments, "orders", 1000, 100000000, &wanted.journey_count) == 0) {
+        int r = fg_bench_journeys_run(cli, &wanted, server, figures);
+        if (r == 0 && fg_arguments_has(arguments, "json"))
+            r = fg_bench_journeys_print_json(cli, figures);
+        else if (r == 0)
+            fg_bench_journeys_print(cli, figures);
+        code = r < 0 ? FG_EXIT_FAILED : figures->wrong ? FG_EXIT_NO : FG_EXIT_OK;
+    }
+    free(figures);
+    return code;
+}
+
+/* Of each turn: half a second of a processor with the small shape. */
+#define REDACTION_SPANS 150000u
+
+/* The server's twin: its own folder and ports, and no rules. */
+static enum fg_exit redaction(struct fg_cli *cli, const struct fg_arguments *arguments,
+                              const struct fg_bench_options *options,
+                              struct fg_bench_server *server)
+{
+    char off[] = "--redact-defaults=off", *words[WORDS_MAX];
+    struct fg_bench_server without = {.cli = cli, .options = words};
+    struct fg_bench_redaction_options wanted = {.span_count = REDACTION_SPANS,
+                                                .seed = options->seed,
+                                                .connection_count = options->connection_count,
+                                                .spans_per_request = options->spans_per_request};
+    struct fg_bench_redaction_figures *figures = calloc(1, sizeof *figures);
+    if (!figures)
+        return fg_cli_fail(cli, FG_EXIT_FAILED, "bench: out of memory");
+    for (size_t i = 0; i < server->option_count && i < WORDS_MAX - 1; i++)
+        words[without.option_count++] = server->options[i];
+    words[without.option_count++] = off;
+    enum fg_exit code = FG_EXIT_USAGE;
+    if (take_count(cli, arguments, "spans", 10000, UINT32_MAX, &wanted.span_count) == 0) {
+        int r = fg_bench_server_prepare(&without, NULL);
+        if (r == 0)
+            r = fg_bench_redaction_run(cli, &wanted, server, &without, figures);
+        if (r == 0 && fg_arguments_has(arguments, "json"))
+            r = fg_bench_redaction_print_json(cli, figures);
+        else if (r == 0)
+            fg_bench_redaction_print(cli, figures);
+        code = r < 0                                  ? FG_EXIT_FAILED
+               : fg_bench_redaction_is_cheap(figures) ? FG_EXIT_OK
+                                                      : FG_EXIT_NO;
+        fg_bench_server_end(&without, SIGTERM);
+        fg_bench_server_clean(&without);
+    }
+    free(figures);
+    return code;
+}
+
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
     struct fg_bench_options options;
@@ -174,11 +247,26 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
         return measure(cli, arguments, &options, &server);
     }
     uint64_t ready_ns;
+    if (options.is_tls &&
+        (fg_arguments_has(arguments, "search") || fg_arguments_has(arguments, "journeys") ||
+         fg_arguments_has(arguments, "redaction")))
+        return fg_cli_fail(cli, FG_EXIT_USAGE,
+                           "bench: --tls is for the load alone, not with "
+                           "--search, --journeys or --redaction");
     if (fg_bench_server_prepare(&server, data) < 0)
         return FG_EXIT_FAILED;
     enum fg_exit code = FG_EXIT_FAILED;
+    if (options.is_tls) {
+        if (fg_bench_server_certify(&server) < 0)
+            return FG_EXIT_FAILED;
+        options.ca_file = server.ca_file;
+    }
     if (fg_arguments_has(arguments, "search"))
         code = search(cli, arguments, &options, &server);
+    else if (fg_arguments_has(arguments, "journeys"))
+        code = journeys(cli, arguments, &options, &server);
+    else if (fg_arguments_has(arguments, "redaction"))
+        code = redaction(cli, arguments, &options, &server);
     else if (fg_bench_server_start(&server) == 0 && fg_bench_server_wait(&server, &ready_ns) == 0)
         code = measure(cli, arguments, &options, &server);
     fg_bench_server_end(&server, SIGTERM);
@@ -199,6 +287,12 @@ static const struct fg_option options[] = {
     {.name = "protocol",
      .argument = "NAME",
      .help = "http: OTLP/HTTP, protobuf, over HTTP/1.1; grpc: OTLP/gRPC. Default: http"},
+    {.name = "tls",
+     .help = "send over TLS; the own server gets a certificate and speaks it on its OTLP ports"},
+    {.name = "ca",
+     .argument = "FILE",
+     .help =
+         "with --target and --tls: authority of its certificate, in PEM; default: the system's"},
     {.name = "connections", .argument = "N", .help = "a request at a time on each; default 4"},
     {.name = "spans-per-request", .argument = "N", .help = "default 520, 40 traces"},
     {.name = "rate", .argument = "N", .help = "spans a second; default: as many as are taken"},
@@ -224,7 +318,17 @@ static const struct fg_option options[] = {
     {.name = "search",
      .help = "measure searches over a day of spans instead, which is made first where --data does "
              "not hold it"},
-    {.name = "spans", .argument = "N", .help = "of that day; default 172800000, 2 000 a second"},
+    {.name = "spans",
+     .argument = "N",
+     .help = "of that day, default 172800000, 2 000 a second; with --redaction: of a turn, default "
+             "150000"},
+    {.name = "journeys",
+     .help = "measure what it costs to follow open orders instead, and how soon it is told where "
+             "one is"},
+    {.name = "redaction",
+     .help = "measure instead what redaction costs: two servers take the same spans by turns, one "
+             "without its rules, in both shapes; ends with 1 past 15 %"},
+    {.name = "orders", .argument = "N", .help = "how many; default 1000000"},
     {.name = "ack-log",
      .argument = "FILE",
      .help = "write the id and span count of each acknowledged trace there"},
@@ -246,10 +350,13 @@ const struct fg_command fg_command_bench = {
         "Examples\n"
         "  filigree bench\n"
         "  filigree bench --protocol grpc --connections 100\n"
+        "  filigree bench --tls --duration 1m\n"
         "  filigree bench --shape wide --connections 100 --duration 10m --json\n"
-        "  filigree bench --duration 1m -- --head-size 32MiB --loops 1\n"
+        "  filigree bench --duration 1m -- --head-size 16MiB --loops 1\n"
         "  filigree bench --search --data /var/tmp/day\n"
         "  filigree bench --search --spans 5000000 --json\n"
+        "  filigree bench --journeys\n"
+        "  filigree bench --redaction\n"
         "  filigree bench --target 127.0.0.1:4318 --api 127.0.0.1:7070 --pid 4711 --data ./data\n"
         "  filigree bench --target 127.0.0.1:10428 --path /insert/opentelemetry/v1/traces \\\n"
         "      --trace-url 'http://127.0.0.1:10428/select/jaeger/api/traces/{id}'\n",

@@ -20,7 +20,7 @@ struct fg_cli {
     struct fg_env *env;
     FILE *out;
     FILE *err;
-    bool colour;   /* out is a terminal and NO_COLOR is not set */
+    bool colour;   /* out is a terminal that takes it, and NO_COLOR is not set */
     bool progress; /* err is a terminal */
 };
 
@@ -36,22 +36,34 @@ struct fg_command {
     enum fg_exit (*run)(struct fg_cli *cli, const struct fg_arguments *arguments);
 };
 
+extern const struct fg_command fg_command_audit;
 extern const struct fg_command fg_command_backup;
 extern const struct fg_command fg_command_bench;
+extern const struct fg_command fg_command_certs;
 extern const struct fg_command fg_command_completion;
 extern const struct fg_command fg_command_erase;
 extern const struct fg_command fg_command_export;
+extern const struct fg_command fg_command_flows;
 extern const struct fg_command fg_command_import;
+extern const struct fg_command fg_command_incidents;
 extern const struct fg_command fg_command_manual;
+extern const struct fg_command fg_command_monitor;
+extern const struct fg_command fg_command_propose_key;
 extern const struct fg_command fg_command_recover;
+extern const struct fg_command fg_command_redact;
+extern const struct fg_command fg_command_reindex;
 extern const struct fg_command fg_command_restore;
+extern const struct fg_command fg_command_scorecard;
 extern const struct fg_command fg_command_seal;
 extern const struct fg_command fg_command_search;
 extern const struct fg_command fg_command_serve;
 extern const struct fg_command fg_command_services;
+extern const struct fg_command fg_command_stage;
 extern const struct fg_command fg_command_stats;
 extern const struct fg_command fg_command_tail;
+extern const struct fg_command fg_command_token;
 extern const struct fg_command fg_command_trace;
+extern const struct fg_command fg_command_user;
 extern const struct fg_command fg_command_stuck;
 extern const struct fg_command fg_command_verify;
 extern const struct fg_command fg_command_where;

@@ -4,6 +4,8 @@
 #include "command.h"
 #include "completion_words.h"
 #include "config.h"
+#include "query/query.h"
+#include "span/names.h"
 
 #include <string.h>
 
@@ -91,11 +93,32 @@ static const char asking[] =
     "    local key=$prev\n"
     "    case $cur in :|=) key=$prev cur= ;; esac\n"
     "    case $prev in :|=|==) key=${COMP_WORDS[COMP_CWORD-2]} ;; esac\n"
-    "    if [[ $key == service || $key == root.service ]]; then _filigree_ask services\n"
-    "    elif [[ $prev != [:=]* && $cur != '' ]]; then _filigree_ask keys; compopt -o nospace "
-    "2>/dev/null\n"
+    "    case $key in\n"
+    "    service|root.service) _filigree_ask services; return ;;\n"
+    "    status) words=($(compgen -W \"$_filigree_statuses\" -- \"$cur\")); return ;;\n"
+    "    kind) words=($(compgen -W \"$_filigree_kinds\" -- \"$cur\")); return ;;\n"
+    "    esac\n"
+    "    if [[ $prev != [:=]* && $cur != '' ]]; then\n"
+    "        _filigree_ask keys\n"
+    "        words+=($(compgen -W \"$_filigree_fields\" -- \"$cur\"))\n"
+    "        compopt -o nospace 2>/dev/null\n"
     "    fi\n"
     "}\n";
+
+/* What the language itself has words for. */
+static void print_words(FILE *out)
+{
+    fprintf(out, "_filigree_fields='");
+    for (size_t i = 0; fg_query_field_name(i); i++)
+        fprintf(out, "%s ", fg_query_field_name(i));
+    fprintf(out, "'\n_filigree_kinds='");
+    for (int i = 0; fg_span_kind_name(i); i++)
+        fprintf(out, "%s ", fg_span_kind_name(i));
+    fprintf(out, "'\n_filigree_statuses='");
+    for (int i = 0; fg_status_code_name(i); i++)
+        fprintf(out, "%s ", fg_status_code_name(i));
+    fprintf(out, "'\n");
+}
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
@@ -111,6 +134,7 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
     fprintf(out,
             "# bash completion of filigree " FG_VERSION "; made by `filigree completion bash`\n%s",
             asking);
+    print_words(out);
     fprintf(out, "_filigree() {\n"
                  "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
                  "    local options= words=() commands='");
@@ -140,7 +164,7 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
     return FG_EXIT_OK;
 }
 
-static const struct fg_option options[] = {FG_CLIENT_OPTION};
+static const struct fg_option options[] = {FG_CLIENT_CONNECTION_OPTION};
 
 const struct fg_command fg_command_completion = {
     .name = "completion",

@@ -9,13 +9,6 @@
 #define PATH_SIZE_MAX   ((size_t)8 << 10)
 #define TIMEOUT_MS      1000
 
-static int append(void *arg, struct fg_slice data)
-{
-    struct fg_buffer *body = arg;
-    fg_buffer_append_slice(body, data);
-    return body->error;
-}
-
 /* A word that the shell would take apart or run is no help: it is left out. */
 static bool is_plain(const char *word)
 {
@@ -52,8 +45,10 @@ static void ask(struct fg_cli *cli, struct fg_client *client, bool of_keys, cons
     fg_buffer_init(&path, PATH_SIZE_MAX);
     fg_buffer_init(&body, ANSWER_SIZE_MAX);
     make_path(&path, of_keys, prefix);
-    struct fg_client_request request = {
-        .path = (const char *)path.data, .data = append, .arg = &body, .timeout_ms = TIMEOUT_MS};
+    struct fg_client_request request = {.path = (const char *)path.data,
+                                        .data = fg_client_append,
+                                        .arg = &body,
+                                        .timeout_ms = TIMEOUT_MS};
     if (!path.error && fg_client_run(client, &request, &status) == 0 && status == 200) {
         json_t *root = json_loadb((const char *)body.data, body.size, 0, NULL);
         print_words(cli, json_object_get(root, of_keys ? "keys" : "services"),

@@ -49,6 +49,7 @@ static void describe(const struct fg_setting *setting, char *ret_text, size_t si
 {
     static const char *const shapes[] = {
         [FG_SETTING_TEXT] = "a text that is not empty",
+        [FG_SETTING_PATH] = "the path of a file",
         [FG_SETTING_ADDRESS] = "an address like 127.0.0.1:4317, [::1]:4317 or localhost:4317",
         [FG_SETTING_SIZE] = "a size like 4096, 64KiB, 16MiB or 2GiB",
         [FG_SETTING_DURATION] = "a time like 30d, 12h, 1h30m or 500ms",
@@ -58,7 +59,9 @@ static void describe(const struct fg_setting *setting, char *ret_text, size_t si
         [FG_SETTING_LIST] = "a list",
         [FG_SETTING_POLICIES] = "a list of policies like service=payments age=90d",
     };
-    size_t at = (size_t)snprintf(ret_text, size, "%s", shapes[setting->type]);
+    bool is_chosen_list = setting->type == FG_SETTING_LIST && setting->choices;
+    size_t at = (size_t)snprintf(ret_text, size, "%s%s", shapes[setting->type],
+                                 is_chosen_list ? " of" : "");
     for (size_t i = 0; setting->choices && setting->choices[i]; i++)
         at +=
             (size_t)snprintf(ret_text + at, size - at, "%s %s", i ? "," : "", setting->choices[i]);
@@ -156,6 +159,14 @@ static void load_number(struct loader *loader, const struct fg_setting *setting,
         refuse(loader, setting, origin, "is no such number");
 }
 
+static bool is_choice(const struct fg_setting *setting, const char *item)
+{
+    for (size_t i = 0; setting->choices && item && setting->choices[i]; i++)
+        if (strcmp(setting->choices[i], item) == 0)
+            return true;
+    return !setting->choices;
+}
+
 static void load_list(struct loader *loader, const struct fg_setting *setting,
                       const struct fg_config_origin *origin, struct fg_config_list *list)
 {
@@ -176,7 +187,14 @@ static void load_list(struct loader *loader, const struct fg_setting *setting,
             refuse(loader, setting, origin, "has more than 256 items");
             return;
         }
-        list->items[list->count++] = fg_arena_string(arena, fg_slice(p + begin, end - begin));
+        const char *item = fg_arena_string(arena, fg_slice(p + begin, end - begin));
+        if (!is_choice(setting, item)) {
+            const struct fg_config_origin of_item = {item ? item : "", origin->where,
+                                                     origin->is_file};
+            refuse(loader, setting, &of_item, "is not known here");
+            return;
+        }
+        list->items[list->count++] = item;
         p += size + (p[size] == ',');
     }
 }
@@ -214,6 +232,9 @@ static void load_value(struct loader *loader, const struct fg_setting *setting,
         *(const char **)member = origin->text;
         if (*origin->text == 0)
             refuse(loader, setting, origin, "is empty");
+        break;
+    case FG_SETTING_PATH:
+        *(const char **)member = origin->text;
         break;
     case FG_SETTING_ADDRESS:
         *(const char **)member = origin->text;

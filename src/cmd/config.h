@@ -14,8 +14,16 @@
 
 #include <stdio.h>
 
-#define FG_SETTINGS_MAX    48
-#define FG_CONFIG_LIST_MAX 256
+#define FG_SETTINGS_MAX      96
+#define FG_PAGES_URL_DEFAULT "http://127.0.0.1:7070"
+#define FG_CONFIG_LIST_MAX   256
+
+/* What an operator takes upon himself beyond loopback; the setting's words in settings.c. */
+enum fg_insecure {
+    FG_INSECURE_NO,     /* TLS and accounts are there, or the server does not start */
+    FG_INSECURE_LISTEN, /* no TLS: whoever is on the way may listen in */
+    FG_INSECURE_OPEN,   /* nor accounts: whoever reaches it may read and write */
+};
 
 struct fg_config_list {
     const char **items;
@@ -29,19 +37,41 @@ struct fg_config_origin {
     bool is_file;      /* where names no setting */
 };
 
+enum fg_config_accounts { FG_ACCOUNTS_AUTO, FG_ACCOUNTS_ON };
+
 struct fg_config {
     const char *data;
     const char *otlp_grpc, *otlp_http, *api; /* host:port, checked */
-    uint64_t loops;                          /* 0: one for each processor */
+    uint64_t sandbox;                        /* 0 off, 1 on */
+    struct fg_config_list sandbox_files, backup_folders;
+    uint64_t insecure;                              /* enum fg_insecure */
+    const char *tls_cert, *tls_key, *tls_client_ca; /* files; "": none */
+    uint64_t tls_client_auth;                       /* 0 ask, 1 require */
+    struct fg_config_list tls_on, tls_client_on;    /* "otlp-grpc", … */
+    uint64_t accounts;                              /* enum fg_config_accounts */
+    const char *oidc_issuer, *oidc_client, *oidc_secret_file, *oidc_redirect, *oidc_groups_claim,
+        *oidc_ca;
+    struct fg_config_list certificate_tenants;
+    struct fg_config_list oidc_groups;
+    uint64_t session_idle_ns, session_age_ns, oidc_recheck_ns, audit_age_ns;
+    uint64_t loops;          /* 0: one for each processor */
+    uint64_t search_threads; /* likewise */
     uint64_t connections_max;
     uint64_t drain_ns_max;
     uint64_t body_size_max, inflated_size_max;
     uint64_t value_size_max, attributes_max, events_max, links_max;
-    struct fg_config_list redact_keys;
+    struct fg_config_list redact_keys, redact_rules;
+    uint64_t redact_defaults; /* 0 off, 1 on */
     struct fg_config_list cors_origins;
     struct fg_config_list recorders;
-    struct fg_config_list flows, journey_keys;
+    struct fg_config_list flows, journey_keys, journey_facets, owners, apdex, targets;
     uint64_t journeys_max;
+    struct fg_config_list monitors;
+    const char *monitor_secrets;
+    struct fg_config_list alert_webhooks, alert_headers, owner_webhooks, owner_tokens,
+        owner_instead;
+    const char *alert_ca;
+    const char *pages_url;
     uint64_t retention_age_ns, retention_size_max, pinned_size_max;
     struct fg_config_policies {
         struct fg_config_list list; /* as written */
@@ -61,13 +91,14 @@ struct fg_config {
 
 enum fg_setting_type {
     FG_SETTING_TEXT,     /* const char *, not empty */
+    FG_SETTING_PATH,     /* const char *; empty: none */
     FG_SETTING_ADDRESS,  /* const char *: host:port, [v6]:port */
     FG_SETTING_SIZE,     /* uint64_t bytes: 64MiB */
     FG_SETTING_DURATION, /* uint64_t ns: 30d */
     FG_SETTING_COUNT,    /* uint64_t */
     FG_SETTING_NUMBER,   /* double, not negative */
     FG_SETTING_CHOICE,   /* uint64_t: index into choices */
-    FG_SETTING_LIST,     /* struct fg_config_list */
+    FG_SETTING_LIST,     /* struct fg_config_list; with choices: of these only */
     FG_SETTING_POLICIES, /* struct fg_config_policies */
 };
 
@@ -78,7 +109,7 @@ struct fg_setting {
     size_t offset; /* in struct fg_config */
     const char *fallback;
     uint64_t min, max;          /* SIZE, DURATION, COUNT */
-    const char *const *choices; /* CHOICE: NULL-terminated */
+    const char *const *choices; /* CHOICE, LIST: NULL-terminated */
     bool reloads;               /* SIGHUP changes it; the others need a restart */
     const char *help;
 };

@@ -22,7 +22,7 @@ static void print_overview(const struct fg_cli *cli, FILE *out)
             "%sUsage%s\n  filigree COMMAND [OPTIONS]\n\n%sCommands%s\n",
             bold(cli), plain(cli), bold(cli), plain(cli));
     for (size_t i = 0; i < count; i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out,
             "\n%sFirst steps%s\n"
             "  filigree serve                         start the server on ./data\n"

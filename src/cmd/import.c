@@ -1,85 +1,30 @@
 /* `filigree import`: sends OTLP JSON lines to a server, a line a request. */
-#include "base/limits.h"
 #include "base/units.h"
 #include "client.h"
+#include "lines.h"
 #include "progress.h"
+#include "replay.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define LINE_SIZE_MAX    ((size_t)FG_REQUEST_INFLATED_SIZE_MAX)
-#define CHUNK_SIZE       ((size_t)256 << 10)
 #define TRIES_MAX        8
 #define WAIT_SECONDS_MAX 30u
-
-/* Lines of a file or of standard input. */
-struct lines {
-    struct fg_file *file; /* NULL: standard input */
-    uint64_t offset, total;
-    struct fg_buffer buffer; /* what was read and not yet given out */
-    size_t begin;
-    bool at_end;
-};
+/* Tells the server that more of the past is to come: doc/api.md. */
+#define HISTORY_HEADER "Filigree-History"
 
 struct import {
     struct fg_cli *cli;
     struct fg_client *client;
-    struct lines lines;
+    struct fg_lines *lines;
+    struct fg_replay replay; /* speed 0: requests are sent as they are */
     struct fg_progress progress;
     uint64_t line_count, rejected_spans;
+    uint64_t sent_until_ns; /* of a replay: all that happened until then was sent */
 };
-
-static int fill(struct lines *lines)
-{
-    uint8_t *room = fg_buffer_reserve(&lines->buffer, CHUNK_SIZE);
-    size_t size = 0;
-    if (!room)
-        return lines->buffer.error;
-    if (lines->file) {
-        int r = fg_file_pread(lines->file, lines->offset, room, CHUNK_SIZE, &size);
-        if (r < 0)
-            return r;
-    } else {
-        size = fread(room, 1, CHUNK_SIZE, stdin);
-        if (size == 0 && ferror(stdin))
-            return FG_EIO;
-    }
-    lines->offset += size;
-    lines->buffer.size += size;
-    lines->at_end = size == 0;
-    return 0;
-}
-
-/* The next line without its end; valid until the next call. FG_ENOTFOUND at the end, FG_ELIMIT for
- * a line that no request could carry. */
-static int next_line(struct lines *lines, struct fg_slice *ret_line)
-{
-    size_t looked = 0;
-    for (;;) {
-        uint8_t *begin = lines->buffer.data + lines->begin;
-        size_t size = lines->buffer.size - lines->begin;
-        uint8_t *end = size > looked ? memchr(begin + looked, '\n', size - looked) : NULL;
-        if (end || (lines->at_end && size > 0)) {
-            size_t line_size = end ? (size_t)(end - begin) : size;
-            lines->begin += line_size + (end ? 1 : 0);
-            *ret_line = fg_slice(begin, line_size);
-            return 0;
-        }
-        if (lines->at_end)
-            return FG_ENOTFOUND;
-        looked = size;
-        if (lines->begin) {
-            memmove(lines->buffer.data, begin, size);
-            lines->buffer.size = size;
-            lines->begin = 0;
-        }
-        int r = fill(lines);
-        if (r < 0)
-            return r;
-    }
-}
 
 static int count_rejected(void *arg, struct fg_slice data)
 {
@@ -120,10 +65,13 @@ static void wait_seconds(unsigned seconds)
 static enum fg_exit send_line(struct import *import, struct fg_slice line)
 {
     struct fg_buffer answer;
+    char header[64];
     fg_buffer_init(&answer, 1 << 20);
+    snprintf(header, sizeof header, HISTORY_HEADER ": %" PRIu64, import->sent_until_ns);
     struct fg_client_request request = {.path = "/v1/traces",
                                         .content_type = "application/json",
                                         .body = line,
+                                        .header = header,
                                         .data = count_rejected,
                                         .arg = &answer};
     long status = 0;
@@ -153,11 +101,29 @@ static bool is_blank(struct fg_slice line)
     return true;
 }
 
+/* The same at its moment of the replay. */
+static enum fg_exit replay_line(struct import *import, struct fg_slice line)
+{
+    char *text = NULL;
+    uint64_t due_ns = 0;
+    int r = fg_replay_line(&import->replay, line, &text, &due_ns);
+    if (r < 0)
+        return fg_cli_fail(import->cli, r == FG_EINVALID ? FG_EXIT_USAGE : FG_EXIT_FAILED,
+                           "import: line %llu: %s", (unsigned long long)import->line_count,
+                           r == FG_EINVALID ? "is no JSON object" : fg_error_name(r));
+    fg_replay_wait(import->cli->env, due_ns);
+    enum fg_exit code = send_line(import, fg_slice_from_string(text));
+    if (due_ns > import->sent_until_ns)
+        import->sent_until_ns = due_ns;
+    free(text);
+    return code;
+}
+
 static enum fg_exit send_all(struct import *import)
 {
     for (;;) {
         struct fg_slice line;
-        int r = next_line(&import->lines, &line);
+        int r = fg_lines_next(import->lines, &line);
         if (r == FG_ENOTFOUND)
             return FG_EXIT_OK;
         if (r < 0)
@@ -166,35 +132,48 @@ static enum fg_exit send_all(struct import *import)
         import->line_count++;
         if (is_blank(line))
             continue;
-        enum fg_exit code = send_line(import, line);
+        enum fg_exit code =
+            import->replay.speed > 0 ? replay_line(import, line) : send_line(import, line);
         if (code != FG_EXIT_OK) {
             fg_progress_end(&import->progress);
             return fg_cli_fail(import->cli, code,
                                "import: stopped at line %llu; what came before it is stored",
                                (unsigned long long)import->line_count);
         }
-        fg_progress_update(&import->progress, import->lines.offset, import->lines.total);
+        fg_progress_update(&import->progress, fg_lines_offset(import->lines),
+                           fg_lines_total(import->lines));
     }
 }
 
-static enum fg_exit open_lines(struct import *import, const char *path)
+/* --replay and --speed */
+static enum fg_exit read_replay(struct fg_cli *cli, const struct fg_arguments *arguments,
+                                struct fg_replay *ret_replay)
 {
-    fg_buffer_init(&import->lines.buffer, LINE_SIZE_MAX + 2 * CHUNK_SIZE);
-    if (!path || strcmp(path, "-") == 0)
-        return FG_EXIT_OK;
-    int r = fg_env_open(import->cli->env, path, FG_OPEN_READ, &import->lines.file);
-    if (r == 0)
-        r = fg_file_size(import->lines.file, &import->lines.total);
-    if (r < 0)
-        return fg_cli_fail(import->cli, FG_EXIT_USAGE, "import: can't read %s: %s", path,
-                           fg_error_name(r));
+    const char *age = fg_arguments_get(arguments, "replay");
+    const char *speed = fg_arguments_get(arguments, "speed");
+    uint64_t age_ns = 0, now_ns = fg_env_wall_ns(cli->env);
+    char *end = NULL;
+    double times = speed ? strtod(speed, &end) : 1;
+    if (speed && !age)
+        return fg_cli_fail(cli, FG_EXIT_USAGE, "--speed goes with --replay");
+    if (age && (fg_duration_parse(fg_slice_from_string(age), &age_ns) < 0 || age_ns > now_ns))
+        return fg_cli_fail(cli, FG_EXIT_USAGE,
+                           "--replay: '%s' is no time; expected one like 10m, 90s or 0", age);
+    if (speed && (end == speed || *end || !(times >= 0.01 && times <= 1000)))
+        return fg_cli_fail(cli, FG_EXIT_USAGE, "--speed: '%s' is no number from 0.01 to 1000",
+                           speed);
+    if (age)
+        *ret_replay = (struct fg_replay){.begin_ns = now_ns - age_ns, .speed = times};
     return FG_EXIT_OK;
 }
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
     struct import import = {.cli = cli};
-    enum fg_exit code = open_lines(&import, arguments->word_count ? arguments->words[0] : NULL);
+    enum fg_exit code = read_replay(cli, arguments, &import.replay);
+    if (code == FG_EXIT_OK)
+        code =
+            fg_lines_open(cli, arguments->word_count ? arguments->words[0] : NULL, &import.lines);
     if (code == FG_EXIT_OK && fg_client_new(cli, arguments, &import.client) < 0)
         code = fg_cli_fail(cli, FG_EXIT_FAILED, "out of memory");
     if (code == FG_EXIT_OK) {
@@ -207,12 +186,19 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
                            (unsigned long long)import.rejected_spans);
     }
     fg_client_free(import.client);
-    fg_buffer_free(&import.lines.buffer);
-    fg_file_close(import.lines.file);
+    fg_lines_close(import.lines);
     return code;
 }
 
-static const struct fg_option options[] = {FG_CLIENT_OPTION};
+static const struct fg_option options[] = {
+    {.name = "replay",
+     .argument = "TIME",
+     .help = "move the spans' times as if the first line had begun this long ago; what is yet to "
+             "come is sent when it is due"},
+    {.name = "speed",
+     .argument = "N",
+     .help = "with --replay: time passes so many times as fast; default: 1"},
+    FG_CLIENT_OPTION};
 
 const struct fg_command fg_command_import = {
     .name = "import",
@@ -221,12 +207,15 @@ const struct fg_command fg_command_import = {
     .help =
         "Each line is one ExportTraceServiceRequest, as `filigree export` and the Collector's "
         "file\n"
-        "exporter write them. Without FILE, or with -, standard input is read. A server that is\n"
-        "overloaded is asked again later; spans that it has already are found once.\n"
+        "exporter write them. Without FILE, or with -, standard input is read; what zstd has\n"
+        "compressed is read too. A server that is overloaded is asked again later; spans that it "
+        "has\n"
+        "already are found once.\n"
         "\n"
         "Examples\n"
         "  filigree import spans.jsonl\n"
-        "  zstdcat archive.jsonl.zst | filigree import\n"
+        "  filigree import archive.jsonl.zst\n"
+        "  filigree import demo/recording/company.jsonl.zst --replay 10m\n"
         "  filigree export --server http://old:7070 | filigree import --server http://new:7070\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,

@@ -128,6 +128,7 @@ static const char end[] =
     ".TP\n4, 5, 6\nOf \\fBfiligree where\\fR: the order is late, stuck, broken.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n\\fBFILIGREE_SERVER\\fR\nThe server that is asked, like http://127.0.0.1:7070.\n"
+    ".TP\n\\fBFILIGREE_TOKEN\\fR\nThe token that it is shown, where it wants one.\n"
     ".TP\n\\fBFILIGREE_CONFIG\\fR\nThe configuration file of \\fBfiligree serve\\fR.\n"
     ".TP\n\\fBFILIGREE_\\fR\\fISETTING\\fR\nA setting of \\fBfiligree serve\\fR: "
     "\\fBFILIGREE_RETENTION_AGE\\fR for \\fB\\-\\-retention\\-age\\fR. A flag beats the "

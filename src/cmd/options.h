@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define FG_OPTIONS_MAX       64
+#define FG_OPTIONS_MAX       128
 #define FG_OPTIONS_ERROR_MAX 256
 
 struct fg_option {

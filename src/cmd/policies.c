@@ -84,11 +84,20 @@ static int set_tenant(struct parser *parser, struct fg_slice value)
     errno = 0;
     unsigned long tenant = strtoul(digits, &end, 10);
     bool is_number = digits[0] >= '0' && digits[0] <= '9' && *end == 0 && errno == 0;
-    if (!is_number || tenant > UINT32_MAX)
-        return refuse(parser, "has the tenant '%.*s', which is no number up to 4294967295", value);
     parser->policy.has_tenant = true;
-    parser->policy.tenant = (uint32_t)tenant;
-    return 0;
+    parser->policy.tenant = UINT32_MAX; /* nobody's, until its name is known */
+    if (is_number && tenant < UINT32_MAX) {
+        parser->policy.tenant = (uint32_t)tenant;
+        return 0;
+    }
+    for (size_t i = 0; i < value.size; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", value.data[i]) || value.size > 32)
+            return refuse(parser,
+                          "has the tenant '%.*s', which is none: small letters, digits, - and _, "
+                          "or a number",
+                          value);
+    parser->policy.tenant_name = fg_arena_copy(parser->arena, value);
+    return parser->policy.tenant_name.data ? 0 : FG_ENOMEM;
 }
 
 static int set_term(struct parser *parser, struct fg_slice key, struct fg_slice value)

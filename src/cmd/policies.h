@@ -1,11 +1,12 @@
 /* Retention policies as the configuration writes them:
  *
- *     [tenant=N] [service=NAME] [name=NAME] [status=unset|ok|error] [KEY=VALUE] [age=TIME]
+ *     [tenant=NAME] [service=NAME] [name=NAME] [status=unset|ok|error] [KEY=VALUE] [age=TIME]
  * [size=SIZE]
  *
- * KEY has a dot or begins with "@", which is left out: it is an attribute of the span or its
- * resource, with a text as its value. A value may stand in double quotes. An age or a size must be
- * there. */
+ * A tenant that stands there by its name has the number UINT32_MAX, which is nobody's, until
+ * somebody has looked it up; its number may stand there as well. KEY has a dot or begins with "@",
+ * which is left out: it is an attribute of the span or its resource, with a text as its value. A
+ * value may stand in double quotes. An age or a size must be there. */
 #pragma once
 
 #include "base/arena.h"

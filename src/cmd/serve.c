@@ -9,24 +9,32 @@
  * second stop signal ends the process at once; what was acknowledged is on disk all the same. */
 #include "serve.h"
 
+#include "auth/auth.h"
 #include "base/limits.h"
+#include "journey/incidents.h"
 #include "journey/journeys.h"
+#include "journey/score.h"
+#include "monitor/monitors.h"
 #include "net/counters.h"
+#include "net/webhook.h"
 #include "notify.h"
 #include "os/process.h"
 #include "os/signal.h"
+#include "redact/rules.h"
 #include "serve_config.h"
+#include "store/consumer.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define ARENA_BYTES_MAX ((size_t)8 << 20)
 /* While the store recovers the service manager is told so often that it has to wait on. */
 #define PATIENCE_NS   (5 * FG_NS_PER_SECOND)
 #define PATIENCE_USEC "15000000"
-#define READERS_MIN   2u
-
-enum { LISTEN_GRPC, LISTEN_HTTP, LISTEN_API, LISTEN_COUNT };
+/* Requests that read the store at one time: so many that a few searches which take long, and mostly
+ * wait for who helps them, are in nobody's way. */
+#define READERS_MIN 8u
 
 /* -- Threads that tell the main one
  * ------------------------------------------------------------------
@@ -65,6 +73,25 @@ struct fg_retention fg_serve_retention(const struct fg_config *config)
                                  .policy_count = config->retention_policies.list.count};
 }
 
+void fg_serve_put_retention(struct fg_serve *serve)
+{
+    struct fg_retention_policy policies[FG_RETENTION_POLICIES_MAX];
+    fg_mutex_lock(&serve->mutex);
+    struct fg_retention retention = fg_serve_retention(fg_serve_settings(serve));
+    for (size_t i = 0; i < retention.policy_count; i++) {
+        struct fg_retention_policy *policy = &policies[i];
+        *policy = retention.policies[i];
+        if (policy->tenant_name.size &&
+            (!serve->auth || fg_tenant_find(serve->auth, policy->tenant_name, &policy->tenant) < 0))
+            fg_log(FG_LOG_WARN, "a retention policy is of a tenant that is not there yet",
+                   "tenant=%.*s", (int)policy->tenant_name.size,
+                   (const char *)policy->tenant_name.data);
+    }
+    retention.policies = policies;
+    fg_store_set_retention(serve->store, &retention);
+    fg_mutex_unlock(&serve->mutex);
+}
+
 static void open_store(void *arg)
 {
     struct fg_serve *serve = arg;
@@ -73,6 +100,8 @@ static void open_store(void *arg)
     options.head_size_max = config->head_size_max;
     options.head_age_ns_max = config->head_age_ns_max;
     options.cache_size_max = config->cache_size_max;
+    options.scan_threads =
+        config->search_threads ? (unsigned)config->search_threads : fg_processor_count();
     options.append_queue_bytes_max = config->queue_size_max;
     options.merge_rate_bytes = config->merge_rate_bytes;
     options.reserve_bytes = config->reserve_bytes;
@@ -80,6 +109,12 @@ static void open_store(void *arg)
     options.wal_hold_bytes_max = config->wal_hold_bytes_max;
     options.retention = fg_serve_retention(config);
     options.on_event = on_event;
+    options.is_pinned = fg_serve_is_pinned;
+    options.knows_pins = fg_serve_knows_pins;
+    options.is_pinned_arg = serve;
+    struct fg_consumer_options consumer;
+    options.consumer_count = fg_serve_consumers(serve, &consumer);
+    options.consumers = &consumer;
     struct fg_store *store = NULL;
     const char *message = NULL;
     int r = fg_store_open(&options, &serve->arena, &message, &store);
@@ -96,6 +131,20 @@ static void open_store(void *arg)
  * -------------------------------------------------------------------------------------------
  */
 
+static enum fg_exit load_redaction(struct fg_serve *serve)
+{
+    struct fg_buffer errors;
+    fg_buffer_init(&errors, FG_CONFIG_ERRORS_SIZE_MAX);
+    int r = fg_serve_redaction_load(serve, serve->config, &errors, &serve->redact);
+    fprintf(serve->cli->err, "%.*s", (int)errors.size, (const char *)errors.data);
+    fg_buffer_free(&errors);
+    if (r == 0)
+        return FG_EXIT_OK;
+    return fg_cli_fail(serve->cli, r == FG_EINVALID ? FG_EXIT_USAGE : FG_EXIT_FAILED,
+                       "redaction can't be put in force, and nothing is taken without it: %s",
+                       r == FG_EINVALID ? "see above" : fg_error_name(r));
+}
+
 static enum fg_exit open_api(struct fg_serve *serve, unsigned loop_count)
 {
     const struct fg_config *config = serve->config;
@@ -107,11 +156,14 @@ static enum fg_exit open_api(struct fg_serve *serve, unsigned loop_count)
         .body_size_max = config->body_size_max,
         .inflated_size_max = config->inflated_size_max,
         .settings = fg_serve_api_settings(config),
+        .security = fg_serve_security(serve),
+        .monitor_secrets = config->monitor_secrets,
+        .backup_folders = serve->backup_folders,
+        .backup_folder_count = serve->backup_folder_count,
+        .auth = serve->auth,
     };
+    options.settings.redact = serve->redact;
     int r = fg_api_new(&options, &serve->api);
-    if (r == FG_EINVALID)
-        return fg_cli_fail(serve->cli, FG_EXIT_USAGE,
-                           "redact-keys: a * may stand only at the end of a key, and not alone");
     if (r < 0)
         return fg_cli_fail(serve->cli, FG_EXIT_FAILED, "can't start: %s", fg_error_name(r));
     return FG_EXIT_OK;
@@ -120,21 +172,28 @@ static enum fg_exit open_api(struct fg_serve *serve, unsigned loop_count)
 static enum fg_exit open_server(struct fg_serve *serve, unsigned loop_count)
 {
     const struct fg_config *config = serve->config;
-    const struct fg_listen listeners[LISTEN_COUNT] = {
-        [LISTEN_GRPC] = {config->otlp_grpc, FG_FACE_OTLP_GRPC},
-        [LISTEN_HTTP] = {config->otlp_http, FG_FACE_OTLP_HTTP},
-        [LISTEN_API] = {config->api, FG_FACE_API},
+    const struct fg_listen listeners[FG_SERVE_LISTENERS] = {
+        [FG_SERVE_GRPC] = {config->otlp_grpc, FG_FACE_OTLP_GRPC,
+                           fg_serve_tls_is_on(serve, "otlp-grpc"),
+                           fg_serve_tls_client(serve, "otlp-grpc")},
+        [FG_SERVE_HTTP] = {config->otlp_http, FG_FACE_OTLP_HTTP,
+                           fg_serve_tls_is_on(serve, "otlp-http"),
+                           fg_serve_tls_client(serve, "otlp-http")},
+        [FG_SERVE_API] = {config->api, FG_FACE_API, fg_serve_tls_is_on(serve, "api"),
+                          fg_serve_tls_client(serve, "api")},
     };
     struct fg_server_options options = fg_server_options_default(serve->cli->env);
     options.loop_count = loop_count;
     options.listeners = listeners;
-    options.listener_count = LISTEN_COUNT;
+    options.listener_count = FG_SERVE_LISTENERS;
+    options.tls = serve->tls;
     options.limits.connections_max = (unsigned)config->connections_max;
     options.limits.body_size_max = config->body_size_max;
     options.limits.inflated_size_max = config->inflated_size_max;
     options.on_headers = fg_api_on_headers;
     options.on_request = fg_api_on_request;
     options.on_refusal = fg_api_on_refusal;
+    options.on_turned_away = fg_api_on_turned_away;
     options.arg = serve->api;
     const char *message = NULL;
     int r = fg_server_open(&options, &serve->arena, &message, &serve->server);
@@ -143,9 +202,9 @@ static enum fg_exit open_server(struct fg_serve *serve, unsigned loop_count)
                            message ? message : fg_error_name(r));
     fg_api_attach_server(serve->api, serve->server);
     fg_log(FG_LOG_INFO, "listening", "otlp_grpc=%s otlp_http=%s api=%s",
-           fg_server_address(serve->server, LISTEN_GRPC),
-           fg_server_address(serve->server, LISTEN_HTTP),
-           fg_server_address(serve->server, LISTEN_API));
+           fg_server_address(serve->server, FG_SERVE_GRPC),
+           fg_server_address(serve->server, FG_SERVE_HTTP),
+           fg_server_address(serve->server, FG_SERVE_API));
     return FG_EXIT_OK;
 }
 
@@ -153,7 +212,15 @@ static enum fg_exit start(struct fg_serve *serve)
 {
     const struct fg_config *config = serve->config;
     unsigned loop_count = config->loops ? (unsigned)config->loops : fg_processor_count();
-    enum fg_exit code = fg_serve_flows_load(serve);
+    enum fg_exit code = fg_serve_alerts_open(serve);
+    if (code == FG_EXIT_OK)
+        code = fg_serve_tls_open(serve);
+    if (code == FG_EXIT_OK)
+        code = fg_serve_security_check(serve);
+    if (code == FG_EXIT_OK)
+        code = fg_serve_accounts_new(serve);
+    if (code == FG_EXIT_OK)
+        code = load_redaction(serve);
     if (code == FG_EXIT_OK)
         code = open_api(serve, loop_count);
     if (code == FG_EXIT_OK)
@@ -189,8 +256,18 @@ static enum fg_exit wait_for_store(struct fg_serve *serve)
 
 static enum fg_exit attach(struct fg_serve *serve)
 {
-    fg_api_attach_store(serve->api, serve->store);
-    int r = fg_serve_journeys_open(serve);
+    int r = fg_serve_accounts_attach(serve);
+    if (r < 0)
+        return fg_cli_fail(serve->cli, FG_EXIT_FAILED, "can't read the accounts: %s",
+                           fg_error_name(r));
+    /* Whoever is told that the server is ready finds orders and incidents there, too. */
+    uint32_t tenant_count = 0; /* numbers of those that are added later are higher */
+    r = fg_serve_journeys_open(serve, &tenant_count);
+    if (r == 0)
+        fg_api_attach_store(serve->api, serve->store);
+    for (uint32_t i = 0; r == 0 && i < tenant_count; i++)
+        if (serve->tenants[i].journeys)
+            r = fg_serve_monitors_open(&serve->tenants[i], i);
     if (r == 0 && serve->config->recorders.count > 0)
         r = fg_serve_recorders_start(serve, &serve->recorders);
     if (r < 0)
@@ -221,23 +298,29 @@ static void serve_until_stop(struct fg_serve *serve)
 {
     fg_mutex_lock(&serve->mutex);
     while (serve->stops == 0) {
-        if (!serve->reload) {
+        bool is_told = serve->reload;
+        if (!is_told && serve->tls)
+            is_told = fg_cond_wait_for(&serve->cond, &serve->mutex, FG_SERVE_TLS_LOOK_NS);
+        else if (!is_told)
             fg_cond_wait(&serve->cond, &serve->mutex);
-            continue;
-        }
+        bool is_wanted = serve->reload;
         serve->reload = false;
         fg_mutex_unlock(&serve->mutex);
-        fg_serve_reload(serve);
+        if (is_wanted)
+            fg_serve_reload(serve);
+        else if (!is_told)
+            fg_serve_tls_look(serve);
         fg_mutex_lock(&serve->mutex);
     }
     fg_mutex_unlock(&serve->mutex);
 }
 
-/* Loops and the recorders' watcher wait for the store's acknowledgements, workers read it: they end
- * before it is closed. */
+/* Loops, monitors and the recorders' watcher wait for the store's acknowledgements, workers read
+ * it: they end before it is closed. */
 static void stop(struct fg_serve *serve)
 {
     fg_serve_recorders_stop(serve->recorders);
+    fg_serve_monitors_stop(serve);
     if (serve->server && serve->store) {
         uint64_t drain_ns = fg_serve_settings(serve)->drain_ns_max;
         fg_log(FG_LOG_INFO, "stopping", "open_requests=%" PRIu64 " drain_ms=%" PRIu64,
@@ -249,11 +332,17 @@ static void stop(struct fg_serve *serve)
     } else if (serve->server) {
         fg_server_stop(serve->server, 0);
     }
-    fg_journeys_stop(serve->journeys);
+    fg_serve_unpin(serve);
+    fg_serve_journeys_stop(serve);
     fg_api_free(serve->api);
-    fg_journeys_close(serve->journeys);
+    fg_serve_journeys_close(serve);
+    fg_score_rules_free(serve->score_rules);
+    fg_auth_free(serve->auth);
+    fg_webhook_close(serve->webhook);
+    free(serve->receivers);
     fg_store_close(serve->store, true);
     fg_server_close(serve->server);
+    fg_tls_free(serve->tls);
 }
 
 static enum fg_exit serve_all(struct fg_serve *serve)
@@ -286,14 +375,27 @@ static enum fg_exit run_server(struct fg_cli *cli, const struct fg_arguments *ar
                              .config = config,
                              .begin_mono_ns = fg_env_mono_ns(cli->env)};
     fg_mutex_init(&serve.mutex, FG_RANK_API);
+    fg_mutex_init(&serve.pins_mutex, FG_RANK_PINS);
     fg_cond_init(&serve.cond);
     fg_arena_init(&serve.arena, ARENA_BYTES_MAX);
     fg_log_set((enum fg_log_level)config->log_level, config->log_format != 0);
-    enum fg_exit code = serve_all(&serve);
+    enum fg_exit code = fg_serve_flows_load(&serve);
+    if (code == FG_EXIT_OK)
+        code = fg_serve_monitors_load(&serve);
+    if (code == FG_EXIT_OK && fg_serve_find_backup_folders(&serve) < 0)
+        code = fg_cli_fail(cli, FG_EXIT_FAILED, "can't start: out of memory");
+    if (code == FG_EXIT_OK) {
+        fg_serve_confine(&serve);
+        code = serve_all(&serve);
+    }
+    fg_monitor_configs_free(&serve.monitor_configs);
     fg_config_free(serve.reloaded);
+    fg_redact_rules_unref(serve.redact);
+    fg_flows_free(&serve.flows);
     fg_arena_free(&serve.arena);
     fg_cond_destroy(&serve.cond);
     fg_mutex_destroy(&serve.mutex);
+    fg_mutex_destroy(&serve.pins_mutex);
     return code;
 }
 

@@ -33,6 +33,11 @@ static void warn_of_unknown_variables(struct fg_buffer *messages)
         struct fg_suggestion suggestion = fg_suggestion(name);
         fg_suggestion_offer(&suggestion, "FILIGREE_CONFIG");
         fg_suggestion_offer(&suggestion, "FILIGREE_SERVER");
+        fg_suggestion_offer(&suggestion, "FILIGREE_TOKEN");
+        fg_suggestion_offer(&suggestion, "FILIGREE_TENANT");
+        fg_suggestion_offer(&suggestion, "FILIGREE_CA");
+        fg_suggestion_offer(&suggestion, "FILIGREE_CLIENT_CERT");
+        fg_suggestion_offer(&suggestion, "FILIGREE_CLIENT_KEY");
         /* Of libfiligree, and too like one of ours. */
         fg_suggestion_offer(&suggestion, "FILIGREE_RECORDER");
         fg_suggestion_offer(&suggestion, "FILIGREE_RECORDER_DIR");
@@ -47,18 +52,23 @@ static void warn_of_unknown_variables(struct fg_buffer *messages)
     }
 }
 
+const char *fg_serve_config_path(const struct fg_arguments *arguments)
+{
+    const char *path = fg_arguments_get(arguments, "config");
+    return path ? path : getenv("FILIGREE_CONFIG");
+}
+
 enum fg_exit fg_serve_config_load(struct fg_cli *cli, const struct fg_arguments *arguments,
                                   struct fg_buffer *messages, struct fg_config **ret_config)
 {
-    const char *path = fg_arguments_get(arguments, "config");
-    if (!path)
-        path = getenv("FILIGREE_CONFIG");
+    const char *path = fg_serve_config_path(arguments);
     uint8_t *file = NULL;
     size_t file_size = 0;
     int r = path ? fg_cli_read_file(cli, path, FILE_SIZE_MAX, &file, &file_size) : 0;
     if (r < 0) {
+        char why[FG_SERVE_WHY_SIZE];
         fg_buffer_append_format(messages, "can't read the configuration %s: %s\n", path,
-                                fg_error_name(r));
+                                fg_serve_why_unread(path, r, why));
         return FG_EXIT_USAGE;
     }
     struct fg_arguments flags = *arguments;
@@ -106,8 +116,6 @@ struct fg_api_settings fg_serve_api_settings(const struct fg_config *config)
         .span_age_ns_max = longest_age_ns(config),
         .retention_size_max = config->retention_size_max,
         .price_per_gb_month = config->price_per_gb_month,
-        .redact_keys = config->redact_keys.items,
-        .redact_key_count = config->redact_keys.count,
         .cors_origins = config->cors_origins.items,
         .cors_origin_count = config->cors_origins.count,
     };

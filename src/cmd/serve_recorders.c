@@ -48,7 +48,7 @@ static void send(void *arg, struct fg_slice request, struct fg_outlet_answer *re
 {
     struct fg_recorders *recorders = arg;
     struct fg_outlet_answer answer = {.verdict = FG_OUTLET_ACCEPTED};
-    int r = fg_api_inject(recorders->serve->api, request, &answer.rejected_spans);
+    int r = fg_api_inject(recorders->serve->api, 0, request, &answer.rejected_spans);
     if (r == FG_ELIMIT)
         answer.verdict = FG_OUTLET_TOO_LARGE;
     else if (r == FG_EINVALID)

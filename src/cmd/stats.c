@@ -134,6 +134,33 @@ static void print_forecast(const struct page *page)
             json_number_value(member(forecast, "price_per_gb_month")));
 }
 
+/* One tenant: its line in full. All: a table, where there is more than one. */
+static void print_tenants(const struct page *page)
+{
+    FILE *out = page->cli->out;
+    const json_t *tenants = member(page->root, "tenants");
+    const char *only = fg_answer_text(page->root, "tenant");
+    if (json_array_size(tenants) < 2 && !*only)
+        return;
+    fprintf(out, "\n%s%-34s%16s %12s %16s %12s%s\n", bold(page), "Tenant", "Spans", "Size",
+            "Received", "Over quota", plain(page));
+    for (size_t i = 0; i < json_array_size(tenants); i++) {
+        const json_t *tenant = json_array_get(tenants, i);
+        const json_t *over = member(tenant, "over_quota");
+        char spans[FG_UNITS_TEXT_SIZE], size[FG_UNITS_TEXT_SIZE], received[FG_UNITS_TEXT_SIZE];
+        if (*only && strcmp(only, fg_answer_text(tenant, "tenant")) != 0)
+            continue;
+        count_text(tenant, "spans", spans);
+        size_of(tenant, "bytes", size);
+        count_text(member(tenant, "received"), "spans", received);
+        fprintf(out, "%-34s%16s %12s %16s %12llu\n", fg_answer_text(tenant, "tenant"), spans, size,
+                received,
+                (unsigned long long)(fg_answer_number(over, "spans") +
+                                     fg_answer_number(over, "bytes") +
+                                     fg_answer_number(over, "attributes")));
+    }
+}
+
 static void print_days(const struct page *page)
 {
     FILE *out = page->cli->out;
@@ -206,6 +233,7 @@ static enum fg_exit show_page(struct page *page)
             fg_answer_text(page->root, "version"), fg_answer_text(page->root, "started"));
     print_store(page);
     print_forecast(page);
+    print_tenants(page);
     print_days(page);
     print_services(page);
     print_keys(page);
@@ -227,13 +255,29 @@ static enum fg_exit show(struct fg_cli *cli, const struct fg_arguments *argument
 
 static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments)
 {
-    return fg_client_show(cli, arguments, "/api/v1/stats", NULL, show);
+    const char *tenant = fg_arguments_get(arguments, "tenant");
+    struct fg_buffer path;
+    fg_buffer_init(&path, 4096);
+    fg_buffer_append_string(&path, "/api/v1/stats");
+    if (tenant) {
+        fg_buffer_append_string(&path, "?tenant=");
+        fg_client_escape(&path, tenant);
+    }
+    fg_buffer_append_byte(&path, 0);
+    enum fg_exit code = path.error
+                            ? fg_cli_fail(cli, FG_EXIT_USAGE, "stats: --tenant is too long")
+                            : fg_client_show(cli, arguments, (const char *)path.data, NULL, show);
+    fg_buffer_free(&path);
+    return code;
 }
 
 static const struct fg_option options[] = {
     {.name = "json", .help = "the numbers as JSON"},
     {.name = "all", .help = "every day, service and attribute, not just the largest"},
-    FG_CLIENT_OPTION,
+    {.name = "tenant",
+     .argument = "NAME",
+     .help = "days, services and attributes of this tenant alone"},
+    FG_CLIENT_CONNECTION_OPTION,
 };
 
 const struct fg_command fg_command_stats = {
@@ -249,6 +293,7 @@ const struct fg_command fg_command_stats = {
         "Examples\n"
         "  filigree stats\n"
         "  filigree stats --all --server http://traces.internal:7070\n"
+        "  filigree stats --tenant acme\n"
         "  filigree stats --json | jq '.keys[] | select(.share > 0.05) | .key'\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,

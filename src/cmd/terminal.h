@@ -4,11 +4,13 @@
 #include "base/slice.h"
 #include "command.h"
 
-#define FG_RED   "\033[31m"
-#define FG_CYAN  "\033[36m"
-#define FG_FAINT "\033[2m"
-#define FG_BOLD  "\033[1m"
-#define FG_PLAIN "\033[0m"
+#define FG_RED    "\033[31m"
+#define FG_GREEN  "\033[32m"
+#define FG_YELLOW "\033[33m"
+#define FG_CYAN   "\033[36m"
+#define FG_FAINT  "\033[2m"
+#define FG_BOLD   "\033[1m"
+#define FG_PLAIN  "\033[0m"
 
 /* colour, or nothing where the output is no terminal. */
 const char *fg_terminal_paint(const struct fg_cli *cli, const char *colour);

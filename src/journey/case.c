@@ -2,8 +2,10 @@
 #include "case.h"
 
 #include "base/limits.h"
+#include "journey/message.h"
+#include "key_rule.h"
 #include "span/builder.h"
-#include "store/store.h"
+#include "store/trace_reader.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -25,6 +27,14 @@ static const char *const key_names[FG_KEY_COUNT][2] = {
     [FG_KEY_RPC_SERVICE] = {"rpc.service", NULL},
     [FG_KEY_HTTP_STATUS] = {"http.response.status_code", "http.status_code"},
     [FG_KEY_HTTP_METHOD] = {"http.request.method", "http.method"},
+    [FG_KEY_SERVER_PORT] = {"server.port", "net.peer.port"},
+    [FG_KEY_DB_OPERATION] = {"db.operation.name", "db.operation"},
+    [FG_KEY_DB_QUERY] = {"db.query.text", "db.statement"},
+    [FG_KEY_MESSAGE_ID] = {"messaging.message.id", "messaging.message_id"},
+    [FG_KEY_MESSAGE_SHAPE] = {"messaging.message.shape", NULL},
+    [FG_KEY_SAMPLE_RATE] = {"SampleRate", "sampling.rate"},
+    [FG_KEY_SUBSCRIPTION] = {"messaging.destination.subscription.name", "messaging.source.name"},
+    [FG_KEY_REDELIVERED] = {FG_REDELIVERED_ATTRIBUTE, NULL},
 };
 
 /* -- Texts */
@@ -90,6 +100,77 @@ struct fg_slice fg_case_text(const struct fg_case *c, uint32_t row, enum fg_case
     return text.data ? text : fg_case_attr(c, row, c->key_ids[key][1]);
 }
 
+/* Ports that say nothing beside the kind of the one who listens. */
+static bool is_usual_port(struct fg_slice port)
+{
+    static const char *const usual[] = {"80",   "443",  "5432",  "3306", "1433", "1521",
+                                        "5671", "5672", "27017", "6379", "9092", "4222"};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (fg_slice_equal(port, fg_slice_from_string(usual[i])))
+            return true;
+    return false;
+}
+
+struct fg_slice fg_case_peer(const struct fg_case *c, uint32_t row, enum fg_case_key otherwise)
+{
+    struct fg_slice address = fg_case_text(c, row, FG_KEY_SERVER_ADDRESS),
+                    port = fg_case_text(c, row, FG_KEY_SERVER_PORT);
+    if (address.size == 0)
+        return fg_case_text(c, row, otherwise);
+    if (port.size == 0 || is_usual_port(port))
+        return address;
+    return fg_case_say(c, "%.*s:%.*s", (int)address.size, (const char *)address.data,
+                       (int)port.size, (const char *)port.data);
+}
+
+struct fg_slice fg_case_queue(const struct fg_case *c, uint32_t row)
+{
+    struct fg_slice queue = fg_case_text(c, row, FG_KEY_SUBSCRIPTION), name = fg_case_name(c, row);
+    if (queue.size > 0)
+        return queue;
+    /* amqplib's instrumentation tells it in the name alone: "QUEUE process" */
+    static const char suffix[] = " process";
+    size_t size = sizeof suffix - 1;
+    if (name.size > size && memcmp(name.data + name.size - size, suffix, size) == 0)
+        return fg_slice(name.data, name.size - size);
+    queue = fg_case_text(c, row, FG_KEY_DESTINATION);
+    const uint8_t *colon = queue.size > 0 ? memrchr(queue.data, ':', queue.size) : NULL;
+    if (!colon)
+        return queue;
+    return fg_slice(colon + 1, (size_t)(queue.data + queue.size - colon - 1));
+}
+
+struct fg_watch_where fg_case_where(const struct fg_case *c, uint32_t row)
+{
+    struct fg_watch_where where = {.kind = (enum fg_place_kind)c->component[row],
+                                   .address = fg_case_text(c, row, FG_KEY_SERVER_ADDRESS)};
+    struct fg_slice port = fg_case_text(c, row, FG_KEY_SERVER_PORT);
+    for (size_t i = 0; i < port.size && i < 5 && isdigit(port.data[i]); i++)
+        where.port = where.port * 10 + (uint32_t)(port.data[i] - '0');
+    switch (where.kind) {
+    case FG_PLACE_DATABASE:
+        where.name = fg_case_text(c, row, FG_KEY_DB_NAMESPACE);
+        break;
+    case FG_PLACE_OBJECT_STORE:
+        where.name = fg_case_text(c, row, FG_KEY_S3_BUCKET);
+        break;
+    case FG_PLACE_PRODUCER:
+    case FG_PLACE_CONSUMER:
+    case FG_PLACE_BROKER:
+        if (where.kind == FG_PLACE_CONSUMER) /* a producer names an exchange, which is no queue */
+            where.name = fg_case_queue(c, row);
+        where.kind = FG_PLACE_BROKER;
+        break;
+    case FG_PLACE_APPLICATION:
+        if (c->batch->kind[row] == FG_SPAN_KIND_CLIENT)
+            break;
+        return (struct fg_watch_where){.kind = FG_PLACE_NONE};
+    default:
+        return (struct fg_watch_where){.kind = FG_PLACE_NONE};
+    }
+    return where;
+}
+
 struct fg_slice fg_case_service(const struct fg_case *c, uint32_t row)
 {
     return c->batch->strings[c->batch->resource_service[c->batch->resource[row]]];
@@ -152,22 +233,98 @@ uint32_t fg_case_entry(const struct fg_case *c, uint32_t row)
     return FG_TREE_NONE;
 }
 
-uint32_t fg_case_consumer(const struct fg_case *c, uint32_t publish)
+static bool is_same_message(const struct fg_case *c, uint32_t a, uint32_t b)
+{
+    struct fg_slice id = fg_case_text(c, a, FG_KEY_MESSAGE_ID);
+    return id.size > 0 && fg_slice_equal(id, fg_case_text(c, b, FG_KEY_MESSAGE_ID));
+}
+
+uint32_t fg_case_publisher(const struct fg_case *c, uint32_t consumer)
 {
     const struct fg_batch *batch = c->batch;
-    for (uint32_t row = 0; row < batch->span_count; row++) {
-        if (batch->kind[row] != FG_SPAN_KIND_CONSUMER)
-            continue;
-        if (c->parent[row] == publish)
-            return row;
-        for (uint32_t i = batch->link_count ? batch->link_begin[row] : 0;
-             batch->link_count && i < batch->link_begin[row + 1]; i++)
-            if (batch->link_span_id[i] == batch->span_id[publish] &&
-                batch->link_trace_id_low[i] == batch->trace_id_low[publish] &&
-                batch->link_trace_id_high[i] == batch->trace_id_high[publish])
+    if (c->parent[consumer] != FG_TREE_NONE)
+        return c->parent[consumer];
+    for (uint32_t i = batch->link_count ? batch->link_begin[consumer] : 0;
+         batch->link_count && i < batch->link_begin[consumer + 1]; i++)
+        for (uint32_t row = 0; row < batch->span_count; row++)
+            if (batch->span_id[row] == batch->link_span_id[i] &&
+                batch->trace_id_low[row] == batch->link_trace_id_low[i] &&
+                batch->trace_id_high[row] == batch->link_trace_id_high[i])
                 return row;
-    }
+    for (uint32_t row = 0; row < batch->span_count; row++)
+        if (c->component[row] == FG_PLACE_PRODUCER && is_same_message(c, row, consumer))
+            return row;
     return FG_TREE_NONE;
+}
+
+bool fg_case_takes(const struct fg_case *c, uint32_t row, uint32_t publish)
+{
+    const struct fg_batch *batch = c->batch;
+    if (batch->kind[row] != FG_SPAN_KIND_CONSUMER)
+        return false;
+    if (c->parent[row] == publish || is_same_message(c, row, publish))
+        return true;
+    for (uint32_t i = batch->link_count ? batch->link_begin[row] : 0;
+         batch->link_count && i < batch->link_begin[row + 1]; i++)
+        if (batch->link_span_id[i] == batch->span_id[publish] &&
+            batch->link_trace_id_low[i] == batch->trace_id_low[publish] &&
+            batch->link_trace_id_high[i] == batch->trace_id_high[publish])
+            return true;
+    return false;
+}
+
+uint32_t fg_case_consumer(const struct fg_case *c, uint32_t publish)
+{
+    for (uint32_t row = 0; row < c->batch->span_count; row++)
+        if (fg_case_takes(c, row, publish))
+            return row;
+    return FG_TREE_NONE;
+}
+
+uint32_t fg_case_count_taken(const struct fg_case *c, uint32_t publish, uint32_t consumer,
+                             uint32_t *ret_failed)
+{
+    uint32_t count = 0, failed = 0;
+    for (uint32_t row = consumer; row < c->batch->span_count; row++)
+        if (c->batch->name[row] == c->batch->name[consumer] &&
+            c->batch->resource_service[c->batch->resource[row]] ==
+                c->batch->resource_service[c->batch->resource[consumer]] &&
+            fg_case_takes(c, row, publish)) {
+            count++;
+            failed += fg_case_failed(c, row);
+        }
+    *ret_failed = failed;
+    return count;
+}
+
+/* Whether an earlier row of the same reader took it as well. */
+static bool is_again(const struct fg_case *c, uint32_t publish, uint32_t row)
+{
+    struct fg_slice says = fg_case_text(c, row, FG_KEY_REDELIVERED);
+    if (says.size > 0)
+        return fg_slice_equal(says, FG_SLICE("true"));
+    for (uint32_t before = 0; before < row; before++)
+        if (fg_slice_equal(fg_case_service(c, before), fg_case_service(c, row)) &&
+            fg_case_takes(c, before, publish))
+            return true;
+    return false;
+}
+
+struct fg_deliveries fg_case_deliveries(const struct fg_case *c, uint32_t publish)
+{
+    struct fg_deliveries all = {.count = 0};
+    for (uint32_t row = 0; row < c->batch->span_count; row++) {
+        if (!fg_case_takes(c, row, publish))
+            continue;
+        bool failed = fg_case_failed(c, row);
+        all.count++;
+        all.rejected += failed;
+        all.ended_well += !failed && c->batch->end_ns[row] != 0;
+        all.redelivered += is_again(c, publish, row);
+        if (all.first_ns == 0 || c->batch->start_ns[row] < all.first_ns)
+            all.first_ns = c->batch->start_ns[row];
+    }
+    return all;
 }
 
 /* -- Laying out */
@@ -243,6 +400,25 @@ static int lay_trees(struct fg_case *c, uint32_t *parent, const uint32_t *trace_
     return 0;
 }
 
+/* The journey that a row names: by the key, or by a rule; {NULL, 0}: none. */
+static struct fg_slice named_value(const struct fg_case *c, uint32_t row, uint32_t key_id)
+{
+    struct fg_slice value = fg_case_attr(c, row, key_id);
+    for (uint32_t i = 0; !value.data && c->flows && i < c->flows->key_rule_count; i++) {
+        const struct fg_key_rule *rule = &c->flows->key_rules[i];
+        if (!fg_slice_equal(rule->key, c->key))
+            continue;
+        struct fg_slice text = fg_slice_equal(rule->from, FG_SLICE("name"))
+                                   ? fg_case_name(c, row)
+                                   : fg_case_attr(c, row, fg_string_id(c->batch, rule->from));
+        if (text.size > 0)
+            value = fg_key_rule_value(rule, text);
+        if (value.size == 0)
+            value = (struct fg_slice){0};
+    }
+    return value;
+}
+
 /* In a trace with one value of the key every span belongs to the journey. Where several meet, each
  * has the spans that name it and what lies below them. */
 static void find_mine(struct fg_case *c, bool *mine, const uint32_t *trace_ends,
@@ -252,15 +428,15 @@ static void find_mine(struct fg_case *c, bool *mine, const uint32_t *trace_ends,
     for (uint32_t t = 0; t < trace_count; t++) {
         bool others = false;
         for (uint32_t row = begin; row < trace_ends[t]; row++) {
-            struct fg_slice value = fg_case_attr(c, row, key_id);
+            struct fg_slice value = named_value(c, row, key_id);
             others |= value.data && !fg_slice_equal(value, c->value);
         }
         for (uint32_t row = begin; row < trace_ends[t]; row++) {
             uint32_t above = row;
-            struct fg_slice value = fg_case_attr(c, row, key_id);
+            struct fg_slice value = named_value(c, row, key_id);
             while (others && !value.data && c->parent[above] != FG_TREE_NONE) {
                 above = c->parent[above];
-                value = fg_case_attr(c, above, key_id);
+                value = named_value(c, above, key_id);
             }
             mine[row] = !others || (value.data && fg_slice_equal(value, c->value));
         }
@@ -299,7 +475,7 @@ static int find_steps(struct fg_case *c)
     return 0;
 }
 
-static void find_stand(struct fg_case *c)
+static void find_stand(struct fg_case *c, const struct fg_hop_deadline *deadlines)
 {
     c->last_step = c->expected_step = FG_FLOW_STEP_NONE;
     c->first_ns = UINT64_MAX;
@@ -319,8 +495,29 @@ static void find_stand(struct fg_case *c)
     c->expected_step = fg_flow_expected(c->flow, c->last_step, c->reached);
     uint64_t from_ns =
         c->last_step == FG_FLOW_STEP_NONE ? c->first_ns : c->reached_ns[c->last_step];
-    if (c->expected_step != FG_FLOW_STEP_NONE && c->flow->steps[c->expected_step].within_ns > 0)
-        c->deadline_ns = from_ns + c->flow->steps[c->expected_step].within_ns;
+    if (c->expected_step == FG_FLOW_STEP_NONE)
+        return;
+    c->hop = deadlines ? deadlines[c->expected_step]
+                       : (struct fg_hop_deadline){.ns = c->flow->steps[c->expected_step].within_ns};
+    c->hop_is_new = c->hop.from_ns > from_ns;
+    if (c->hop.ns > 0)
+        c->deadline_ns = (c->hop_is_new ? c->hop.from_ns : from_ns) + c->hop.ns;
+}
+
+/* Who comes to the last step by history is judged as of what was read of it, but never as of before
+ * what its own spans tell. */
+static void find_now(struct fg_case *c, const struct fg_history *history)
+{
+    uint32_t row = c->last_step == FG_FLOW_STEP_NONE ? FG_TREE_NONE : c->reached_row[c->last_step];
+    uint64_t now_ns = history->until_ns > c->last_ns ? history->until_ns : c->last_ns;
+    if (history->begin_ns == 0 || row == FG_TREE_NONE || now_ns >= c->now_ns)
+        return;
+    uint64_t received_ns = c->batch->received_ns[row];
+    if (received_ns < history->begin_ns ||
+        received_ns <= c->batch->end_ns[row] + FG_JOURNEY_GRACE_NS)
+        return;
+    c->history_left_ns = c->now_ns - now_ns;
+    c->now_ns = now_ns;
 }
 
 int fg_case_lay_out(const struct fg_case_wanted *wanted, struct fg_builder *builder,
@@ -332,10 +529,15 @@ int fg_case_lay_out(const struct fg_case_wanted *wanted, struct fg_builder *buil
                         .key = wanted->key,
                         .value = wanted->value,
                         .now_ns = wanted->now_ns,
+                        .deafness = wanted->deafness,
                         .neighbours = wanted->neighbours,
+                        .tenant = wanted->tenant,
                         .instances = wanted->instances,
+                        .watch = wanted->watch,
+                        .flows = wanted->flows,
                         .waiting_count = wanted->waiting_count,
                         .truncated = wanted->more_traces,
+                        .flow_is_provisional = wanted->flow_is_provisional,
                         .arena = arena};
     struct fg_batch *batch = fg_arena_alloc(arena, sizeof *batch);
     if (!batch)
@@ -363,10 +565,19 @@ int fg_case_lay_out(const struct fg_case_wanted *wanted, struct fg_builder *buil
     }
     c.component = component;
     c.has_failed_child = has_failed_child;
-    r = find_steps(&c);
+    r = fg_case_set_clocks(&c, batch);
+    if (r == 0)
+        r = find_steps(&c);
     if (r < 0)
         return r;
-    find_stand(&c);
+    for (uint32_t i = 0; c.flow && wanted->reached_ns && i < c.flow->step_count; i++)
+        if ((wanted->reached >> i & 1) && (c.reached >> i & 1) == 0) {
+            c.reached |= UINT64_C(1) << i;
+            c.reached_ns[i] = wanted->reached_ns[i];
+            c.reached_row[i] = FG_TREE_NONE;
+        }
+    find_stand(&c, wanted->deadlines);
+    find_now(&c, &wanted->history);
     *ret_case = c;
     return 0;
 }
@@ -381,8 +592,8 @@ int fg_case_read(const struct fg_case_wanted *wanted, struct fg_builder *builder
     fg_builder_reset(builder);
     for (uint32_t i = 0; i < wanted->trace_count; i++) {
         struct fg_trace_result result = {0};
-        int r = fg_store_trace(wanted->store, wanted->tenant, wanted->traces[i].high,
-                               wanted->traces[i].low, builder, &result);
+        int r = fg_trace_reader_read(wanted->reader, wanted->tenant, wanted->traces[i].high,
+                                     wanted->traces[i].low, 0, builder, &result);
         if (r < 0 && r != FG_ENOTFOUND)
             return r;
         truncated |= result.truncated || result.stats.damaged_pages > 0;
@@ -392,4 +603,22 @@ int fg_case_read(const struct fg_case_wanted *wanted, struct fg_builder *builder
     if (r == 0)
         ret_case->truncated |= truncated;
     return r;
+}
+
+void fg_case_learn(const struct fg_case *c)
+{
+    const struct fg_batch *batch = c->batch;
+    struct fg_slice nobody = {0};
+    for (uint32_t row = 0; c->watch && row < batch->span_count; row++) {
+        struct fg_watch_where where = fg_case_where(c, row);
+        uint32_t above = c->parent[row];
+        if (where.kind != FG_PLACE_NONE && where.address.size > 0)
+            fg_watch_use(c->watch, fg_case_service(c, row), &where, nobody);
+        if (batch->kind[row] != FG_SPAN_KIND_SERVER || above == FG_TREE_NONE ||
+            batch->kind[above] != FG_SPAN_KIND_CLIENT)
+            continue;
+        where = fg_case_where(c, above);
+        if (where.kind == FG_PLACE_APPLICATION)
+            fg_watch_use(c->watch, fg_case_service(c, above), &where, fg_case_service(c, row));
+    }
 }

@@ -1,4 +1,5 @@
 /* The last changes of journeys' states, for those who look on. */
+#include "journey/gone.h"
 #include "journeys_internal.h"
 
 #include <stdlib.h>
@@ -31,12 +32,21 @@ void fg_journeys_note(struct fg_journeys *journeys, uint32_t id, enum fg_journey
                                               .cause = (enum fg_cause)record->cause,
                                               .sequence = ++journeys->change_count};
     kept->change.value = keep(kept, &used, fg_slice(record->value, record->value_size));
-    if (record->trouble)
-        kept->change.place.service = keep(kept, &used, record->trouble->service);
+    kept->change.place.service = keep(kept, &used, fg_journeys_words(journeys, record).service);
     if (key->flow && record->last_step != FG_NO_STEP)
         kept->change.last_step = key->flow->steps[record->last_step].label;
     if (key->flow && record->expected_step != FG_NO_STEP)
         kept->change.expected_step = key->flow->steps[record->expected_step].label;
+}
+
+void fg_journeys_forget_changes(struct fg_journeys *journeys, const struct fg_gone *gone)
+{
+    for (uint32_t i = 0; i < FG_JOURNEY_CHANGES_KEPT; i++) {
+        struct fg_kept_change *kept = &journeys->changes[i];
+        if (kept->change.sequence > 0 &&
+            (gone->all || fg_gone_has(gone, kept->change.key, kept->change.value)))
+            *kept = (struct fg_kept_change){0};
+    }
 }
 
 int fg_journeys_changes(struct fg_journeys *journeys, uint64_t after,
@@ -47,11 +57,13 @@ int fg_journeys_changes(struct fg_journeys *journeys, uint64_t after,
     int r = 0;
     if (!copies)
         return FG_ENOMEM;
-    fg_mutex_lock(&journeys->mutex);
+    fg_journeys_enter(journeys);
     uint64_t end = journeys->change_count,
              begin = end > FG_JOURNEY_CHANGES_KEPT ? end - FG_JOURNEY_CHANGES_KEPT : 0;
     for (uint64_t i = after > begin ? after : begin; i < end; i++) {
         const struct fg_kept_change *kept = &journeys->changes[i % FG_JOURNEY_CHANGES_KEPT];
+        if (kept->change.sequence == 0) /* whose it was is erased */
+            continue;
         struct fg_kept_change *to = &copies[count++];
         *to = *kept;
         to->change.value.data = to->bytes + (kept->change.value.data - kept->bytes);

@@ -1,12 +1,20 @@
 /* Walking a flow: where a journey stands, and what should come next. */
 #include "journey/flow.h"
 
+#include "schema.h"
+
 const struct fg_flow *fg_flows_find(const struct fg_flows *flows, struct fg_slice key)
 {
     for (uint32_t i = 0; i < flows->count; i++)
         if (fg_slice_equal(flows->flows[i].key, key))
             return &flows->flows[i];
     return NULL;
+}
+
+int fg_flow_set_schema(struct fg_flow *flow, struct fg_slice json, struct fg_arena *arena,
+                       struct fg_buffer *errors)
+{
+    return fg_schema_parse(json, arena, errors, &flow->schema);
 }
 
 /* All steps from which `step` can be reached. A flow may go in circles (a piece that is made

@@ -3,19 +3,54 @@
 
 #include "base/hash.h"
 #include "decide.h"
+#include "os/process.h"
 #include "span/builder.h"
+#include "store/consumer.h"
 #include "store/rollup.h"
 
 #include <stdlib.h>
 
-#define TICK_NS (200 * FG_NS_PER_MS)
-/* Of each tick: a tenth of a processor, however many are in doubt. */
-#define JUDGE_BUDGET_NS (20 * FG_NS_PER_MS)
+/* After spans came the next are waited for this long: a wake-up for each request costs more than
+ * the request. */
+#define GATHER_NS (5 * FG_NS_PER_MS)
+/* How much the server takes is looked at this often. */
+#define LOAD_EVERY_NS (1 * FG_NS_PER_SECOND)
+/* And a twentieth for reading those that teach. */
+#define LEARN_BUDGET_NS (10 * FG_NS_PER_MS)
 /* Where spans were missed, those are read again that began up to this long before the last look. */
 #define MISSED_AGE_NS (15 * FG_NS_PER_MINUTE)
 /* A service that was heard within this time is instrumented. */
 #define HEARD_AGE_NS    (7 * FG_NS_PER_DAY)
 #define ARENA_BYTES_MAX ((size_t)FG_CASE_BYTES_MAX)
+/* Records that a pass over all of them looks at before others get the mutex. */
+#define LET_IN_EVERY 512u
+
+/* So long at most the follower gives way at one time, however many go on asking. */
+#define GIVE_WAY_NS (1 * FG_NS_PER_MS)
+
+/* -- The mutex */
+
+void fg_journeys_enter(struct fg_journeys *journeys)
+{
+    atomic_fetch_add(&journeys->askers, 1);
+    fg_mutex_lock(&journeys->mutex);
+    if (atomic_fetch_sub(&journeys->askers, 1) == 1)
+        fg_cond_signal(&journeys->entered);
+}
+
+/* A mutex that is given up and taken again at once goes to the same thread again, since the one
+ * that waits has to wake up first: it is waited for. */
+void fg_journeys_let_in(struct fg_journeys *journeys)
+{
+    if (atomic_load(&journeys->askers) > 0)
+        fg_cond_wait_for(&journeys->entered, &journeys->mutex, GIVE_WAY_NS);
+}
+
+void fg_journeys_follow(struct fg_journeys *journeys)
+{
+    fg_mutex_lock(&journeys->mutex);
+    fg_journeys_let_in(journeys);
+}
 
 /* -- Records: states, doubts */
 
@@ -51,6 +86,7 @@ void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t id)
     }
     record->is_dirty = true;
     journeys->dirty[journeys->dirty_count++] = id;
+    fg_journeys_changed(journeys, id);
 }
 
 void fg_journeys_tell_hop(struct fg_journeys *journeys, const struct fg_record *record,
@@ -72,10 +108,21 @@ static void tell_hops(struct fg_journeys *journeys)
     for (uint32_t i = 0; i < journeys->table.count; i++) {
         const struct fg_record *record = &journeys->table.records[i];
         const struct fg_flow *flow = journeys->keys[record->key].flow;
+        if (i % LET_IN_EVERY == 0)
+            fg_journeys_let_in(journeys);
         for (uint32_t step = 0; flow && step < flow->step_count; step++)
             if (record->reached >> step & 1)
                 fg_journeys_tell_hop(journeys, record, step);
     }
+}
+
+/* When the hop to a step that began then has taken too long: as it is declared, accepted or
+ * learned; 0: never. */
+static uint64_t deadline_of(const struct fg_journeys *journeys, uint32_t key, uint32_t step,
+                            uint64_t begin_ns)
+{
+    const struct fg_hop_deadline *hop = &journeys->deadlines[journeys->keys[key].flow_index][step];
+    return hop->ns ? (hop->from_ns > begin_ns ? hop->from_ns : begin_ns) + hop->ns : 0;
 }
 
 static void plan(struct fg_journeys *journeys, uint32_t id, uint64_t at_ns)
@@ -102,11 +149,12 @@ void fg_journeys_stand(struct fg_journeys *journeys, uint32_t id)
     if (last != FG_FLOW_STEP_NONE && flow->steps[last].ends != FG_FLOW_GOES_ON)
         state =
             flow->steps[last].ends == FG_FLOW_ENDS_DONE ? FG_JOURNEY_DONE : FG_JOURNEY_CANCELLED;
-    if (expected != FG_FLOW_STEP_NONE && flow->steps[expected].within_ns > 0)
-        record->deadline_ns = record->since_ns + flow->steps[expected].within_ns;
+    if (expected != FG_FLOW_STEP_NONE)
+        record->deadline_ns = deadline_of(journeys, record->key, expected, record->since_ns);
     if (expected != FG_FLOW_STEP_NONE && flow->steps[expected].human.size > 0) {
-        state = FG_JOURNEY_WAITING;
-        fg_journeys_doubt(journeys, id); /* for the words of it */
+        state = FG_JOURNEY_WAITING; /* the flow says for whom: see fg_journeys_words() */
+        record->place = FG_PLACE_PERSON;
+        record->cause = FG_CAUSE_WAITING;
     }
     enum fg_journey_state from = (enum fg_journey_state)record->state;
     fg_journeys_set_state(journeys, id, state,
@@ -115,26 +163,8 @@ void fg_journeys_stand(struct fg_journeys *journeys, uint32_t id)
         fg_journeys_note(journeys, id, from);
     if (record->deadline_ns)
         plan(journeys, id, record->deadline_ns + FG_JOURNEY_GRACE_NS + 1);
-}
-
-int fg_journeys_evict(struct fg_journeys *journeys)
-{
-    int r = fg_table_make_room(&journeys->table);
-    journeys->dirty_count = 0;
-    memset(journeys->by_state, 0, sizeof journeys->by_state);
-    memset(journeys->standing, 0, sizeof journeys->standing);
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        struct fg_record *record = &journeys->table.records[i];
-        const struct fg_watched_key *key = &journeys->keys[record->key];
-        journeys->by_state[record->state]++;
-        if (key->flow && record->expected_step != FG_NO_STEP)
-            journeys->standing[key->flow_index][record->expected_step]++;
-        if (record->is_dirty) {
-            record->is_dirty = false;
-            fg_journeys_doubt(journeys, i);
-        }
-    }
-    return r;
+    fg_learn_plan(journeys, id);
+    fg_journeys_changed(journeys, id);
 }
 
 /* -- Following */
@@ -144,24 +174,28 @@ static int on_rows(void *arg, const struct fg_scan_rows *rows)
     struct fg_journeys *journeys = arg;
     if (!rows->bits || rows->row_end == rows->row_begin)
         return 0;
-    fg_mutex_lock(&journeys->mutex);
+    fg_journeys_follow(journeys);
     int r = journeys->is_stopping ? FG_ECANCELLED : 0;
     if (r == 0)
         r = fg_journeys_take(journeys, rows->batch, rows->row_begin, rows->row_end, rows->bits);
     fg_mutex_unlock(&journeys->mutex);
     if (r == 0)
         fg_neighbours_add(journeys->neighbours, rows->batch);
+    if (r == 0 && !journeys->counters.is_rebuilding)
+        fg_watch_add(journeys->watch, rows->batch, rows->row_begin, rows->row_end, rows->bits);
     return r;
 }
 
 static uint32_t columns_of(const struct fg_journeys *journeys)
 {
-    const struct fg_flows *flows = journeys->options.flows;
-    uint32_t columns = FG_COLUMNS_IDS | FG_COLUMNS_TIMES | FG_COLUMNS_RESOURCE | FG_COLUMNS_STATUS |
-                       FG_COLUMNS_MISC | FG_COLUMNS_SPAN_ATTRS;
-    for (uint32_t i = 0; i < flows->count; i++)
-        for (uint32_t step = 0; step < flows->flows[i].step_count; step++)
-            columns |= fg_predicate_columns(flows->flows[i].steps[step].when);
+    uint32_t columns = FG_COLUMNS_LINKS | FG_COLUMNS_NAME | FG_COLUMNS_IDS | FG_COLUMNS_TIMES |
+                       FG_COLUMNS_RESOURCE | FG_COLUMNS_STATUS | FG_COLUMNS_MISC |
+                       FG_COLUMNS_SPAN_ATTRS;
+    for (uint32_t i = 0; i < journeys->key_count; i++) {
+        const struct fg_flow *flow = journeys->keys[i].flow;
+        for (uint32_t step = 0; flow && step < flow->step_count; step++)
+            columns |= fg_predicate_columns(flow->steps[step].when);
+    }
     return columns;
 }
 
@@ -189,23 +223,35 @@ static int hear_services(struct fg_journeys *journeys)
     return r;
 }
 
-/* Every stored span that names a key; those of its traces that don't are read when the journey is
- * judged, which all that have not ended are. */
+/* Every stored span that names a key, and every message's; those of its traces that don't are read
+ * when the journey is judged, which all that have not ended are. */
 static int rebuild(struct fg_journeys *journeys)
 {
-    struct fg_predicate exists[FG_JOURNEY_KEYS_MAX];
-    const struct fg_predicate *children[FG_JOURNEY_KEYS_MAX];
-    for (uint32_t i = 0; i < journeys->key_count; i++) {
-        exists[i] = (struct fg_predicate){
+    struct fg_predicate wanted[FG_JOURNEY_KEYS_MAX + FG_KEY_RULES_MAX + 2];
+    const struct fg_predicate *children[FG_JOURNEY_KEYS_MAX + FG_KEY_RULES_MAX + 2];
+    const struct fg_flows *flows = journeys->options.flows;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < journeys->key_count; i++)
+        wanted[count++] = (struct fg_predicate){
             .op = FG_PRED_EXISTS, .field = FG_FIELD_ATTR_SPAN, .key = journeys->keys[i].name};
-        children[i] = &exists[i];
+    bool any_name = false;
+    for (uint32_t i = 0; i < flows->key_rule_count; i++) {
+        bool of_name = fg_slice_equal(flows->key_rules[i].from, FG_SLICE("name"));
+        any_name |= of_name;
+        if (!of_name)
+            wanted[count++] = (struct fg_predicate){
+                .op = FG_PRED_EXISTS, .field = FG_FIELD_ATTR_SPAN, .key = flows->key_rules[i].from};
     }
-    struct fg_predicate any = {
-        .op = FG_PRED_OR, .child_count = journeys->key_count, .children = children};
+    for (int64_t kind = FG_SPAN_KIND_PRODUCER; kind <= FG_SPAN_KIND_CONSUMER; kind++)
+        wanted[count++] = (struct fg_predicate){
+            .op = FG_PRED_EQ, .field = FG_FIELD_KIND, .type = FG_VALUE_INT, .integer = kind};
+    for (uint32_t i = 0; i < count; i++)
+        children[i] = &wanted[i];
+    struct fg_predicate any = {.op = FG_PRED_OR, .child_count = count, .children = children};
     struct fg_scan scan = {.tenant = journeys->options.tenant,
                            .start_ns_min = journeys->rebuild_from_ns,
                            .start_ns_max = UINT64_MAX,
-                           .predicate = &any,
+                           .predicate = any_name ? NULL : &any,
                            .columns = columns_of(journeys),
                            .rows = on_rows,
                            .arg = journeys};
@@ -213,31 +259,59 @@ static int rebuild(struct fg_journeys *journeys)
     journeys->position = fg_store_follow_end(journeys->options.store);
     int r = hear_services(journeys);
     if (r == 0)
+        r = fg_journeys_recall_checks(journeys);
+    if (r == 0)
         r = fg_store_scan(journeys->options.store, &scan, &stats);
-    fg_mutex_lock(&journeys->mutex);
+    fg_journeys_follow(journeys);
     for (uint32_t i = 0; i < journeys->table.count; i++) {
         uint8_t state = journeys->table.records[i].state;
+        if (i % LET_IN_EVERY == 0)
+            fg_journeys_let_in(journeys);
         if (state != FG_JOURNEY_DONE && state != FG_JOURNEY_CANCELLED)
             fg_journeys_doubt(journeys, i);
     }
     if (r == 0)
         tell_hops(journeys);
     journeys->counters.is_rebuilding = r < 0;
+    if (r == 0)
+        fg_cond_broadcast(&journeys->cond); /* who waits for it */
     fg_mutex_unlock(&journeys->mutex);
     return r;
 }
 
-static int follow(struct fg_journeys *journeys)
+/* Records that are due, and what memory and disk need from time to time. */
+static int look_after(struct fg_journeys *journeys)
+{
+    uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
+    fg_journeys_follow(journeys);
+    journeys->learn_until_ns = fg_env_mono_ns(journeys->options.env) + LEARN_BUDGET_NS;
+    journeys->learn_later = 0;
+    for (uint32_t id; (id = fg_table_due(&journeys->table, now_ns)) != FG_NO_RECORD;) {
+        fg_learn_look(journeys, id);
+        fg_journeys_let_in(journeys);
+    }
+    int r = fg_learn_apply(journeys);
+    fg_journeys_let_in(journeys);
+    if (r == 0)
+        r = fg_journeys_fetch_due(journeys, now_ns);
+    fg_mutex_unlock(&journeys->mutex);
+    fg_journeys_read_out_end(journeys);
+    return r == 0 ? fg_journeys_sweep(journeys, now_ns) : r;
+}
+
+/* What is in the heads, from memory: without a consumer of the log. */
+static int follow_heads(struct fg_journeys *journeys)
 {
     struct fg_follow wanted = {
         .tenant = journeys->options.tenant, .rows = on_rows, .arg = journeys};
     uint64_t missed = 0, followed_ns = journeys->followed_ns;
+    uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
+    fg_hearing_begin(journeys);
     int r = fg_store_follow(journeys->options.store, &wanted, &journeys->position, &missed);
+    if (r == 0)
+        fg_hearing_end(journeys);
     fg_mutex_lock(&journeys->mutex);
     journeys->counters.missed_spans += missed;
-    uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
-    for (uint32_t id; (id = fg_table_due(&journeys->table, now_ns)) != FG_NO_RECORD;)
-        fg_journeys_doubt(journeys, id);
     fg_mutex_unlock(&journeys->mutex);
     if (missed > 0 && r == 0) {
         /* What was sealed unseen lies in segments, by its start. */
@@ -249,15 +323,146 @@ static int follow(struct fg_journeys *journeys)
     return r;
 }
 
-int fg_journeys_step(struct fg_journeys *journeys)
+int fg_journeys_take_batch(struct fg_journeys *journeys, const struct fg_batch *batch)
+{
+    fg_journeys_follow(journeys);
+    /* It counts as given: what could not be taken of it is read again with all that is stored. */
+    int r = fg_journeys_take(journeys, batch, 0, batch->span_count, NULL);
+    journeys->must_rebuild |= r < 0;
+    fg_mutex_unlock(&journeys->mutex);
+    fg_neighbours_add(journeys->neighbours, batch);
+    fg_watch_add(journeys->watch, batch, 0, batch->span_count, NULL);
+    return r;
+}
+
+static int on_record(void *arg, const struct fg_consumed *consumed)
+{
+    struct fg_journeys *journeys = arg;
+    if (consumed->tenant != journeys->options.tenant)
+        return fg_guests_give(journeys, consumed);
+    return fg_journeys_take_batch(journeys, consumed->batch);
+}
+
+/* The log, as a consumer that has a place of its own in it. */
+static int follow_log(struct fg_journeys *journeys, uint64_t timeout_ns, bool *ret_is_quiet)
+{
+    struct fg_consumer_progress progress;
+    fg_hearing_begin(journeys);
+    int r =
+        fg_consumer_read(journeys->options.consumer, timeout_ns, on_record, journeys, &progress);
+    *ret_is_quiet = r == FG_ETIMEOUT || r == FG_ECANCELLED;
+    r = *ret_is_quiet ? 0 : r;
+    if (r == 0)
+        fg_hearing_end(journeys);
+    journeys->read_position = progress.position;
+    if (progress.missed > 0)
+        fg_guests_missed(journeys);
+    if (progress.is_commit_due || fg_guests_are_due(journeys)) {
+        int committed = fg_guests_commit(journeys);
+        r = r < 0 ? r : committed;
+    }
+    fg_journeys_follow(journeys);
+    journeys->counters.missed_spans += progress.missed;
+    journeys->must_rebuild |= progress.missed > 0;
+    if (journeys->must_rebuild) {
+        journeys->counters.is_rebuilding = true;
+        journeys->rebuild_from_ns = 0;
+    }
+    uint64_t waited_ns = fg_env_mono_ns(journeys->options.env) - journeys->committed_ns;
+    bool has_news =
+        journeys->changed_count > 0 || journeys->read_position != journeys->committed_position;
+    if (!journeys->must_rebuild &&
+        (progress.is_commit_due ||
+         (has_news && (waited_ns >= FG_JOURNEY_COMMIT_NS || journeys->options.manual)))) {
+        int committed = fg_journeys_commit(journeys);
+        r = r < 0 ? r : committed;
+    }
+    fg_mutex_unlock(&journeys->mutex);
+    return r;
+}
+
+/* Everything anew, where it was asked for or records of the log were missed. */
+static int rebuild_if_wanted(struct fg_journeys *journeys)
 {
     int r = 0;
-    if (journeys->counters.is_rebuilding)
+    if (journeys->reindex_wanted) {
+        fg_mutex_lock(&journeys->mutex);
+        r = fg_journeys_clear(journeys);
+        journeys->reindex_wanted = r < 0;
+        journeys->rebuild_from_ns = 0;
+        fg_mutex_unlock(&journeys->mutex);
+    }
+    if (r == 0)
         r = rebuild(journeys);
     if (r == 0)
-        r = follow(journeys);
-    fg_journeys_judge(journeys, UINT64_MAX);
+        journeys->must_rebuild = false;
     return r;
+}
+
+/* The first round of a durable one: the records from disk, and what lies beside them in memory. */
+static int recall(struct fg_journeys *journeys)
+{
+    int r = hear_services(journeys);
+    if (r == 0)
+        r = fg_journeys_recall_checks(journeys);
+    if (r == 0)
+        r = fg_journeys_load(journeys);
+    fg_mutex_lock(&journeys->mutex);
+    if (r == 0)
+        tell_hops(journeys);
+    journeys->is_loaded = r == 0;
+    journeys->counters.is_rebuilding = r < 0 || journeys->must_rebuild;
+    fg_mutex_unlock(&journeys->mutex);
+    return r;
+}
+
+int fg_journeys_go_round(struct fg_journeys *journeys, uint64_t timeout_ns, bool *ret_is_quiet)
+{
+    int r = 0;
+    *ret_is_quiet = false;
+    if (journeys->vault && !journeys->is_loaded)
+        r = recall(journeys);
+    if (r == 0 && journeys->vault && !journeys->options.leader) /* first: what was missed? */
+        r = follow_log(journeys, journeys->counters.is_rebuilding ? 0 : timeout_ns, ret_is_quiet);
+    if (journeys->counters.is_rebuilding && (r == 0 || journeys->must_rebuild))
+        r = rebuild_if_wanted(journeys);
+    else if (r == 0 && !journeys->vault)
+        r = follow_heads(journeys);
+    if (r == 0)
+        r = look_after(journeys);
+    return r;
+}
+
+int fg_journeys_step(struct fg_journeys *journeys)
+{
+    bool is_quiet;
+    int r = fg_journeys_go_round(journeys, 0, &is_quiet);
+    if (r == 0 && !journeys->vault)
+        r = follow_heads(journeys); /* what came while all was made anew */
+    fg_journeys_judge(journeys, UINT64_MAX);
+    fg_guests_go_round(journeys, UINT64_MAX);
+    if (r == 0)
+        r = fg_guests_commit(journeys);
+    fg_mutex_lock(&journeys->mutex);
+    if (r == 0)
+        r = fg_journeys_commit(journeys);
+    fg_mutex_unlock(&journeys->mutex);
+    return r;
+}
+
+/* What judging may take of a tick, by what the whole server took of late. */
+static uint64_t judge_budget_ns(struct fg_journeys *journeys)
+{
+    uint64_t now_ns = fg_env_mono_ns(journeys->options.env),
+             went_by_ns = now_ns - journeys->load_since_ns;
+    if (went_by_ns < LOAD_EVERY_NS && journeys->judge_budget_ns > 0)
+        return journeys->judge_budget_ns;
+    uint64_t cpu_ns = fg_process_cpu_ns();
+    journeys->judge_budget_ns = fg_journeys_judge_budget_ns(
+        journeys->load_since_ns ? cpu_ns - journeys->load_cpu_ns : 0, went_by_ns);
+    journeys->load_since_ns = now_ns;
+    journeys->load_cpu_ns = cpu_ns;
+    return journeys->judge_budget_ns;
 }
 
 static void run(void *arg)
@@ -265,15 +470,30 @@ static void run(void *arg)
     struct fg_journeys *journeys = arg;
     fg_thread_behave(FG_THREAD_PATIENT);
     for (;;) {
-        int r = journeys->counters.is_rebuilding ? rebuild(journeys) : follow(journeys);
+        bool is_quiet;
+        int r = fg_journeys_go_round(journeys, FG_JOURNEYS_TICK_NS, &is_quiet);
+        uint64_t budget_ns = judge_budget_ns(journeys);
         if (r == 0)
-            fg_journeys_judge(journeys, JUDGE_BUDGET_NS);
+            fg_journeys_judge(journeys, budget_ns);
+        fg_guests_go_round(journeys, budget_ns);
         fg_mutex_lock(&journeys->mutex);
+        fg_journeys_erase(journeys);
         if (r < 0 && r != FG_ECANCELLED)
             journeys->counters.failed_reads++;
-        if (!journeys->is_stopping)
-            fg_cond_wait_for(&journeys->cond, &journeys->mutex, TICK_NS);
+        /* a consumer that found nothing has waited already */
+        bool waits_long = r < 0 || !journeys->vault;
+        if (!journeys->is_stopping && !journeys->erased && (waits_long || !is_quiet))
+            fg_cond_wait_for(&journeys->cond, &journeys->mutex,
+                             waits_long ? FG_JOURNEYS_TICK_NS : GATHER_NS);
         bool is_stopping = journeys->is_stopping;
+        if (is_stopping) {
+            fg_mutex_unlock(&journeys->mutex);
+            r = fg_guests_commit(journeys);
+            fg_mutex_lock(&journeys->mutex);
+            journeys->counters.failed_reads += r < 0;
+        }
+        if (is_stopping && !journeys->counters.is_rebuilding && fg_journeys_commit(journeys) < 0)
+            journeys->counters.failed_reads++; /* the next start reads from the last commit on */
         fg_mutex_unlock(&journeys->mutex);
         if (is_stopping)
             return;
@@ -290,24 +510,49 @@ static int add_key(struct fg_journeys *journeys, struct fg_slice name, uint32_t 
     if (journeys->key_count == FG_JOURNEY_KEYS_MAX)
         return FG_ELIMIT;
     const struct fg_flows *flows = journeys->options.flows;
+    const struct fg_flow *flow = flow_index < flows->count ? &flows->flows[flow_index] : NULL;
     journeys->keys[journeys->key_count++] = (struct fg_watched_key){
         .name = name,
-        .flow = flow_index < flows->count ? &flows->flows[flow_index] : NULL,
-        .flow_index = flow_index};
+        .hash = fg_hash(name),
+        .flow = flow,
+        .is_declared = flow != NULL,
+        .name_index = fg_names_add(&journeys->names, name),
+        .shown_name = flow ? fg_names_add(&journeys->names, flow->shown_key) : FG_NAME_NONE};
     return 0;
+}
+
+/* Keys that rules alone give, too. */
+static int add_rules(struct fg_journeys *journeys)
+{
+    const struct fg_flows *flows = journeys->options.flows;
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < flows->key_rule_count; i++) {
+        const struct fg_key_rule *rule = &flows->key_rules[i];
+        r = add_key(journeys, rule->key, UINT32_MAX);
+        journeys->rule_keys[i] = fg_journeys_key_of(journeys, fg_hash(rule->key));
+        journeys->rule_names[i] = fg_names_add(&journeys->names, rule->from);
+    }
+    journeys->message_names[0] = fg_names_add(&journeys->names, FG_SLICE("messaging.message.id"));
+    journeys->message_names[1] = fg_names_add(&journeys->names, FG_SLICE("messaging.message_id"));
+    return r;
 }
 
 static int add_flows(struct fg_journeys *journeys)
 {
     const struct fg_flows *flows = journeys->options.flows;
     int r = 0;
-    for (uint32_t i = 0; r == 0 && i < flows->count; i++) {
+    /* each flow has a key of its own, and keys come in the same order */
+    for (uint32_t i = 0; r == 0 && i < flows->count; i++)
         r = add_key(journeys, flows->flows[i].key, i);
-        for (uint32_t step = 0; r == 0 && step < flows->flows[i].step_count; step++)
-            r = fg_matcher_new(flows->flows[i].steps[step].when, &journeys->matchers[i][step]);
-    }
     for (uint32_t i = 0; r == 0 && i < journeys->options.key_count; i++)
         r = add_key(journeys, journeys->options.keys[i], UINT32_MAX);
+    if (r == 0)
+        r = add_rules(journeys);
+    for (uint32_t i = 0; r == 0 && i < flows->count;
+         i++) /* whose names have room after the keys' */
+        r = fg_steps_new(&flows->flows[i], &journeys->names, &journeys->steps[i]);
+    for (uint32_t i = 0; i < journeys->key_count; i++)
+        journeys->keys[i].flow_index = i;
     return r;
 }
 
@@ -322,20 +567,34 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
     limits.bytes_max = FG_CASE_BYTES_MAX;
     fg_mutex_init(&journeys->mutex, FG_RANK_JOURNEYS);
     fg_cond_init(&journeys->cond);
+    fg_cond_init(&journeys->entered);
     fg_arena_init(&journeys->arena, ARENA_BYTES_MAX);
     fg_table_init(&journeys->table, options->journeys_max);
     int r = add_flows(journeys);
     if (r == 0)
         r = fg_neighbours_new(&journeys->neighbours);
+    if (r == 0)
+        r = fg_watch_new(&journeys->watch);
+    if (r == 0)
+        r = fg_joins_new(&journeys->joins);
     journeys->changes = calloc(FG_JOURNEY_CHANGES_KEPT, sizeof *journeys->changes);
     if (r == 0 && !journeys->changes)
         r = FG_ENOMEM;
     if (r == 0)
         r = fg_builder_new(&limits, &journeys->builder);
-    if (r == 0 && !options->manual)
-        r = fg_thread_start(&journeys->thread, "journeys", run, journeys);
+    if (r == 0 && options->state && (options->consumer || options->leader))
+        r = fg_vault_open(options->state, options->tenant, &journeys->vault);
+    if (r == 0 && journeys->vault && options->consumer)
+        r = fg_journeys_recall_deafness(journeys);
+    if (r == 0 && journeys->vault)
+        r = fg_flow_since_open(journeys);
+    if (r == 0)
+        r = fg_learn_open(journeys);
+    if (r == 0 && options->leader)
+        r = fg_guests_enter(journeys);
+    else if (r == 0 && !options->manual && !options->starts_later)
+        r = fg_journeys_start(journeys);
     if (r < 0) {
-        journeys->options.manual = true; /* there is no thread to end */
         fg_journeys_close(journeys);
         return r;
     }
@@ -343,16 +602,24 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
     return 0;
 }
 
+int fg_journeys_start(struct fg_journeys *journeys)
+{
+    int r = fg_thread_start(&journeys->thread, "journeys", run, journeys);
+    journeys->has_thread = r == 0;
+    return r;
+}
+
 void fg_journeys_stop(struct fg_journeys *journeys)
 {
-    if (!journeys || journeys->options.manual)
+    if (!journeys)
         return;
     fg_mutex_lock(&journeys->mutex);
     journeys->is_stopping = true;
     fg_cond_broadcast(&journeys->cond);
     fg_mutex_unlock(&journeys->mutex);
-    fg_thread_join(&journeys->thread);
-    journeys->options.manual = true; /* there is no thread any more */
+    if (journeys->has_thread)
+        fg_thread_join(&journeys->thread);
+    journeys->has_thread = false;
 }
 
 void fg_journeys_close(struct fg_journeys *journeys)
@@ -361,27 +628,44 @@ void fg_journeys_close(struct fg_journeys *journeys)
         return;
     fg_journeys_stop(journeys);
     for (uint32_t i = 0; i < FG_FLOWS_MAX; i++)
-        for (uint32_t step = 0; step < FG_FLOW_STEPS_MAX; step++)
-            fg_matcher_free(journeys->matchers[i][step]);
+        fg_steps_free(journeys->steps[i]);
     fg_table_free(&journeys->table);
     fg_neighbours_free(journeys->neighbours);
+    fg_watch_free(journeys->watch);
+    fg_joins_free(journeys->joins);
+    fg_vault_free(journeys->vault);
+    fg_learn_close(journeys);
     fg_builder_free(journeys->builder);
     fg_arena_free(&journeys->arena);
     fg_cond_destroy(&journeys->cond);
+    fg_cond_destroy(&journeys->entered);
     fg_mutex_destroy(&journeys->mutex);
+    fg_names_free(&journeys->names);
+    fg_fetch_free(&journeys->fetch);
     free(journeys->changes);
     free(journeys->dirty);
+    free(journeys->changed);
     free(journeys->owner);
-    free(journeys->bits);
+    fg_hits_free(&journeys->hits);
     free(journeys);
+}
+
+uint32_t fg_journeys_keys(const struct fg_journeys *journeys,
+                          struct fg_slice ret_keys[FG_JOURNEY_KEYS_MAX])
+{
+    for (uint32_t i = 0; i < journeys->key_count; i++)
+        ret_keys[i] = journeys->keys[i].name;
+    return journeys->key_count;
 }
 
 void fg_journeys_counters(struct fg_journeys *journeys, struct fg_journeys_counters *ret_counters)
 {
-    fg_mutex_lock(&journeys->mutex);
+    fg_journeys_enter(journeys);
     *ret_counters = journeys->counters;
-    ret_counters->count = journeys->table.count;
+    ret_counters->count = journeys->table.count + journeys->absent_count;
+    ret_counters->absent = journeys->absent_count;
     ret_counters->evicted = journeys->table.evicted;
+    ret_counters->is_full = journeys->is_full;
     memcpy(ret_counters->by_state, journeys->by_state, sizeof ret_counters->by_state);
     fg_mutex_unlock(&journeys->mutex);
 }

@@ -3,6 +3,7 @@
 #include "decide.h"
 #include "journeys_internal.h"
 #include "span/builder.h"
+#include "store/trace_reader.h"
 #include "way.h"
 
 #include <stdlib.h>
@@ -11,6 +12,10 @@
 #define JUDGE_EVERY_NS (1 * FG_NS_PER_SECOND)
 /* And one whose traces take long to read no more often than takes a twentieth of a processor. */
 #define JUDGE_SHARE 20u
+/* All that stand still are judged again for no more than such a share of a processor together. */
+#define AGAIN_SHARE 40u
+/* Of what a tick allows: a journey that took long holds the others up no longer than this. */
+#define DEBT_MAX 10u
 
 static uint64_t pause_ns(const struct fg_record *record, uint64_t least_ns)
 {
@@ -18,23 +23,49 @@ static uint64_t pause_ns(const struct fg_record *record, uint64_t least_ns)
     return ns > least_ns ? ns : least_ns;
 }
 
+static bool is_trouble(enum fg_journey_state state)
+{
+    return state == FG_JOURNEY_LATE || state == FG_JOURNEY_STUCK || state == FG_JOURNEY_BROKEN;
+}
+
+/* Until one that stands still is judged again though nothing came: its reason may be told by then.
+ */
+static uint64_t again_ns(const struct fg_journeys *journeys, const struct fg_record *record)
+{
+    uint64_t standing = journeys->by_state[FG_JOURNEY_LATE] + journeys->by_state[FG_JOURNEY_STUCK] +
+                        journeys->by_state[FG_JOURNEY_BROKEN];
+    uint64_t one_ns = AGAIN_SHARE * journeys->judge_ns;
+    uint64_t ns = one_ns > 0 && standing > FG_JOURNEY_AGAIN_NS_MAX / one_ns
+                      ? FG_JOURNEY_AGAIN_NS_MAX
+                      : standing * one_ns;
+    return pause_ns(record, ns > FG_JOURNEY_AGAIN_NS ? ns : FG_JOURNEY_AGAIN_NS);
+}
+
 /* A record as it was when its case was begun. */
 struct docket {
     uint32_t key;
+    const struct fg_flow *flow; /* it may become another meanwhile, and lives until the close */
+    bool flow_is_provisional;
+    const struct fg_hop_deadline *deadlines;
     struct fg_slice value;
     struct fg_trace_ref *traces;
     uint32_t trace_count;
     bool more_traces;
     uint32_t waiting_count;
+    struct fg_recovery recovered;
+    uint64_t reached;
+    uint64_t *reached_ns;
 };
 
-static int copy_out(struct fg_journeys *journeys, uint32_t id, struct fg_arena *arena,
-                    struct docket *ret_docket)
+static int copy_out(struct fg_journeys *journeys, const struct fg_record *record,
+                    struct fg_arena *arena, struct docket *ret_docket)
 {
-    const struct fg_record *record = &journeys->table.records[id];
     const struct fg_watched_key *key = &journeys->keys[record->key];
-    struct docket docket = {
-        .key = record->key, .trace_count = record->trace_count, .more_traces = record->more_traces};
+    struct docket docket = {.key = record->key,
+                            .flow = key->flow,
+                            .flow_is_provisional = key->is_provisional,
+                            .trace_count = record->trace_count,
+                            .more_traces = record->more_traces};
     docket.value = fg_arena_copy(arena, fg_slice(record->value, record->value_size));
     docket.traces =
         fg_arena_alloc(arena, ((size_t)record->trace_count + 1) * sizeof *docket.traces);
@@ -42,32 +73,95 @@ static int copy_out(struct fg_journeys *journeys, uint32_t id, struct fg_arena *
         return FG_ELIMIT;
     if (record->trace_count > 0)
         memcpy(docket.traces, record->traces, record->trace_count * sizeof *docket.traces);
+    if (key->flow) {
+        struct fg_hop_deadline *deadlines =
+            fg_arena_alloc(arena, key->flow->step_count * sizeof *deadlines);
+        if (!deadlines)
+            return FG_ELIMIT;
+        memcpy(deadlines, journeys->deadlines[key->flow_index],
+               key->flow->step_count * sizeof *deadlines);
+        docket.deadlines = deadlines;
+    }
+    if (key->flow && record->reached_ns) {
+        size_t size = key->flow->step_count * sizeof *docket.reached_ns;
+        docket.reached = record->reached;
+        docket.reached_ns = fg_arena_alloc(arena, size);
+        if (!docket.reached_ns)
+            return FG_ELIMIT;
+        memcpy(docket.reached_ns, record->reached_ns, size);
+    }
     if (key->flow && record->expected_step != FG_NO_STEP) {
         uint32_t standing = journeys->standing[key->flow_index][record->expected_step];
         docket.waiting_count = standing > 0 ? standing - 1 : 0;
+    }
+    if (record->recovered) {
+        const struct fg_trouble *trouble = record->recovered;
+        docket.recovered = (struct fg_recovery){
+            .place = {(enum fg_place_kind)record->recovered_place,
+                      fg_arena_copy(arena, trouble->service), fg_arena_copy(arena, trouble->name)},
+            .cause = (enum fg_cause)record->recovered_cause,
+            .text = fg_arena_copy(arena, trouble->text),
+            .since_ns = record->recovered_since_ns,
+            .until_ns = record->recovered_until_ns};
     }
     *ret_docket = docket;
     return 0;
 }
 
-static int read_case(struct fg_journeys *journeys, const struct docket *docket,
-                     struct fg_builder *builder, struct fg_arena *arena, struct fg_case *ret_case)
+/* One that is on disk alone stays there: a question is no reason to drop another from memory. */
+static int copy_out_absent(struct fg_journeys *journeys, uint32_t key, struct fg_slice value,
+                           struct fg_arena *arena, struct docket *ret_docket)
 {
+    struct fg_record record;
+    uint64_t flow_print;
+    int r = fg_vault_get(journeys->vault, journeys->keys[key].hash, value, &record, &flow_print);
+    if (r < 0)
+        return r;
+    record.key = key;
+    fg_journeys_enter(journeys);
+    const struct fg_flow *flow = journeys->keys[key].flow;
+    if (!flow || record.expected_step >= flow->step_count)
+        record.expected_step = FG_NO_STEP;
+    if (flow_print != (flow ? flow->print : 0))
+        record.reached = 0;
+    r = copy_out(journeys, &record, arena, ret_docket);
+    fg_mutex_unlock(&journeys->mutex);
+    fg_record_free(&record);
+    return r;
+}
+
+static int read_case(struct fg_journeys *journeys, const struct docket *docket,
+                     struct fg_trace_reader *reader, struct fg_builder *builder,
+                     struct fg_arena *arena, struct fg_case *ret_case)
+{
+    const struct fg_journeys *leader =
+        journeys->options.leader ? journeys->options.leader : journeys;
     const struct fg_watched_key *key = &journeys->keys[docket->key];
-    const struct fg_case_wanted wanted = {.store = journeys->options.store,
+    const struct fg_case_wanted wanted = {.reader = reader,
                                           .tenant = journeys->options.tenant,
-                                          .flow = key->flow,
+                                          .flow = docket->flow,
                                           .flow_index = key->flow_index,
                                           .key = key->name,
                                           .value = docket->value,
                                           .traces = docket->traces,
                                           .trace_count = docket->trace_count,
                                           .more_traces = docket->more_traces,
-                                          .now_ns = fg_env_wall_ns(journeys->options.env),
+                                          .now_ns = fg_hearing_now_ns(journeys),
+                                          .deafness = leader->deafness,
+                                          .history = fg_hearing_history(journeys),
                                           .neighbours = journeys->neighbours,
                                           .instances = journeys->options.instances,
-                                          .waiting_count = docket->waiting_count};
-    return fg_case_read(&wanted, builder, arena, ret_case);
+                                          .watch = journeys->watch,
+                                          .flows = journeys->options.flows,
+                                          .waiting_count = docket->waiting_count,
+                                          .deadlines = docket->deadlines,
+                                          .flow_is_provisional = docket->flow_is_provisional,
+                                          .reached = docket->reached,
+                                          .reached_ns = docket->reached_ns};
+    int r = fg_case_read(&wanted, builder, arena, ret_case);
+    if (r == 0)
+        fg_case_learn(ret_case);
+    return r;
 }
 
 /* -- Writing back */
@@ -92,6 +186,34 @@ static struct fg_trouble *trouble_of(const struct fg_finding *finding)
     return trouble;
 }
 
+/* The first step that it reached after a moment; 0: none. Spans of several may come at once. */
+static uint64_t moved_ns(const struct fg_case *c, uint64_t after_ns)
+{
+    uint64_t first_ns = 0;
+    for (uint32_t i = 0; c->flow && i < c->flow->step_count; i++)
+        if ((c->reached >> i & 1) && c->reached_ns[i] > after_ns &&
+            (first_ns == 0 || c->reached_ns[i] < first_ns))
+            first_ns = c->reached_ns[i];
+    return first_ns;
+}
+
+/* Notes what it got over, and when: at the step that it reached, or now. */
+static void note_recovery(struct fg_record *record, const struct fg_case *c,
+                          const struct fg_verdict *verdict)
+{
+    if (!is_trouble((enum fg_journey_state)record->state) || is_trouble(verdict->state) ||
+        !record->trouble)
+        return;
+    uint64_t until_ns = moved_ns(c, record->since_ns);
+    free(record->recovered);
+    record->recovered = record->trouble;
+    record->trouble = NULL;
+    record->recovered_place = record->place;
+    record->recovered_cause = record->cause;
+    record->recovered_since_ns = record->since_ns;
+    record->recovered_until_ns = until_ns > 0 ? until_ns : c->now_ns;
+}
+
 static void write_back(struct fg_journeys *journeys, uint32_t id, const struct fg_case *c,
                        const struct fg_verdict *verdict)
 {
@@ -103,7 +225,9 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
         }
     enum fg_journey_state from = (enum fg_journey_state)record->state;
     bool is_news = from != verdict->state || record->cause != verdict->finding.cause;
-    record->judged_ns = c->now_ns;
+    note_recovery(record, c, verdict);
+    uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
+    record->judged_ns = now_ns;
     record->last_step = c->last_step == FG_FLOW_STEP_NONE ? FG_NO_STEP : (uint8_t)c->last_step;
     record->since_ns = verdict->since_ns;
     record->deadline_ns = verdict->deadline_ns;
@@ -120,33 +244,55 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
         fg_journeys_note(journeys, id, from);
     bool has_ended = verdict->state == FG_JOURNEY_DONE || verdict->state == FG_JOURNEY_CANCELLED;
     uint64_t look_ns = 0;
-    if (!has_ended && record->deadline_ns + FG_JOURNEY_GRACE_NS >= c->now_ns && record->deadline_ns)
-        look_ns = record->deadline_ns + FG_JOURNEY_GRACE_NS + 1;
+    uint64_t overdue_ns = fg_overdue_ns(&c->deafness, record->deadline_ns);
+    if (!has_ended && overdue_ns >= c->now_ns && record->deadline_ns)
+        look_ns = overdue_ns > now_ns ? overdue_ns + 1 : now_ns + JUDGE_EVERY_NS;
     else if (!has_ended && verdict->state != FG_JOURNEY_FLOWING &&
              verdict->state != FG_JOURNEY_WAITING)
-        look_ns = c->now_ns + pause_ns(record, FG_JOURNEY_AGAIN_NS);
+        look_ns = now_ns + again_ns(journeys, record);
     record->look_ns = 0;
     if (look_ns && fg_table_plan(&journeys->table, id, look_ns) < 0)
         journeys->counters.failed_reads++;
+    fg_learn_plan(journeys, id);
+    fg_journeys_changed(journeys, id);
+}
+
+int fg_journeys_read_out(struct fg_journeys *journeys, uint32_t id, struct fg_case *ret_case)
+{
+    struct docket docket;
+    fg_arena_reset(&journeys->arena);
+    int r = copy_out(journeys, &journeys->table.records[id], &journeys->arena, &docket);
+    fg_mutex_unlock(&journeys->mutex);
+    if (r == 0 && !journeys->reader)
+        r = fg_trace_reader_new(journeys->options.store, &journeys->reader);
+    if (r == 0)
+        r = read_case(journeys, &docket, journeys->reader, journeys->builder, &journeys->arena,
+                      ret_case);
+    fg_mutex_lock(&journeys->mutex);
+    return r;
+}
+
+void fg_journeys_read_out_end(struct fg_journeys *journeys)
+{
+    fg_trace_reader_free(journeys->reader);
+    journeys->reader = NULL;
 }
 
 /* Judges one; the mutex is held when it is called and when it returns, not meanwhile. */
 static void judge(struct fg_journeys *journeys, uint32_t id)
 {
-    struct docket docket;
     struct fg_case c;
     uint64_t begin_ns = fg_env_mono_ns(journeys->options.env);
-    fg_arena_reset(&journeys->arena);
-    int r = copy_out(journeys, id, &journeys->arena, &docket);
+    int r = fg_journeys_read_out(journeys, id, &c);
     fg_mutex_unlock(&journeys->mutex);
     struct fg_verdict verdict;
-    if (r == 0)
-        r = read_case(journeys, &docket, journeys->builder, &journeys->arena, &c);
     if (r == 0)
         fg_decide(&c, &verdict);
     fg_mutex_lock(&journeys->mutex);
     /* Only this thread makes and drops records: the number still means the same one. */
-    uint64_t took_ms = (fg_env_mono_ns(journeys->options.env) - begin_ns) / FG_NS_PER_MS;
+    uint64_t took_ns = fg_env_mono_ns(journeys->options.env) - begin_ns,
+             took_ms = took_ns / FG_NS_PER_MS;
+    journeys->judge_ns = journeys->judge_ns / 8 * 7 + took_ns / 8;
     journeys->table.records[id].judge_ms = took_ms < UINT32_MAX ? (uint32_t)took_ms : UINT32_MAX;
     if (r == 0) {
         journeys->counters.judged++;
@@ -159,10 +305,51 @@ static void judge(struct fg_journeys *journeys, uint32_t id)
     }
 }
 
-void fg_journeys_judge(struct fg_journeys *journeys, uint64_t budget_ns)
+uint64_t fg_journeys_judge_budget_ns(uint64_t cpu_ns, uint64_t wall_ns)
 {
+    const uint64_t most_ns = FG_JOURNEYS_TICK_NS / 10, least_ns = FG_JOURNEYS_TICK_NS / 40;
+    if (cpu_ns < wall_ns / 2)
+        return most_ns;
+    double processors = wall_ns > 0 ? (double)cpu_ns / (double)wall_ns : 1;
+    if (processors >= (double)most_ns / (double)least_ns)
+        return most_ns;
+    uint64_t share_ns = (uint64_t)(processors * (double)least_ns);
+    return share_ns > least_ns ? share_ns : least_ns;
+}
+
+/* What may be spent now: as much of each tick's budget as the time since the last look allows, so
+ * that many short rounds, as in a flood of spans, take no more than a few long ones. What one
+ * journey took more than that is paid back by the rounds after it. */
+static uint64_t allowance(struct fg_journeys *journeys, uint64_t budget_ns)
+{
+    uint64_t now_ns = fg_env_mono_ns(journeys->options.env);
+    uint64_t went_by_ns = now_ns - journeys->judge_since_ns;
+    const uint64_t enough_ns = (DEBT_MAX + 1) * FG_JOURNEYS_TICK_NS;
+    if (went_by_ns > enough_ns)
+        went_by_ns = enough_ns;
+    journeys->judge_since_ns = now_ns;
+    journeys->judge_left_ns += (int64_t)(budget_ns * went_by_ns / FG_JOURNEYS_TICK_NS);
+    if (journeys->judge_left_ns > (int64_t)budget_ns)
+        journeys->judge_left_ns = (int64_t)budget_ns;
+    return journeys->judge_left_ns > 0 ? (uint64_t)journeys->judge_left_ns : 0;
+}
+
+static void pay(struct fg_journeys *journeys, uint64_t spent_ns, uint64_t budget_ns)
+{
+    int64_t least_ns = -(int64_t)(DEBT_MAX * budget_ns);
+    int64_t spent = spent_ns < DEBT_MAX * budget_ns ? (int64_t)spent_ns : -least_ns;
+    journeys->judge_left_ns -= spent;
+    if (journeys->judge_left_ns < least_ns)
+        journeys->judge_left_ns = least_ns;
+}
+
+void fg_journeys_judge(struct fg_journeys *journeys, uint64_t tick_ns)
+{
+    uint64_t budget_ns = tick_ns < UINT64_MAX ? allowance(journeys, tick_ns) : UINT64_MAX;
+    if (budget_ns == 0)
+        return;
     uint64_t begin_ns = fg_env_mono_ns(journeys->options.env);
-    fg_mutex_lock(&journeys->mutex);
+    fg_journeys_follow(journeys);
     uint32_t count = journeys->dirty_count, kept = 0, i = 0;
     for (; i < count && !journeys->is_stopping; i++) {
         uint32_t id = journeys->dirty[i];
@@ -176,18 +363,29 @@ void fg_journeys_judge(struct fg_journeys *journeys, uint64_t budget_ns)
         }
         record->is_dirty = false;
         judge(journeys, id);
+        fg_journeys_let_in(journeys);
         if (fg_env_mono_ns(journeys->options.env) - begin_ns >= budget_ns) {
             i++;
             break;
         }
     }
-    memmove(journeys->dirty + kept, journeys->dirty + i,
-            (journeys->dirty_count - i) * sizeof *journeys->dirty);
+    if (journeys->dirty_count > i)
+        memmove(journeys->dirty + kept, journeys->dirty + i,
+                (journeys->dirty_count - i) * sizeof *journeys->dirty);
     journeys->dirty_count -= i - kept;
+    if (tick_ns < UINT64_MAX)
+        pay(journeys, fg_env_mono_ns(journeys->options.env) - begin_ns, tick_ns);
     fg_mutex_unlock(&journeys->mutex);
+    fg_journeys_read_out_end(journeys);
 }
 
 /* -- Callers */
+
+static void copy_evidence(struct fg_arena *arena, struct fg_evidence *evidence)
+{
+    evidence->text = fg_arena_copy(arena, evidence->text);
+    evidence->query = fg_arena_copy(arena, evidence->query);
+}
 
 int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct fg_slice value,
                       struct fg_arena *arena, struct fg_journey_answer *ret_answer)
@@ -195,6 +393,7 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
     struct fg_builder_limits limits = fg_builder_limits_default();
     struct fg_journey_answer answer;
     struct docket docket;
+    struct fg_trace_reader *reader = NULL;
     struct fg_builder *builder;
     struct fg_arena work;
     struct fg_case c;
@@ -203,26 +402,39 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
         k++;
     if (k == journeys->key_count)
         return FG_EINVALID;
-    fg_mutex_lock(&journeys->mutex);
+    fg_journeys_enter(journeys);
     uint32_t id = fg_table_find(&journeys->table, k, value);
-    int r = id == FG_NO_RECORD ? FG_ENOTFOUND : copy_out(journeys, id, arena, &docket);
+    int r = id == FG_NO_RECORD ? FG_ENOTFOUND
+                               : copy_out(journeys, &journeys->table.records[id], arena, &docket);
     fg_mutex_unlock(&journeys->mutex);
+    if (r == FG_ENOTFOUND && journeys->vault)
+        r = copy_out_absent(journeys, k, value, arena, &docket);
     limits.bytes_max = FG_CASE_BYTES_MAX;
     if (r == 0)
         r = fg_builder_new(&limits, &builder);
     if (r < 0)
         return r;
     fg_arena_init(&work, (size_t)FG_CASE_BYTES_MAX);
-    r = read_case(journeys, &docket, builder, &work, &c);
+    r = fg_trace_reader_new(journeys->options.store, &reader);
+    if (r == 0)
+        r = read_case(journeys, &docket, reader, builder, &work, &c);
+    fg_trace_reader_free(reader);
     if (r == 0) {
         fg_decide(&c, &answer.verdict);
+        if (docket.recovered.cause && !is_trouble(answer.verdict.state))
+            answer.verdict.recovered = docket.recovered;
+        struct fg_recovery *recovered = &answer.verdict.recovered;
+        struct fg_slice *const told[] = {&recovered->place.service, &recovered->place.name,
+                                         &recovered->text};
+        for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+            *told[i] = fg_arena_copy(arena, *told[i]);
         struct fg_finding *finding = &answer.verdict.finding;
         struct fg_slice *const texts[] = {&finding->place.service, &finding->place.name,
                                           &finding->text, &finding->next};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
             *texts[i] = fg_arena_copy(arena, *texts[i]);
         for (uint32_t i = 0; i < finding->evidence_count; i++)
-            finding->evidence[i].text = fg_arena_copy(arena, finding->evidence[i].text);
+            copy_evidence(arena, &finding->evidence[i]);
         r = fg_way_find(&c, arena, &answer);
         struct fg_journey_trace *traces =
             fg_arena_alloc(arena, ((size_t)docket.trace_count + 1) * sizeof *traces);

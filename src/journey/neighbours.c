@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/idmap.h"
 #include "os/thread.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -116,10 +117,63 @@ static void merge_signs(struct fg_service_signs *into, const struct fg_service_s
     latest(&into->consumed_ns, from->consumed_ns);
     latest(&into->interrupted_ns, from->interrupted_ns);
     into->consumed_count += from->consumed_count;
+    if (from->well_ns > into->well_ns) {
+        into->well_ns = from->well_ns;
+        into->failed_count = 0;
+    }
+    if (from->consumed_ns > into->well_ns)
+        into->failed_count += from->failed_count;
+    if (from->sampled > 0)
+        into->sampled = from->sampled;
+}
+
+static int hex_digit(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* T of "th:T", at most 14 hexadecimal digits of which trailing zeros are left out: T / 2^56 of all
+ * traces are dropped. */
+static double share_of_threshold(struct fg_slice text)
+{
+    double threshold = 0, digit = 1;
+    size_t i = 0;
+    for (; i < text.size && i < 14 && hex_digit(text.data[i]) >= 0; i++) {
+        digit /= 16;
+        threshold += digit * hex_digit(text.data[i]);
+    }
+    return i > 0 ? 1 - threshold : 0;
+}
+
+double fg_sampled_share(struct fg_slice trace_state)
+{
+    const uint8_t *at =
+        trace_state.size > 0 ? memmem(trace_state.data, trace_state.size, "ot=", 3) : NULL;
+    if (!at)
+        return 0;
+    size_t size = trace_state.size - (size_t)(at - trace_state.data);
+    const uint8_t *end = memchr(at, ',', size);
+    struct fg_slice member = fg_slice(at, end ? (size_t)(end - at) : size);
+    const uint8_t *th = memmem(member.data, member.size, "th:", 3);
+    if (th)
+        return share_of_threshold(fg_slice(th + 3, member.size - (size_t)(th + 3 - member.data)));
+    const uint8_t *p = memmem(member.data, member.size, "p:", 2);
+    double share = p ? 1 : 0;
+    unsigned exponent = 0;
+    for (p = p ? p + 2 : at; p < member.data + member.size && *p >= '0' && *p <= '9'; p++)
+        exponent = exponent * 10 + (unsigned)(*p - '0') % 64;
+    for (; share > 0 && exponent > 0 && exponent < 64; exponent--)
+        share /= 2;
+    return share;
 }
 
 static void collect(struct fg_service_signs *seen, const struct fg_batch *batch)
 {
+    uint32_t last_state = 0;
+    double share = 0;
+    bool has_failed = false;
     for (uint32_t row = 0; row < batch->span_count; row++) {
         struct fg_service_signs *signs = &seen[batch->resource[row]];
         uint64_t ns = batch->end_ns[row] ? batch->end_ns[row] : batch->start_ns[row];
@@ -127,9 +181,24 @@ static void collect(struct fg_service_signs *seen, const struct fg_batch *batch)
         if (batch->kind[row] == FG_SPAN_KIND_CONSUMER) {
             latest(&signs->consumed_ns, ns);
             signs->consumed_count++;
+            if (batch->status[row] != FG_STATUS_ERROR)
+                latest(&signs->well_ns, ns);
+            has_failed |= batch->status[row] == FG_STATUS_ERROR;
         }
         if (fg_column_u16(batch->marks, row) & FG_MARK_INTERRUPTED)
             latest(&signs->interrupted_ns, ns);
+        uint32_t state = fg_column_u32(batch->trace_state, row);
+        if (state != last_state)
+            share = fg_sampled_share(batch->strings[state]);
+        last_state = state;
+        if (state && share > 0)
+            signs->sampled = share;
+    }
+    for (uint32_t row = 0; has_failed && row < batch->span_count; row++) {
+        struct fg_service_signs *signs = &seen[batch->resource[row]];
+        signs->failed_count += batch->kind[row] == FG_SPAN_KIND_CONSUMER &&
+                               batch->status[row] == FG_STATUS_ERROR &&
+                               batch->end_ns[row] > signs->well_ns;
     }
 }
 
@@ -150,9 +219,10 @@ void fg_neighbours_add(struct fg_neighbours *neighbours, const struct fg_batch *
         memset(neighbours->seen, 0, batch->resource_count * sizeof *neighbours->seen);
     collect(neighbours->seen, batch);
     for (uint32_t i = 0; i < batch->resource_count; i++) {
-        if (neighbours->seen[i].heard_ns == 0)
+        struct fg_slice name = batch->strings[batch->resource_service[i]];
+        if (neighbours->seen[i].heard_ns == 0 || fg_slice_equal(name, FG_SLICE(FG_MONITOR_SERVICE)))
             continue;
-        struct service *service = intern(neighbours, batch->strings[batch->resource_service[i]]);
+        struct service *service = intern(neighbours, name);
         if (service)
             merge_signs(&service->signs, &neighbours->seen[i]);
     }
@@ -196,6 +266,14 @@ void fg_neighbours_hop(struct fg_neighbours *neighbours, uint32_t flow, uint32_t
         hops->next = (hops->next + 1) % FG_HOPS_KEPT;
         hops->count += hops->count < FG_HOPS_KEPT;
     }
+    fg_mutex_unlock(&neighbours->mutex);
+}
+
+void fg_neighbours_forget_hops(struct fg_neighbours *neighbours, uint32_t flow)
+{
+    fg_mutex_lock(&neighbours->mutex);
+    free(neighbours->hops[flow]);
+    neighbours->hops[flow] = NULL;
     fg_mutex_unlock(&neighbours->mutex);
 }
 

@@ -19,26 +19,49 @@ struct fg_record {
     char *value;
     uint64_t first_ns, last_ns; /* of its spans */
     uint64_t since_ns, deadline_ns;
-    uint64_t look_ns;   /* when to judge it next; 0: not planned */
-    uint64_t judged_ns; /* when it was judged last */
-    uint32_t judge_ms;  /* what that took: a large journey is judged less often */
+    uint64_t look_ns;    /* when to judge it next; 0: not planned */
+    uint64_t judged_ns;  /* when it was judged last */
+    uint64_t learned_ns; /* what was before it has taught */
+    uint32_t judge_ms;   /* what that took: a large journey is judged less often */
     struct fg_trace_ref *traces;
+    uint8_t *trace_marks;       /* of each trace: whether it matters, as one that reached a step */
     uint64_t *reached_ns;       /* by step; 0: not reached. NULL without a flow */
     struct fg_trouble *trouble; /* NULL: none */
-    uint64_t reached;           /* bits */
+    struct fg_trouble *recovered; /* the last trouble that it got over; NULL: none */
+    uint64_t recovered_since_ns, recovered_until_ns;
+    uint64_t reached; /* bits */
     uint16_t trace_count, trace_capacity;
-    bool more_traces, is_dirty, is_dead;
-    uint8_t state, place, cause;      /* enum fg_journey_state, fg_place_kind, fg_cause */
+    bool more_traces, is_dirty;
+    bool is_dead;            /* it is about to be dropped; the follower's own mark */
+    bool looks_to_learn;     /* what is planned at look_ns is no judging */
+    bool is_changed;         /* since it was put on disk */
+    bool was_absent;         /* on disk it is marked as absent: see vault.h */
+    uint64_t stored_look_ns; /* when it is due, as the disk's table says it; 0: it is not there */
+    uint8_t state, place, cause; /* enum fg_journey_state, fg_place_kind, fg_cause */
+    uint8_t recovered_place, recovered_cause;
     uint8_t last_step, expected_step; /* NO_STEP */
 };
 
 #define FG_NO_STEP UINT8_MAX
 
-/* A trace that a journey is in. */
+/* LISTED: on disk the trace leads to the record (vault.h). UNNAMED: it has spans that name no
+ * journey. COUNTED: keep.c has counted it among those that went to disk. SIEVED: the filter of
+ * absent traces has it; of this process, so that it is not on disk. */
+enum fg_trace_mark {
+    FG_TRACE_MATTERS = 1,
+    FG_TRACE_JOINED = 2,
+    FG_TRACE_LISTED = 4,
+    FG_TRACE_UNNAMED = 8,
+    FG_TRACE_COUNTED = 16,
+    FG_TRACE_SIEVED = 32
+};
+
+/* A trace that a journey is in; where record is FG_NO_RECORD it was, and is passed over. */
 struct fg_membership {
     struct fg_trace_ref trace;
     uint32_t record;
-    uint32_t next; /* of the same trace, another journey; FG_NO_RECORD */
+    bool is_joined; /* by a link or a message: the trace itself names no key */
+    uint32_t next;  /* of the same trace, another journey; FG_NO_RECORD */
 };
 
 #define FG_NO_RECORD UINT32_MAX
@@ -54,6 +77,7 @@ struct fg_table {
     uint32_t count, capacity, count_max;
     struct fg_membership *memberships;
     uint32_t membership_count, membership_capacity;
+    uint32_t dead_count;   /* of the memberships: their record is FG_NO_RECORD */
     struct fg_look *looks; /* a binary heap, the earliest first; stale ones are skipped */
     uint32_t look_count, look_capacity;
     uint64_t evicted;
@@ -69,13 +93,41 @@ uint32_t fg_table_find(const struct fg_table *table, uint32_t key, struct fg_sli
  * FG_ENOMEM, FG_ELIMIT: full. */
 FG_MUST_CHECK int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
                                   uint32_t step_count, uint32_t *ret_record, bool *ret_is_new);
-/* Drops an eighth of the records, ended ones first, then those heard least lately. Numbers of
- * records change; looks are kept. FG_ENOMEM. */
+/* Puts in a record that is not there, with its traces and its plan. It is taken, also on failure:
+ * its parts are the table's, or freed. FG_ENOMEM, FG_ELIMIT: full. */
+FG_MUST_CHECK int fg_table_adopt_take(struct fg_table *table, struct fg_record *record,
+                                      uint32_t *ret_record);
+/* Marks a quarter of the records as dead: ended ones first, then those heard least lately, those in
+ * trouble last; where more have ended up to half of all, and up to three eighths where more are
+ * well, since each time all that stay are mapped anew, and pages all over the disk are written.
+ * FG_ENOMEM. */
+FG_MUST_CHECK int fg_table_choose(struct fg_table *table);
+/* Drops the records that are so chosen. Numbers of records change; looks are kept. FG_ENOMEM.
+ */
 FG_MUST_CHECK int fg_table_make_room(struct fg_table *table);
+/* Drops those that are marked dead. FG_ENOMEM. */
+FG_MUST_CHECK int fg_table_drop_dead(struct fg_table *table);
+/* The same in two parts, of which the first leaves the table as it is, so that others may read it
+ * meanwhile: a table of those that are not marked dead; the parts of its records stay those of the
+ * other one. FG_ENOMEM. */
+FG_MUST_CHECK int fg_table_without_dead(const struct fg_table *table, struct fg_table *ret_table);
+/* And this frees what the other one has alone: the dead, and what found all. */
+void fg_table_free_dead(struct fg_table *table);
+/* Frees the record's parts, and clears it. */
+void fg_record_free(struct fg_record *record);
 
-/* Notes that the record is in the trace. FG_ENOMEM; a trace past FG_JOURNEY_TRACES_MAX is counted
- * in more_traces. */
+/* Notes that the record is in the trace. Of more than FG_JOURNEY_TRACES_MAX the oldest that does
+ * not matter makes room (a page that asks for an order again and again makes hundreds), the first
+ * one excepted; where all matter the oldest of them does, and more_traces is set. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_join(struct fg_table *table, uint32_t record, struct fg_trace_ref trace);
+/* The same of a trace that names no key, by what it belongs to; nothing where it names one. */
+FG_MUST_CHECK int fg_table_join_other(struct fg_table *table, uint32_t record,
+                                      struct fg_trace_ref trace, bool *ret_is_new);
+/* Notes something of the trace; one that MATTERS tells of the journey what must not be lost, and is
+ * kept. */
+void fg_table_mark(struct fg_table *table, uint32_t record, struct fg_trace_ref trace,
+                   enum fg_trace_mark mark);
+uint64_t fg_trace_hash(struct fg_trace_ref trace);
 /* The first membership of a trace; FG_NO_RECORD. */
 uint32_t fg_table_trace(const struct fg_table *table, struct fg_trace_ref trace);
 

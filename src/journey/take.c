@@ -1,27 +1,50 @@
 /* Taking a batch: which of its rows belong to journeys, which steps they reach, and which journeys
  * they put into doubt. No trace is read here. */
 #include "journeys_internal.h"
+#include "warm.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
+
+/* Rows that are looked at before others get the mutex: a fraction of a millisecond, so that the
+ * follower gets on, however many go on asking. */
+#define ROWS_AT_ONCE 64u
+
+/* The journey that a span of a trace named last: its other spans name the same one, as a rule. */
+#define RECALLED 512u
+struct recalled {
+    struct fg_trace_ref trace;
+    uint32_t record; /* FG_NO_RECORD: none */
+    uint32_t string; /* the id of its name; NO_STRING: none that is known */
+};
+
+#define NO_STRING UINT32_MAX
+/* Hits whose records are fetched from memory at once. */
+#define HITS_AHEAD 256u
 
 /* A batch's rows while they are taken. */
 struct intake {
     struct fg_journeys *journeys;
     const struct fg_batch *batch;
+    struct fg_names *names; /* bound to the batch */
     uint32_t row_begin, row_end;
-    const uint64_t *bits;
+    const uint64_t *bits; /* of rows from bits_row on */
+    uint32_t bits_row;
     uint32_t *owner; /* by row - row_begin */
-    uint32_t key_ids[FG_JOURNEY_KEYS_MAX];
-    bool has_key, has_owner;
-    uint32_t flows; /* bits: flows that have rows here */
+    bool has_owner;
+    bool has_monitors; /* there are spans of monitors, which belong to no journey */
+    uint32_t flows;    /* bits: flows that have rows here */
+    struct recalled recalled[RECALLED];
 };
 
 static bool is_taken(const struct intake *intake, uint32_t row)
 {
-    uint32_t bit = row - intake->row_begin;
-    return !intake->bits || (intake->bits[bit / 64] >> (bit % 64) & 1) != 0;
+    uint32_t bit = row - intake->bits_row;
+    if (intake->bits && (intake->bits[bit / 64] >> (bit % 64) & 1) == 0)
+        return false;
+    const struct fg_batch *batch = intake->batch;
+    return !intake->has_monitors ||
+           !fg_slice_equal(batch->strings[batch->resource_service[batch->resource[row]]],
+                           FG_SLICE(FG_MONITOR_SERVICE));
 }
 
 static struct fg_trace_ref trace_of(const struct fg_batch *batch, uint32_t row)
@@ -29,96 +52,369 @@ static struct fg_trace_ref trace_of(const struct fg_batch *batch, uint32_t row)
     return (struct fg_trace_ref){batch->trace_id_high[row], batch->trace_id_low[row]};
 }
 
-/* -- Whose */
-
-/* The value as a journey is named by it: texts as they are, whole numbers in decimal. */
-static struct fg_slice value_text(const struct fg_batch *batch, uint32_t attr, char number[24])
+/* Whether a span's attribute has the name of this number. */
+static bool names(const struct intake *intake, uint32_t attr, uint32_t name)
 {
-    uint64_t value = batch->span_attrs.value[attr];
-    if (batch->span_attrs.type[attr] == FG_VALUE_STRING)
-        return batch->strings[value];
-    if (batch->span_attrs.type[attr] != FG_VALUE_INT)
-        return (struct fg_slice){0};
-    int size = snprintf(number, 24, "%" PRId64, (int64_t)value);
-    return fg_slice(number, (size_t)size);
+    const struct fg_batch *batch = intake->batch;
+    return name != FG_NAME_NONE &&
+           fg_names_find(intake->names, batch, batch->span_attrs.key[attr]) == name;
 }
 
-static int own(struct intake *intake, uint32_t row, uint32_t key, struct fg_slice value)
+/* The attributes whose name anybody asks for. */
+static int find_hits(struct intake *intake)
+{
+    struct fg_hits *hits = &intake->journeys->hits;
+    int r = 0;
+    hits->count = 0;
+    for (uint32_t row = intake->row_begin; r == 0 && row < intake->row_end; row++) {
+        if (row % ROWS_AT_ONCE == 0)
+            fg_journeys_let_in(intake->journeys);
+        if (is_taken(intake, row))
+            r = fg_hits_add(hits, intake->names, intake->batch, row);
+    }
+    return r;
+}
+
+static bool is_trace(struct fg_trace_ref a, struct fg_trace_ref b)
+{
+    return a.low == b.low && a.high == b.high;
+}
+
+/* -- Whose */
+
+static uint32_t slot_of(struct fg_trace_ref trace)
+{
+    uint64_t bits = trace.high ^ trace.low;
+    bits ^= bits >> 32;
+    bits ^= bits >> 16;
+    return (uint32_t)(bits ^ bits >> 8) % RECALLED;
+}
+
+/* What a row names: a string of the batch, where it is one. */
+struct named {
+    uint32_t key, string;
+    struct fg_slice value;
+};
+
+/* Whether this record has this name, and the trace. One with as many traces as it may have loses
+ * one to each that comes. */
+static bool is_recalled(const struct intake *intake, const struct recalled *recalled,
+                        struct fg_trace_ref trace, const struct named *named)
+{
+    if (recalled->record == FG_NO_RECORD || !is_trace(recalled->trace, trace))
+        return false;
+    const struct fg_record *record = &intake->journeys->table.records[recalled->record];
+    if (record->key != named->key || record->trace_count >= FG_JOURNEY_TRACES_MAX)
+        return false;
+    return (named->string != NO_STRING && named->string == recalled->string) ||
+           fg_slice_equal(fg_slice(record->value, record->value_size), named->value);
+}
+
+/* The one in memory, read back from disk, or new. */
+static int record_of(struct fg_journeys *journeys, const struct named *named, uint32_t *ret_record)
+{
+    const struct fg_flow *flow = journeys->keys[named->key].flow;
+    bool is_new = false;
+    int r = fg_journeys_fetch(journeys, named->key, named->value, ret_record);
+    if (r < 0 || *ret_record != FG_NO_RECORD)
+        return r;
+    if (journeys->is_full)
+        return FG_ELIMIT;
+    r = fg_table_intern(&journeys->table, named->key, named->value, flow ? flow->step_count : 0,
+                        ret_record, &is_new);
+    if (r == 0 && is_new)
+        journeys->by_state[FG_JOURNEY_FLOWING]++;
+    return r;
+}
+
+static int own(struct intake *intake, uint32_t row, const struct named *named)
 {
     struct fg_journeys *journeys = intake->journeys;
-    const struct fg_flow *flow = journeys->keys[key].flow;
+    struct fg_trace_ref trace = trace_of(intake->batch, row);
+    struct recalled *recalled = &intake->recalled[slot_of(trace)];
     uint32_t record;
-    bool is_new;
-    if (value.size == 0)
+    if (named->value.size == 0)
         return 0;
-    if (value.size > FG_JOURNEY_VALUE_SIZE_MAX) {
+    if (is_recalled(intake, recalled, trace, named)) {
+        intake->owner[row - intake->row_begin] = recalled->record;
+        return 0;
+    }
+    if (named->value.size > FG_JOURNEY_VALUE_SIZE_MAX) {
         journeys->counters.long_values++;
         return 0;
     }
-    int r = fg_table_intern(&journeys->table, key, value, flow ? flow->step_count : 0, &record,
-                            &is_new);
+    int r = record_of(journeys, named, &record);
     if (r == FG_ELIMIT) {
         journeys->counters.refused++;
         return 0;
     }
     if (r < 0)
         return r;
-    if (is_new)
-        journeys->by_state[FG_JOURNEY_FLOWING]++;
     intake->owner[row - intake->row_begin] = record;
     intake->has_owner = true;
-    return fg_table_join(&journeys->table, record, trace_of(intake->batch, row));
+    fg_journeys_changed(journeys, record);
+    r = fg_table_join(&journeys->table, record, trace);
+    if (r == 0)
+        *recalled = (struct recalled){trace, record, named->string};
+    return r;
+}
+
+/* As fg_whose_fn. */
+static int own_by_text(void *arg, uint32_t row, uint32_t key, struct fg_slice value)
+{
+    return own(arg, row, &(struct named){.key = key, .string = NO_STRING, .value = value});
+}
+
+/* The key that a hit is the name of; FG_JOURNEY_KEYS_MAX: none. */
+static uint32_t key_of(const struct fg_journeys *journeys, const struct fg_hit *hit)
+{
+    for (uint32_t k = 0; k < journeys->key_count; k++)
+        if (journeys->keys[k].name_index == hit->name)
+            return k;
+    return FG_JOURNEY_KEYS_MAX;
+}
+
+static struct named named_by(const struct fg_batch *batch, const struct fg_hit *hit, uint32_t key,
+                             char number[24])
+{
+    bool is_string = batch->span_attrs.type[hit->attr] == FG_VALUE_STRING;
+    return (struct named){.key = key,
+                          .string =
+                              is_string ? (uint32_t)batch->span_attrs.value[hit->attr] : NO_STRING,
+                          .value = fg_whose_text(batch, hit->attr, number)};
+}
+
+/* Of the journeys that these hits name each trace's once; others than texts are left out. */
+static void warm(const struct intake *intake, const struct fg_hit *hits, uint32_t count)
+{
+    const struct fg_batch *batch = intake->batch;
+    struct fg_warm names[FG_WARM_MAX];
+    uint64_t last[RECALLED / 4] = {0}; /* by the trace, what was named in it */
+    uint32_t name_count = 0;
+    for (uint32_t i = 0; i < count && name_count < FG_WARM_MAX; i++) {
+        uint32_t key = key_of(intake->journeys, &hits[i]);
+        if (key == FG_JOURNEY_KEYS_MAX || batch->span_attrs.type[hits[i].attr] != FG_VALUE_STRING)
+            continue;
+        struct fg_trace_ref trace = trace_of(batch, hits[i].row);
+        uint64_t string = batch->span_attrs.value[hits[i].attr],
+                 *before = &last[slot_of(trace) % (RECALLED / 4)];
+        if (*before == string || is_trace(intake->recalled[slot_of(trace)].trace, trace))
+            continue;
+        *before = string;
+        names[name_count++] = (struct fg_warm){key, batch->strings[string], trace};
+    }
+    fg_table_warm(&intake->journeys->table, names, name_count);
 }
 
 static int own_by_key(struct intake *intake)
 {
+    const struct fg_hits *hits = &intake->journeys->hits;
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < hits->count; i++) {
+        const struct fg_hit *hit = &hits->all[i];
+        uint32_t left = hits->count - i;
+        char number[24];
+        if (i % ROWS_AT_ONCE == 0)
+            fg_journeys_let_in(intake->journeys);
+        if (i % HITS_AHEAD == 0)
+            warm(intake, hit, left < HITS_AHEAD ? left : HITS_AHEAD);
+        uint32_t key = key_of(intake->journeys, hit);
+        if (key == FG_JOURNEY_KEYS_MAX)
+            continue;
+        struct named named = named_by(intake->batch, hit, key, number);
+        r = own(intake, hit->row, &named);
+    }
+    return r;
+}
+
+/* By the rules of keys, for rows that don't carry one. */
+static int own_by_rule(struct intake *intake)
+{
+    const struct fg_journeys *journeys = intake->journeys;
+    int r = 0;
+    if (journeys->options.flows->key_rule_count == 0)
+        return 0;
+    for (uint32_t row = intake->row_begin; r == 0 && row < intake->row_end; row++)
+        if (intake->owner[row - intake->row_begin] == FG_NO_RECORD && is_taken(intake, row))
+            r = fg_whose_by_rule(journeys, intake->names, intake->batch, row, own_by_text, intake);
+    return r;
+}
+
+/* -- Traces that belong together */
+
+#define OTHERS_MAX 16u
+
+/* The trace joins the journeys of another where it names none itself. */
+static int join(struct intake *intake, struct fg_trace_ref trace, struct fg_trace_ref of)
+{
+    struct fg_journeys *journeys = intake->journeys;
+    struct fg_table *table = &journeys->table;
+    int r = fg_journeys_fetch_trace(journeys, of);
+    for (uint32_t m = fg_table_trace(table, of); r == 0 && m != FG_NO_RECORD;
+         m = table->memberships[m].next) {
+        uint32_t record = table->memberships[m].record;
+        bool is_new = false;
+        if (record != FG_NO_RECORD)
+            r = fg_table_join_other(table, record, trace, &is_new);
+        if (is_new) {
+            fg_journeys_doubt(journeys, record); /* it may have reached steps already */
+            fg_journeys_changed(journeys, record);
+        }
+    }
+    return r;
+}
+
+static int meet(struct intake *intake, struct fg_trace_ref a, struct fg_trace_ref b)
+{
+    fg_joins_link(intake->journeys->joins, a, b);
+    int r = join(intake, a, b);
+    return r < 0 ? r : join(intake, b, a);
+}
+
+/* What is known to belong to a trace that is a journey's, joins it too. */
+static int join_known(struct intake *intake, struct fg_trace_ref trace)
+{
+    struct fg_trace_ref others[OTHERS_MAX];
+    uint32_t count = fg_joins_of(intake->journeys->joins, trace, others, OTHERS_MAX);
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < count; i++)
+        r = join(intake, others[i], trace);
+    return r;
+}
+
+static bool has_message(const struct fg_batch *batch, uint32_t row)
+{
+    return batch->kind[row] == FG_SPAN_KIND_PRODUCER || batch->kind[row] == FG_SPAN_KIND_CONSUMER;
+}
+
+static bool is_message_id(const struct intake *intake, const struct fg_hit *hit)
+{
+    const uint32_t *known = intake->journeys->message_names;
+    return hit->name == known[0] || hit->name == known[1];
+}
+
+static void expect_messages(const struct intake *intake, const struct fg_hit *hits, uint32_t count)
+{
     const struct fg_batch *batch = intake->batch;
-    for (uint32_t row = intake->row_begin; row < intake->row_end; row++) {
-        uint32_t begin, end;
+    struct fg_slice ids[FG_JOINS_AHEAD];
+    uint32_t id_count = 0;
+    for (uint32_t i = 0; i < count && id_count < FG_JOINS_AHEAD; i++)
+        if (has_message(batch, hits[i].row) && is_message_id(intake, &hits[i]) &&
+            batch->span_attrs.type[hits[i].attr] == FG_VALUE_STRING)
+            ids[id_count++] = batch->strings[batch->span_attrs.value[hits[i].attr]];
+    fg_joins_expect(intake->journeys->joins, ids, id_count);
+}
+
+static int meet_by_message(struct intake *intake, uint32_t row, const struct fg_hit *hit,
+                           const struct fg_hit *end)
+{
+    const struct fg_batch *batch = intake->batch;
+    struct fg_trace_ref others[OTHERS_MAX], trace = trace_of(batch, row);
+    int r = 0;
+    for (; r == 0 && hit < end; hit++) {
+        char number[24];
+        struct fg_slice id;
+        if (!is_message_id(intake, hit) || (id = fg_whose_text(batch, hit->attr, number)).size == 0)
+            continue;
+        uint32_t count = fg_joins_message(intake->journeys->joins, id, trace, others, OTHERS_MAX);
+        for (uint32_t k = 0; r == 0 && k < count; k++)
+            r = meet(intake, trace, others[k]);
+    }
+    return r;
+}
+
+static int own_by_joins(struct intake *intake)
+{
+    const struct fg_batch *batch = intake->batch;
+    const struct fg_hits *hits = &intake->journeys->hits;
+    struct fg_trace_ref last = {0};
+    uint32_t at = 0, expected = 0; /* hits */
+    int r = 0;
+    for (uint32_t row = intake->row_begin; r == 0 && row < intake->row_end; row++) {
         if (!is_taken(intake, row))
             continue;
-        fg_attrs_range(&batch->span_attrs, row, &begin, &end);
-        for (uint32_t i = begin; i < end; i++)
-            for (uint32_t k = 0; k < intake->journeys->key_count; k++) {
-                char number[24];
-                if (intake->key_ids[k] == 0 || batch->span_attrs.key[i] != intake->key_ids[k])
-                    continue;
-                int r = own(intake, row, k, value_text(batch, i, number));
-                if (r < 0)
-                    return r;
-            }
+        const struct fg_hit *hit = fg_hits_of(hits, row, &at);
+        if (at > expected) {
+            uint32_t left = hits->count - expected, some = left < HITS_AHEAD ? left : HITS_AHEAD;
+            expect_messages(intake, hits->all + expected, some);
+            expected += some;
+        }
+        uint32_t begin = batch->link_count ? batch->link_begin[row] : 0,
+                 end = batch->link_count ? batch->link_begin[row + 1] : 0;
+        for (uint32_t i = begin; r == 0 && i < end; i++)
+            r = meet(
+                intake, trace_of(batch, row),
+                (struct fg_trace_ref){batch->link_trace_id_high[i], batch->link_trace_id_low[i]});
+        if (r == 0 && has_message(batch, row))
+            r = meet_by_message(intake, row, hit, hits->all + at);
+        struct fg_trace_ref trace = trace_of(batch, row);
+        if (r < 0 || intake->owner[row - intake->row_begin] == FG_NO_RECORD ||
+            is_trace(trace, last))
+            continue;
+        r = join_known(intake, trace);
+        last = trace;
     }
-    return 0;
+    return r;
+}
+
+/* A trace of these journeys has a span that names none. */
+static void mark_unnamed(struct fg_table *table, uint32_t membership)
+{
+    for (uint32_t m = membership; m != FG_NO_RECORD; m = table->memberships[m].next)
+        if (table->memberships[m].record != FG_NO_RECORD)
+            fg_table_mark(table, table->memberships[m].record, table->memberships[m].trace,
+                          FG_TRACE_UNNAMED);
 }
 
 /* Rows that don't name a key, of traces that are known. Where a trace is of several journeys only
  * its tree tells whose a row is: all are put into doubt. */
-static void own_by_trace(struct intake *intake)
+static int own_by_trace(struct intake *intake)
 {
     struct fg_table *table = &intake->journeys->table;
     struct fg_trace_ref last = {0};
     uint32_t membership = FG_NO_RECORD;
     for (uint32_t row = intake->row_begin; row < intake->row_end; row++) {
+        if (row % ROWS_AT_ONCE == 0)
+            fg_journeys_let_in(intake->journeys);
         uint32_t *owner = &intake->owner[row - intake->row_begin];
         struct fg_trace_ref trace = trace_of(intake->batch, row);
         if (*owner != FG_NO_RECORD || !is_taken(intake, row))
             continue;
-        if (trace.high != last.high || trace.low != last.low)
+        if (!is_trace(trace, last)) {
+            int r = fg_journeys_fetch_trace(intake->journeys, trace);
+            if (r < 0)
+                return r;
             membership = fg_table_trace(table, trace);
+            mark_unnamed(table, membership);
+        }
         last = trace;
         if (membership == FG_NO_RECORD)
             continue;
         if (table->memberships[membership].next == FG_NO_RECORD) {
             *owner = table->memberships[membership].record;
-            intake->has_owner = true;
+            intake->has_owner |= *owner != FG_NO_RECORD;
             continue;
         }
         for (uint32_t m = membership; m != FG_NO_RECORD; m = table->memberships[m].next)
-            fg_journeys_doubt(intake->journeys, table->memberships[m].record);
+            if (table->memberships[m].record != FG_NO_RECORD)
+                fg_journeys_doubt(intake->journeys, table->memberships[m].record);
     }
+    return 0;
 }
 
 /* -- What is new of them */
+
+/* Clocks that are kept right are not further ahead than this. */
+#define AHEAD_NS (3 * FG_NS_PER_SECOND)
+
+/* When a row's span ended, of an open one when it began: never after it was received, as a clock
+ * that runs ahead says it. */
+static uint64_t moment_of(const struct fg_batch *batch, uint32_t row)
+{
+    uint64_t moment_ns = batch->end_ns[row] ? batch->end_ns[row] : batch->start_ns[row],
+             received_ns = batch->received_ns[row];
+    return received_ns > 0 && moment_ns > received_ns + AHEAD_NS ? received_ns : moment_ns;
+}
 
 static bool has_failed(const struct fg_batch *batch, uint32_t row)
 {
@@ -132,32 +428,45 @@ static bool is_in_trouble(const struct fg_record *record)
            record->state == FG_JOURNEY_BROKEN;
 }
 
+/* What must be read again whenever the journey is judged. */
+static bool matters(const struct fg_batch *batch, uint32_t row)
+{
+    return has_failed(batch, row) || batch->end_ns[row] == 0 ||
+           batch->kind[row] == FG_SPAN_KIND_PRODUCER || batch->kind[row] == FG_SPAN_KIND_CONSUMER;
+}
+
 static void touch_all(struct intake *intake)
 {
     struct fg_journeys *journeys = intake->journeys;
     const struct fg_batch *batch = intake->batch;
-    uint32_t shown_ids[FG_FLOWS_MAX] = {0};
-    for (uint32_t i = 0; i < journeys->options.flows->count; i++)
-        shown_ids[i] = fg_string_id(batch, journeys->options.flows->flows[i].shown_key);
+    uint32_t at = 0;
     for (uint32_t row = intake->row_begin; row < intake->row_end; row++) {
-        uint32_t id = intake->owner[row - intake->row_begin], begin, end;
+        if (row % ROWS_AT_ONCE == 0)
+            fg_journeys_let_in(journeys);
+        uint32_t id = intake->owner[row - intake->row_begin];
         if (id == FG_NO_RECORD)
             continue;
         struct fg_record *record = &journeys->table.records[id];
         const struct fg_watched_key *key = &journeys->keys[record->key];
-        uint64_t moment_ns = batch->end_ns[row] ? batch->end_ns[row] : batch->start_ns[row];
+        uint64_t moment_ns = moment_of(batch, row);
         if (record->first_ns == 0 || batch->start_ns[row] < record->first_ns)
             record->first_ns = batch->start_ns[row];
         if (moment_ns > record->last_ns)
             record->last_ns = moment_ns;
+        fg_journeys_changed(journeys, id);
+        if (matters(batch, row))
+            fg_table_mark(&journeys->table, id, trace_of(batch, row), FG_TRACE_MATTERS);
         if (key->flow)
             intake->flows |= UINT32_C(1) << key->flow_index;
         if (has_failed(batch, row) || is_in_trouble(record))
             fg_journeys_doubt(journeys, id);
-        fg_attrs_range(&batch->span_attrs, row, &begin, &end);
-        for (uint32_t i = begin; key->flow && shown_ids[key->flow_index] && i < end; i++)
-            if (batch->span_attrs.key[i] == shown_ids[key->flow_index])
+        const struct fg_hit *hit = fg_hits_of(&journeys->hits, row, &at);
+        bool has_shown = key->flow && key->shown_name != FG_NAME_NONE;
+        for (; has_shown && hit < journeys->hits.all + at; hit++)
+            if (hit->name == key->shown_name)
                 fg_journeys_doubt(journeys, id);
+        if (!key->is_declared)
+            fg_learn_plan(journeys, id);
     }
 }
 
@@ -177,38 +486,63 @@ static void reach(struct fg_journeys *journeys, uint32_t id, uint32_t step, uint
         fg_journeys_stand(journeys, id);
 }
 
-static int match_step(struct intake *intake, uint32_t flow, uint32_t step)
+/* A row that meets the conditions of a step. */
+static void match_row(struct intake *intake, uint32_t flow, const struct fg_flow_step *is,
+                      uint32_t step, uint32_t row)
 {
     struct fg_journeys *journeys = intake->journeys;
     const struct fg_batch *batch = intake->batch;
-    struct fg_matcher *matcher = journeys->matchers[flow][step];
-    bool any_status = journeys->options.flows->flows[flow].steps[step].any_status;
-    int r = fg_matcher_bind(matcher, batch);
-    if (r == 0)
-        r = fg_matcher_run(matcher, intake->row_begin, intake->row_end, journeys->bits);
-    for (uint32_t row = intake->row_begin; r == 0 && row < intake->row_end; row++) {
-        uint32_t bit = row - intake->row_begin, id = intake->owner[bit];
-        if (id == FG_NO_RECORD || (journeys->bits[bit / 64] >> (bit % 64) & 1) == 0 ||
-            batch->end_ns[row] == 0 || (!any_status && has_failed(batch, row)))
-            continue;
-        const struct fg_watched_key *key = &journeys->keys[journeys->table.records[id].key];
-        if (key->flow && key->flow_index == flow)
-            reach(journeys, id, step, batch->end_ns[row]);
+    uint32_t id = intake->owner[row - intake->row_begin];
+    if (id == FG_NO_RECORD || batch->end_ns[row] == 0 ||
+        (!is->any_status && has_failed(batch, row)))
+        return;
+    const struct fg_watched_key *key = &journeys->keys[journeys->table.records[id].key];
+    if (key->flow && key->flow_index == flow) {
+        fg_table_mark(&journeys->table, id, trace_of(batch, row), FG_TRACE_MATTERS);
+        reach(journeys, id, step, moment_of(batch, row));
     }
+}
+
+static int match_step(struct intake *intake, const struct fg_steps_rows *rows, uint32_t flow,
+                      const struct fg_flow_step *is, uint32_t step)
+{
+    const uint64_t *found;
+    uint32_t count = rows->end - rows->begin;
+    int r = fg_steps_of(intake->journeys->steps[flow], rows, step, &found);
+    for (uint32_t word = 0; r == 0 && found && word * 64 < count; word++)
+        for (uint64_t bits = found[word]; bits != 0; bits &= bits - 1) {
+            uint32_t bit = word * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (bit < count)
+                match_row(intake, flow, is, step, intake->row_begin + bit);
+        }
     return r;
 }
 
-static int match_steps(struct intake *intake)
+static int match_flow(struct intake *intake, const struct fg_flow *flow, uint32_t index)
 {
-    const struct fg_flows *flows = intake->journeys->options.flows;
-    for (uint32_t i = 0; i < flows->count; i++)
-        for (uint32_t step = 0; (intake->flows >> i & 1) && step < flows->flows[i].step_count;
-             step++) {
-            int r = match_step(intake, i, step);
-            if (r < 0)
-                return r;
-        }
-    return 0;
+    struct fg_steps_rows rows = {.batch = intake->batch,
+                                 .names = intake->names,
+                                 .hits = &intake->journeys->hits,
+                                 .begin = intake->row_begin,
+                                 .end = intake->row_end,
+                                 .owner = intake->owner};
+    int r = fg_steps_find(intake->journeys->steps[index], &rows);
+    for (uint32_t step = 0; r == 0 && step < flow->step_count; step++)
+        r = match_step(intake, &rows, index, &flow->steps[step], step);
+    return r;
+}
+
+static int match_flows(struct intake *intake)
+{
+    const struct fg_journeys *journeys = intake->journeys;
+    int r = 0;
+    for (uint32_t k = 0; r == 0 && k < journeys->key_count; k++) {
+        const struct fg_flow *flow = journeys->keys[k].flow;
+        uint32_t index = journeys->keys[k].flow_index;
+        if (flow && (intake->flows >> index & 1))
+            r = match_flow(intake, flow, index);
+    }
+    return r;
 }
 
 /* -- */
@@ -218,19 +552,37 @@ static int make_scratch(struct fg_journeys *journeys, uint32_t rows)
     if (rows <= journeys->owner_capacity)
         return 0;
     uint32_t *owner = realloc(journeys->owner, rows * sizeof *owner);
-    if (owner)
-        journeys->owner = owner;
-    uint64_t *bits = realloc(journeys->bits, (rows / 64 + 1) * sizeof *bits);
-    if (bits)
-        journeys->bits = bits;
-    if (!owner || !bits)
+    if (!owner)
         return FG_ENOMEM;
+    journeys->owner = owner;
     journeys->owner_capacity = rows;
     return 0;
 }
 
-int fg_journeys_take(struct fg_journeys *journeys, const struct fg_batch *batch, uint32_t row_begin,
-                     uint32_t row_end, const uint64_t *bits)
+/* Before numbers of records are noted, since they change: room for as many as may be new. */
+static int make_room(struct intake *intake)
+{
+    struct fg_journeys *journeys = intake->journeys;
+    const struct fg_batch *batch = intake->batch;
+    const struct fg_table *table = &journeys->table;
+    uint32_t room = table->count_max - table->count, named = 0, begin, end;
+    if (table->count < table->count_max / 8 * 7)
+        return 0;
+    if (journeys->vault) /* those that are read back need room, too */
+        return fg_journeys_evict(journeys);
+    if (room >= intake->row_end - intake->row_begin)
+        return 0;
+    for (uint32_t row = intake->row_begin; row < intake->row_end && named <= room; row++) {
+        fg_attrs_range(&batch->span_attrs, row, &begin, &end);
+        for (uint32_t i = begin; i < end; i++)
+            for (uint32_t k = 0; k < journeys->key_count; k++)
+                named += is_taken(intake, row) && names(intake, i, journeys->keys[k].name_index);
+    }
+    return named > room ? fg_journeys_evict(journeys) : 0;
+}
+
+static int take_some(struct fg_journeys *journeys, const struct fg_batch *batch, uint32_t row_begin,
+                     uint32_t row_end, const uint64_t *bits, uint32_t bits_row)
 {
     uint32_t rows = row_end - row_begin;
     int r = make_scratch(journeys, rows);
@@ -238,26 +590,50 @@ int fg_journeys_take(struct fg_journeys *journeys, const struct fg_batch *batch,
         return r;
     struct intake intake = {.journeys = journeys,
                             .batch = batch,
+                            .names = &journeys->names,
                             .row_begin = row_begin,
                             .row_end = row_end,
                             .bits = bits,
+                            .bits_row = bits_row,
                             .owner = journeys->owner};
     memset(intake.owner, 0xff, rows * sizeof *intake.owner);
-    for (uint32_t k = 0; k < journeys->key_count; k++) {
-        intake.key_ids[k] = fg_string_id(batch, journeys->keys[k].name);
-        intake.has_key |= intake.key_ids[k] != 0;
-    }
-    /* Before numbers of records are noted: they change. */
-    if (intake.has_key && journeys->table.count_max - journeys->table.count < rows &&
-        journeys->table.count >= journeys->table.count_max / 8 * 7)
-        r = fg_journeys_evict(journeys);
-    if (r == 0 && intake.has_key)
+    memset(intake.recalled, 0xff, sizeof intake.recalled);
+    for (uint32_t i = 0; i < batch->resource_count; i++)
+        intake.has_monitors |= fg_slice_equal(batch->strings[batch->resource_service[i]],
+                                              FG_SLICE(FG_MONITOR_SERVICE));
+    r = fg_names_bind(&journeys->names, batch);
+    if (r == 0)
+        r = make_room(&intake);
+    if (r == 0)
+        r = find_hits(&intake);
+    if (r == 0)
         r = own_by_key(&intake);
-    if (r < 0)
+    if (r == 0)
+        r = own_by_rule(&intake);
+    if (r == 0)
+        r = own_by_joins(&intake);
+    if (r == 0)
+        r = own_by_trace(&intake);
+    if (r < 0 || !intake.has_owner)
         return r;
-    own_by_trace(&intake);
-    if (!intake.has_owner)
-        return 0;
     touch_all(&intake);
-    return match_steps(&intake);
+    return match_flows(&intake);
+}
+
+/* Room for the records that a piece of a batch may bring, so that none is refused while others
+ * could be put to disk. */
+#define PIECE_ROWS 4096u
+
+int fg_journeys_take(struct fg_journeys *journeys, const struct fg_batch *batch, uint32_t row_begin,
+                     uint32_t row_end, const uint64_t *bits)
+{
+    uint32_t piece = journeys->table.count_max / 16 + 1;
+    int r = 0;
+    piece = piece > PIECE_ROWS ? PIECE_ROWS : piece;
+    for (uint32_t begin = row_begin; r == 0 && begin < row_end;) {
+        uint32_t end = row_end - begin > piece ? begin + piece : row_end;
+        r = take_some(journeys, batch, begin, end, bits, row_begin);
+        begin = end;
+    }
+    return r;
 }

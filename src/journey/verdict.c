@@ -44,6 +44,7 @@ static const char *const cause_names[FG_CAUSE_COUNT] = {
     [FG_CAUSE_TELEMETRY_LOST] = "telemetry_lost",
     [FG_CAUSE_SAMPLED_OUT] = "sampled_out",
     [FG_CAUSE_NOT_ENOUGH_EVIDENCE] = "not_enough_evidence",
+    [FG_CAUSE_DEADLINE_TOO_TIGHT] = "deadline_too_tight",
 };
 
 const char *fg_journey_state_name(enum fg_journey_state state)

@@ -1,5 +1,7 @@
 #include "way.h"
 
+#include "journey/message.h"
+
 #include <stdlib.h>
 
 static struct fg_slice copy(struct fg_arena *arena, struct fg_slice text)
@@ -20,6 +22,8 @@ static int find_steps(const struct fg_case *c, struct fg_arena *arena,
         struct fg_hop_signs hops = fg_neighbours_hops(c->neighbours, c->flow_index, i, UINT64_MAX);
         steps[i] = (struct fg_journey_step){.name = step->name,
                                             .label = step->label,
+                                            .labels = step->labels,
+                                            .humans = step->humans,
                                             .service = step->service,
                                             .human = step->human,
                                             .optional = step->optional,
@@ -29,6 +33,8 @@ static int find_steps(const struct fg_case *c, struct fg_arena *arena,
             continue;
         uint32_t row = c->reached_row[i];
         steps[i].reached_ns = c->reached_ns[i];
+        if (row == FG_TREE_NONE)
+            continue;
         steps[i].trace_id_high = c->batch->trace_id_high[row];
         steps[i].trace_id_low = c->batch->trace_id_low[row];
         steps[i].span_id = c->batch->span_id[row];
@@ -44,7 +50,7 @@ static int find_steps(const struct fg_case *c, struct fg_arena *arena,
 static struct fg_place place_of(const struct fg_case *c, uint32_t row)
 {
     enum fg_place_kind kind = (enum fg_place_kind)c->component[row];
-    struct fg_slice peer = fg_case_text(c, row, FG_KEY_SERVER_ADDRESS);
+    struct fg_slice peer = fg_case_peer(c, row, FG_KEY_SERVER_ADDRESS);
     if (kind == FG_PLACE_DATABASE) {
         struct fg_slice name = fg_case_text(c, row, FG_KEY_DB_NAMESPACE);
         return (struct fg_place){kind, peer.size > 0 ? peer : name, name};
@@ -104,6 +110,8 @@ static void put_queue(const struct fg_case *c, uint32_t publish, uint32_t consum
     if (stay->end_ns && stay->end_ns < stay->start_ns)
         stay->start_ns = stay->end_ns; /* two clocks */
     stay->is_queue = true;
+    if (consumer != FG_TREE_NONE)
+        stay->taken = fg_case_count_taken(c, publish, consumer, &stay->taken_failed);
 }
 
 static int compare_stays(const void *a, const void *b)
@@ -140,9 +148,75 @@ static int find_stays(const struct fg_case *c, struct fg_arena *arena,
     return arena->overflow ? FG_ELIMIT : 0;
 }
 
+/* -- Queues */
+
+static struct fg_journey_queue *queue_of(struct fg_slice name, struct fg_arena *arena,
+                                         struct fg_journey_queue *queues, uint32_t *count)
+{
+    for (uint32_t i = 0; i < *count; i++)
+        if (fg_slice_equal(queues[i].name, name))
+            return &queues[i];
+    if (*count == FG_JOURNEY_QUEUES_MAX)
+        return NULL;
+    queues[*count].name = copy(arena, name);
+    return &queues[(*count)++];
+}
+
+/* A publish, or what came back of one without a confirm. */
+static void count_message(const struct fg_case *c, uint32_t row, struct fg_journey_queue *queue)
+{
+    bool is_publish = c->batch->kind[row] == FG_SPAN_KIND_PRODUCER;
+    if (fg_case_failed(c, row)) {
+        queue->returned += fg_message_is_returned(fg_case_text(c, row, FG_KEY_ERROR_TYPE),
+                                                  fg_case_message(c, row));
+        return;
+    }
+    if (!is_publish)
+        return;
+    struct fg_deliveries deliveries = fg_case_deliveries(c, row);
+    uint64_t sent_ns = fg_case_moment(c, row);
+    queue->published++;
+    queue->consumed += deliveries.ended_well;
+    queue->redelivered += deliveries.redelivered;
+    queue->rejected += deliveries.rejected;
+    if (deliveries.first_ns > sent_ns)
+        queue->waited_ns += deliveries.first_ns - sent_ns;
+    if (deliveries.count > 0)
+        return;
+    queue->waiting++;
+    if (queue->waiting_since_ns == 0 || sent_ns < queue->waiting_since_ns)
+        queue->waiting_since_ns = sent_ns;
+}
+
+static int find_queues(const struct fg_case *c, struct fg_arena *arena,
+                       struct fg_journey_answer *answer)
+{
+    struct fg_journey_queue *queues = fg_arena_calloc(arena, FG_JOURNEY_QUEUES_MAX, sizeof *queues);
+    uint32_t count = 0;
+    if (!queues)
+        return FG_ELIMIT;
+    for (uint32_t row = 0; row < c->batch->span_count; row++) {
+        struct fg_slice name = fg_case_text(c, row, FG_KEY_DESTINATION);
+        bool is_sent = c->component[row] == FG_PLACE_PRODUCER;
+        bool is_back = c->batch->kind[row] == FG_SPAN_KIND_CLIENT && fg_case_failed(c, row) &&
+                       fg_case_text(c, row, FG_KEY_MESSAGING_SYSTEM).size > 0;
+        if (!c->mine[row] || (!is_sent && !is_back))
+            continue;
+        struct fg_journey_queue *queue =
+            queue_of(name.size > 0 ? name : fg_case_name(c, row), arena, queues, &count);
+        if (queue)
+            count_message(c, row, queue);
+    }
+    answer->queues = queues;
+    answer->queue_count = count;
+    return arena->overflow ? FG_ELIMIT : 0;
+}
+
 int fg_way_find(const struct fg_case *c, struct fg_arena *arena, struct fg_journey_answer *answer)
 {
     answer->more_stays = false;
     int r = find_steps(c, arena, answer);
-    return r < 0 ? r : find_stays(c, arena, answer);
+    if (r == 0)
+        r = find_stays(c, arena, answer);
+    return r < 0 ? r : find_queues(c, arena, answer);
 }

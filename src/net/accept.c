@@ -31,9 +31,10 @@ static struct fg_net_thread *thread_with_fewest(struct fg_server *server)
     return best;
 }
 
-/* Says why and closes. What the client has sent already is read first, since closing over it would
- * make the kernel answer by a reset that overtakes the words. */
-static void turn_away(struct fg_server *server, int fd)
+/* Says why, where it can be said without a handshake, and closes. What the client has sent already
+ * is read first, since closing over it would make the kernel answer by a reset that overtakes the
+ * words. */
+static void turn_away(struct fg_server *server, int fd, const struct fg_listener *listener)
 {
     static const char words[] = "HTTP/1.1 503 Service Unavailable\r\n"
                                 "content-type: text/plain; charset=utf-8\r\n"
@@ -41,25 +42,33 @@ static void turn_away(struct fg_server *server, int fd)
                                 "retry-after: 1\r\n"
                                 "connection: close\r\n\r\n"
                                 "too many connections; try again later\n";
-    char dropped[4096];
+    char dropped[4096], text[FG_ADDRESS_TEXT_SIZE];
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof peer;
+    size_t size = getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0
+                      ? fg_address_format((struct sockaddr *)&peer, text)
+                      : 0;
     fg_net_count(&server->shared.counters.refused[FG_REFUSED_CONNECTIONS], 1);
-    if (send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+    if (server->shared.on_turned_away)
+        server->shared.on_turned_away(server->shared.arg, listener->face, fg_slice(text, size),
+                                      FG_REFUSED_CONNECTIONS);
+    if (!listener->is_tls && send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
         shutdown(fd, SHUT_WR);
     while (recv(fd, dropped, sizeof dropped, MSG_DONTWAIT) > 0)
         ;
     close(fd);
 }
 
-static void hand_over(struct fg_server *server, int fd, int face)
+static void hand_over(struct fg_server *server, int fd, const struct fg_listener *listener)
 {
     struct fg_net_counters *counters = &server->shared.counters;
     fg_net_count(&counters->connections_accepted, 1);
     uint64_t open = atomic_fetch_add_explicit(&counters->connections_open, 1, memory_order_relaxed);
     struct fg_net_thread *owner = thread_with_fewest(server);
-    struct fg_tcp *tcp = open < server->connections_max ? fg_tcp_new(owner, fd, face) : NULL;
+    struct fg_tcp *tcp = open < server->connections_max ? fg_tcp_new(owner, fd, listener) : NULL;
     if (!tcp) {
         fg_net_uncount(&counters->connections_open, 1);
-        turn_away(server, fd);
+        turn_away(server, fd, listener);
         return;
     }
     atomic_fetch_add_explicit(&owner->connections, 1, memory_order_relaxed);
@@ -83,7 +92,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
     for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            hand_over(server, fd, listener->face);
+            hand_over(server, fd, listener);
             continue;
         }
         if (errno == EINTR)

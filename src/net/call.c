@@ -2,6 +2,7 @@
 
 #include "count.h"
 #include "loop.h"
+#include "tls_context.h"
 
 #include <stdlib.h>
 
@@ -75,7 +76,10 @@ struct fg_call *fg_call_new(struct fg_conn *conn, enum fg_net_protocol protocol)
     call->request.is_tls = conn->is_tls;
     call->request.face = conn->face;
     call->request.loop_index = loop->index;
-    call->request.peer = fg_slice(conn->peer, conn->peer_size);
+    /* The connection may be gone before the request is. */
+    memcpy(call->peer, conn->peer, conn->peer_size);
+    call->request.peer = fg_slice(call->peer, conn->peer_size);
+    call->request.identity = fg_identity_ref(conn->identity);
     call->next = conn->calls;
     if (conn->calls)
         conn->calls->previous = call;
@@ -124,6 +128,8 @@ static void call_free(struct fg_call *call)
     if (call->request.finish)
         call->request.finish(&call->request);
     leave_conn(call);
+    fg_identity_unref(call->request.identity);
+    call->request.identity = NULL;
     fg_body_free(loop, &call->body);
     loop->call_count--;
     if (loop->spare_call_count >= FG_NET_SPARE_CALLS) {

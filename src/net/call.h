@@ -82,6 +82,7 @@ struct fg_call {
     uint64_t content_length; /* UINT64_MAX: unknown */
     uint64_t body_since_ns;  /* when the head was there */
     int32_t stream_id;       /* HTTP/2 */
+    char peer[FG_PEER_TEXT_SIZE];
     struct fg_answer answer;
 };
 

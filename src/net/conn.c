@@ -5,12 +5,16 @@
 #include "http1.h"
 #include "http2.h"
 #include "loop.h"
+#include "tls_conn.h"
+#include "tls_context.h"
 
 #include <assert.h>
 
 /* RFC 9113 section 3.4: what an HTTP/2 client says first. */
 static const uint8_t preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE_SIZE (sizeof preface - 1)
+/* The first byte of TLS (RFC 8446 section 5.1); HTTP has none such. */
+#define TLS_HANDSHAKE 0x16
 
 static struct fg_net_counters *counters_of(struct fg_conn *conn)
 {
@@ -21,7 +25,7 @@ void fg_conn_start(struct fg_conn *conn)
 {
     struct fg_net_loop *loop = conn->loop;
     fg_net_loop_begin(loop);
-    conn->phase = FG_CONN_SNIFFING;
+    conn->phase = conn->tls ? FG_CONN_SECURING : FG_CONN_SNIFFING;
     conn->since_ns = loop->now_ns;
     conn->due_ns = UINT64_MAX;
     conn->next = loop->conns;
@@ -31,11 +35,25 @@ void fg_conn_start(struct fg_conn *conn)
     loop->conn_count++;
     if (loop->is_draining) {
         fg_conn_cut(conn, false);
+    } else if (conn->tls && fg_tls_conn_start(conn->tls) < 0) {
+        fg_net_count(&counters_of(conn)->refused[FG_REFUSED_MEMORY], 1);
+        fg_conn_cut(conn, true);
     } else {
-        fg_conn_wake_at(conn, loop->now_ns + loop->shared->limits.idle_timeout_ns);
+        const struct fg_net_limits *limits = &loop->shared->limits;
+        fg_conn_wake_at(conn, loop->now_ns + (conn->tls ? limits->handshake_timeout_ns
+                                                        : limits->idle_timeout_ns));
         fg_conn_read(conn, true);
     }
     fg_net_loop_end(loop);
+}
+
+void fg_conn_on_secured(struct fg_conn *conn, enum fg_conn_language language)
+{
+    struct fg_net_loop *loop = conn->loop;
+    conn->phase = FG_CONN_SNIFFING;
+    conn->language = language;
+    conn->since_ns = loop->now_ns;
+    fg_conn_wake_at(conn, loop->now_ns + loop->shared->limits.idle_timeout_ns);
 }
 
 /* -- From the transport ---------------------------------------------------------------------------
@@ -58,11 +76,38 @@ static void speak(struct fg_conn *conn, int (*start)(struct fg_conn *conn))
     conn->phase = FG_CONN_SPEAKING;
 }
 
+/* A handshake where none is expected. RFC 8446 section 6: a fatal handshake_failure, so that the
+ * client says at once what is wrong. */
+static void refuse_tls(struct fg_conn *conn)
+{
+    static const uint8_t alert[] = {0x15, 3, 1, 0, 2, 2, 40};
+    const struct iovec part = {(void *)(uintptr_t)alert, sizeof alert};
+    size_t taken = 0;
+    if (conn->transport->try_write(conn, &part, 1, &taken) == 0)
+        fg_conn_count_out(conn, taken);
+    fg_conn_turn_away(conn, FG_REFUSED_TLS);
+}
+
+/* What was agreed on is what is spoken: who says otherwise wants two readers to read differently.
+ */
+static bool is_agreed(struct fg_conn *conn, enum fg_conn_language language)
+{
+    if (conn->language == FG_CONN_ANY || conn->language == language)
+        return true;
+    fg_conn_count_abuse(conn, FG_REFUSED_MALFORMED);
+    fg_conn_cut(conn, true);
+    return false;
+}
+
 /* "P" may also begin POST: what has matched and was none goes to HTTP/1.1 after all. */
 static void sniff(struct fg_conn *conn, struct fg_slice bytes)
 {
     size_t matched = 0;
     uint8_t before = conn->preface_size;
+    if (before == 0 && bytes.data[0] == TLS_HANDSHAKE && !conn->is_tls) {
+        refuse_tls(conn);
+        return;
+    }
     if (before == 0) {
         conn->since_ns = conn->loop->now_ns;
         fg_conn_wake_at(conn, conn->since_ns + conn->loop->shared->limits.header_timeout_ns);
@@ -73,11 +118,13 @@ static void sniff(struct fg_conn *conn, struct fg_slice bytes)
         matched++;
     }
     if (conn->preface_size == PREFACE_SIZE) {
-        speak(conn, fg_http2_start);
+        if (is_agreed(conn, FG_CONN_HTTP2))
+            speak(conn, fg_http2_start);
     } else if (matched < bytes.size) {
         matched = 0;
         conn->preface_size = before;
-        speak(conn, fg_http1_start);
+        if (is_agreed(conn, FG_CONN_HTTP1))
+            speak(conn, fg_http1_start);
     } else {
         return;
     }
@@ -108,6 +155,7 @@ void fg_conn_on_input(struct fg_conn *conn, struct fg_slice bytes)
     case FG_CONN_LINGERING:
         linger(conn, bytes.size);
         break;
+    case FG_CONN_SECURING: /* the bytes are the handshake's */
     case FG_CONN_GONE:
         break;
     }
@@ -174,6 +222,8 @@ static uint64_t phase_due(struct fg_conn *conn)
 {
     const struct fg_net_limits *limits = &conn->loop->shared->limits;
     switch (conn->phase) {
+    case FG_CONN_SECURING:
+        return conn->since_ns + limits->handshake_timeout_ns;
     case FG_CONN_SNIFFING:
         return conn->since_ns +
                (conn->preface_size ? limits->header_timeout_ns : limits->idle_timeout_ns);
@@ -184,9 +234,14 @@ static uint64_t phase_due(struct fg_conn *conn)
     }
 }
 
-/* Who does not speak to the end of the preface in time, or does not go after the answer. */
+/* Who does not come to an end with the handshake or the preface in time, or does not go after the
+ * answer. */
 static void phase_over(struct fg_conn *conn)
 {
+    if (conn->phase == FG_CONN_SECURING) {
+        fg_conn_turn_away(conn, FG_REFUSED_HANDSHAKE_TIMEOUT);
+        return;
+    }
     if (conn->phase == FG_CONN_SNIFFING && conn->preface_size)
         fg_net_count(&counters_of(conn)->refused[FG_REFUSED_TIMEOUT], 1);
     else if (conn->phase == FG_CONN_SNIFFING)
@@ -298,6 +353,21 @@ static void stop_speaking(struct fg_conn *conn)
     conn->state = NULL;
 }
 
+void fg_conn_count_abuse(struct fg_conn *conn, enum fg_refusal_reason reason)
+{
+    struct fg_net_shared *shared = conn->loop->shared;
+    fg_net_count(&shared->counters.refused[reason], 1);
+    if (shared->on_turned_away)
+        shared->on_turned_away(shared->arg, conn->face, fg_slice(conn->peer, conn->peer_size),
+                               reason);
+}
+
+void fg_conn_turn_away(struct fg_conn *conn, enum fg_refusal_reason reason)
+{
+    fg_conn_count_abuse(conn, reason);
+    fg_conn_finish(conn);
+}
+
 void fg_conn_finish(struct fg_conn *conn)
 {
     assert(!conn->is_writing);
@@ -334,5 +404,7 @@ void fg_conn_cut(struct fg_conn *conn, bool reset)
     fg_net_uncount(&counters_of(conn)->connections_open, 1);
     if (conn->is_writing)
         fg_net_uncount(&counters_of(conn)->bytes_out, conn->transport->unwritten(conn));
+    fg_identity_unref(conn->identity);
+    conn->identity = NULL;
     conn->transport->close(conn, reset);
 }

@@ -1,7 +1,8 @@
 /* A connection: between a transport, which moves bytes, and a protocol, which gives them a meaning.
- * TLS will be another transport.
+ * TLS is a transport on top of another (tls_conn.h).
  *
- *     accepted → SNIFFING ──the preface of HTTP/2──→ SPEAKING (http2.c)
+ *     accepted → SECURING ──the handshake is over──→ SNIFFING   (TLS; else SNIFFING at once)
+ *                SNIFFING ──the preface of HTTP/2──→ SPEAKING (http2.c)
  *                   └────────anything else─────────→ SPEAKING (http1.c)
  *     SPEAKING → fg_conn_finish(): all is said → LINGERING → GONE
  *     any      → fg_conn_cut(): failed, timed out, or the server stops → GONE
@@ -10,13 +11,16 @@
  * are out. What it gave to write must stay until then. */
 #pragma once
 
+#include "net/counters.h"
 #include "net/request.h"
 
 #include <sys/uio.h>
 
 struct fg_call;
 struct fg_conn;
+struct fg_net_identity;
 struct fg_net_loop;
+struct fg_tls_conn;
 
 #define FG_PEER_TEXT_SIZE 64
 
@@ -61,12 +65,23 @@ struct fg_protocol {
     void (*free)(struct fg_conn *conn);
 };
 
-enum fg_conn_phase { FG_CONN_SNIFFING, FG_CONN_SPEAKING, FG_CONN_LINGERING, FG_CONN_GONE };
+enum fg_conn_phase {
+    FG_CONN_SECURING,
+    FG_CONN_SNIFFING,
+    FG_CONN_SPEAKING,
+    FG_CONN_LINGERING,
+    FG_CONN_GONE
+};
+
+/* What both sides agreed on by ALPN. */
+enum fg_conn_language { FG_CONN_ANY, FG_CONN_HTTP1, FG_CONN_HTTP2 };
 
 struct fg_conn {
     const struct fg_transport *transport;
-    const struct fg_protocol *protocol; /* while speaking */
-    void *state;                        /* the protocol's */
+    const struct fg_protocol *protocol;     /* while speaking */
+    void *state;                            /* the protocol's */
+    struct fg_tls_conn *tls;                /* NULL: plain */
+    const struct fg_net_identity *identity; /* of the client's certificate; NULL: none */
     struct fg_net_loop *loop;
     struct fg_conn *previous, *next; /* of the loop's */
     struct fg_conn *next_touched;
@@ -74,6 +89,7 @@ struct fg_conn {
     unsigned call_count;
     int face;
     enum fg_conn_phase phase;
+    enum fg_conn_language language;
     uint8_t preface_size; /* bytes of HTTP/2's preface that have come */
     bool is_touched, is_writing, is_reading, is_tls;
     bool has_ended;    /* the client sends nothing more */
@@ -89,8 +105,10 @@ struct fg_conn {
 /* -- For transports; each is a turn of its own ---------------------------------------------------
  */
 
-/* conn is zeroed but for transport, loop, face, peer, is_tls. */
+/* conn is zeroed but for transport, loop, face, peer, tls, is_tls. */
 void fg_conn_start(struct fg_conn *conn);
+/* The handshake is over; within the transport's turn. */
+void fg_conn_on_secured(struct fg_conn *conn, enum fg_conn_language language);
 /* Room for the next read; anywhere: the loop's own. */
 uint8_t *fg_conn_room(struct fg_conn *conn, size_t *ret_size);
 void fg_conn_on_input(struct fg_conn *conn, struct fg_slice bytes);
@@ -113,6 +131,10 @@ void fg_conn_count_out(struct fg_conn *conn, size_t size);
 void fg_conn_read(struct fg_conn *conn, bool on);
 /* on_time() comes at due_ns or before. */
 void fg_conn_wake_at(struct fg_conn *conn, uint64_t due_ns);
+/* Counts the reason and tells the server's user, for the audit. */
+void fg_conn_count_abuse(struct fg_conn *conn, enum fg_refusal_reason reason);
+/* Before it speaks: counts the reason, tells the server's user, and finishes. */
+void fg_conn_turn_away(struct fg_conn *conn, enum fg_refusal_reason reason);
 /* All is written. */
 void fg_conn_finish(struct fg_conn *conn);
 void fg_conn_cut(struct fg_conn *conn, bool reset);

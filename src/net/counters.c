@@ -21,6 +21,12 @@ const char *fg_refusal_name(enum fg_refusal_reason reason)
         [FG_REFUSED_TIMEOUT] = "timeout",
         [FG_REFUSED_RESET_FLOOD] = "reset_flood",
         [FG_REFUSED_CONTROL_FLOOD] = "control_flood",
+        [FG_REFUSED_PLAIN_TEXT] = "plain_text",
+        [FG_REFUSED_TLS] = "tls",
+        [FG_REFUSED_HANDSHAKE] = "handshake",
+        [FG_REFUSED_HANDSHAKE_TIMEOUT] = "handshake_timeout",
+        [FG_REFUSED_HANDSHAKE_FLOOD] = "handshake_flood",
+        [FG_REFUSED_CLIENT_CERTIFICATE] = "client_certificate",
     };
     _Static_assert(sizeof names / sizeof *names == FG_REFUSAL_COUNT, "every reason has a name");
     assert((unsigned)reason < FG_REFUSAL_COUNT);

@@ -158,8 +158,9 @@ static struct fg_slice before(struct fg_slice text, char c)
     return fg_slice(text.data, end ? (size_t)(end - text.data) : text.size);
 }
 
-/* "http://host/path" (RFC 9112 section 3.2.2) is the path as well. */
-static struct fg_slice without_origin(struct fg_slice url)
+/* "http://host/path" (RFC 9112 section 3.2.2) is the path as well; *ret_authority then is its host.
+ */
+static struct fg_slice without_origin(struct fg_slice url, struct fg_slice *ret_authority)
 {
     static const char *const schemes[] = {"http://", "https://"};
     for (size_t i = 0; i < 2; i++) {
@@ -168,16 +169,31 @@ static struct fg_slice without_origin(struct fg_slice url)
         size_t skip = strlen(schemes[i]);
         url = fg_slice(url.data + skip, url.size - skip);
         skip = before(before(url, '/'), '?').size;
+        *ret_authority = fg_slice(url.data, skip);
         return fg_slice(url.data + skip, url.size - skip);
     }
     return url;
 }
 
+/* A request names one host: who reads the one name and who reads the other must not differ (RFC
+ * 9113 section 8.3.1, RFC 9112 section 3.2.2). */
+static void check_authority(struct fg_call *call, struct fg_slice authority)
+{
+    struct fg_slice host = fg_request_field(&call->request, "host");
+    bool is_same = host.size == authority.size &&
+                   (host.size == 0 || strncasecmp((const char *)host.data,
+                                                  (const char *)authority.data, host.size) == 0);
+    if (authority.size && host.data && !is_same)
+        fg_call_fail(call, FG_REFUSED_MALFORMED, "a request names one host, and this one two");
+}
+
 static void set_target(struct fg_call *call)
 {
     struct fg_request *request = &call->request;
+    struct fg_slice authority = {0};
     struct fg_slice url =
-        without_origin(text_at(&call->head, call->head.url_at, call->head.url_size));
+        without_origin(text_at(&call->head, call->head.url_at, call->head.url_size), &authority);
+    check_authority(call, authority);
     if (call->head.url_size && url.size == 0)
         url = FG_SLICE("/");
     struct fg_slice path = before(url, '?');
@@ -211,9 +227,10 @@ void fg_head_finish(struct fg_call *call)
     request->fields = fields;
     request->field_count = count;
     /* HTTP/2's :authority is what Host is (RFC 9113 section 8.3.1). */
-    if (fields && head->authority_size && !fg_request_field(request, "host").data)
-        fields[request->field_count++] = (struct fg_header_field){
-            FG_SLICE("host"), text_at(head, head->authority_at, head->authority_size)};
+    struct fg_slice authority = text_at(head, head->authority_at, head->authority_size);
+    check_authority(call, authority);
+    if (fields && authority.size && !fg_request_field(request, "host").data)
+        fields[request->field_count++] = (struct fg_header_field){FG_SLICE("host"), authority};
     request->content_type = trimmed(before(fg_request_field(request, "content-type"), ';'));
     set_target(call);
 }

@@ -36,6 +36,10 @@ struct fg_http1 {
     const char *value_end; /* of the current value's last piece, in input; NULL: before it */
     unsigned value_pieces;
     bool value_was_cut; /* its last piece ended with its input */
+    bool is_in_lines;   /* head or trailers: their lines are looked at before they are parsed */
+    bool has_line;      /* an empty line ends them from here on */
+    bool line_has_text; /* the line under way: more than a CR has come of it */
+    bool line_has_cr;   /* its last byte so far is one */
     bool has_value;     /* the next name begins a field */
     bool has_begun;     /* there is more than blank lines */
     bool is_kept_alive; /* what the request's head asks for */

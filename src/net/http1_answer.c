@@ -17,6 +17,8 @@ static const char *reason_of(unsigned status)
         return "No Content";
     case 301:
         return "Moved Permanently";
+    case 303:
+        return "See Other";
     case 302:
         return "Found";
     case 304:

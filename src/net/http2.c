@@ -38,7 +38,7 @@ static void go_away(struct fg_http2 *http2, uint32_t code)
 static void calm_down(struct fg_http2 *http2, enum fg_refusal_reason reason)
 {
     if (!http2->is_over)
-        fg_net_count(&shared_of(http2)->counters.refused[reason], 1);
+        fg_conn_count_abuse(http2->conn, reason);
     go_away(http2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -239,7 +239,7 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     (void)session;
     (void)frame;
     (void)error;
-    fg_net_count(&shared_of(http2)->counters.refused[FG_REFUSED_MALFORMED], 1);
+    fg_conn_count_abuse(http2->conn, FG_REFUSED_MALFORMED);
     http2->was_invalid = true;
     http2->head_since_ns = 0;
     count_reset(http2);
@@ -251,7 +251,7 @@ static void on_goaway_sent(struct fg_http2 *http2, const nghttp2_goaway *goaway)
 {
     bool is_own = http2->is_over || http2->was_invalid || goaway->error_code == NGHTTP2_NO_ERROR;
     if (!is_own)
-        fg_net_count(&shared_of(http2)->counters.refused[FG_REFUSED_MALFORMED], 1);
+        fg_conn_count_abuse(http2->conn, FG_REFUSED_MALFORMED);
 }
 
 /* An answer's end, from the server's side: where the client still sends, it need not go on (RFC

@@ -129,6 +129,11 @@ static unsigned bound_port(int fd)
                                         : ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
 }
 
+/* What the kernel takes of an answer beyond what it may send now: without a bound it keeps 4 MiB
+ * for each client that reads slowly, and who sends finds out late that it does. Accepted sockets
+ * inherit it. */
+static const int unsent_bytes_max = 128 << 10;
+
 /* The new socket, or minus an errno. */
 static int bind_address(const struct sockaddr *address, socklen_t size, bool is_dual)
 {
@@ -140,6 +145,7 @@ static int bind_address(const struct sockaddr *address, socklen_t size, bool is_
      * go out at once, which accepted sockets inherit. */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes_max, sizeof unsent_bytes_max);
     if (address->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
     if (bind(fd, address, size) < 0 || listen(fd, BACKLOG) < 0) {
@@ -185,14 +191,18 @@ static int say_unbound(struct message *message, const struct wanted *wanted, int
     }
 }
 
-static int listener_add(struct fg_server *server, int fd, int face, size_t index)
+static int listener_add(struct fg_server *server, int fd, const struct fg_listen *listen,
+                        size_t index)
 {
     struct fg_listener *listeners =
         realloc(server->listeners, (server->listener_count + 1) * sizeof *server->listeners);
     if (!listeners)
         return FG_ENOMEM;
-    listeners[server->listener_count++] =
-        (struct fg_listener){.fd = fd, .face = face, .index = index};
+    listeners[server->listener_count++] = (struct fg_listener){.fd = fd,
+                                                               .face = listen->face,
+                                                               .is_tls = listen->is_tls,
+                                                               .client = listen->client,
+                                                               .index = index};
     server->listeners = listeners;
     return 0;
 }
@@ -224,8 +234,9 @@ static unsigned sort_addresses(struct addrinfo *list, struct addrinfo *ret[ADDRE
 
 /* The first must be bound; another may be of a family that the machine does not have, or its port,
  * where the kernel chose it for the first, be taken. */
-static int bind_name(struct fg_server *server, const struct wanted *wanted, int face, size_t index,
-                     struct addrinfo *list, struct message *message)
+static int bind_name(struct fg_server *server, const struct wanted *wanted,
+                     const struct fg_listen *listen, size_t index, struct addrinfo *list,
+                     struct message *message)
 {
     struct addrinfo *addresses[ADDRESSES_MAX];
     unsigned count = sort_addresses(list, addresses), port = wanted->port, bound = 0;
@@ -242,7 +253,7 @@ static int bind_name(struct fg_server *server, const struct wanted *wanted, int 
         }
         if (port == 0)
             port = bound_port(fd);
-        if (listener_add(server, fd, face, index) < 0) {
+        if (listener_add(server, fd, listen, index) < 0) {
             close(fd);
             return say(message, FG_ENOMEM, "out of memory");
         }
@@ -262,7 +273,7 @@ static int listen_on(struct fg_server *server, const struct fg_listen *listen, s
         int fd = bind_any(wanted.port);
         if (fd < 0)
             return say_unbound(message, &wanted, -fd);
-        r = listener_add(server, fd, listen->face, index);
+        r = listener_add(server, fd, listen, index);
         if (r < 0)
             close(fd);
         return r < 0 ? say(message, r, "out of memory") : 0;
@@ -275,7 +286,7 @@ static int listen_on(struct fg_server *server, const struct fg_listen *listen, s
                    "can't listen on %s: '%s' is no host that is known here (%s); use an IP address "
                    "of this machine",
                    wanted.text, wanted.host, gai_strerror(found));
-    r = bind_name(server, &wanted, listen->face, index, list, message);
+    r = bind_name(server, &wanted, listen, index, list, message);
     freeaddrinfo(list);
     return r;
 }
@@ -304,6 +315,35 @@ int fg_listen_all(struct fg_server *server, const struct fg_server_options *opti
         keep_address(server, first, i);
     }
     return 0;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    if (address->sa_family != AF_INET6)
+        return false;
+    const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
+}
+
+bool fg_address_is_loopback(const char *address)
+{
+    struct fg_arena arena;
+    const char *text;
+    struct message message = {.arena = &arena, .ret = &text};
+    struct wanted wanted;
+    struct addrinfo *list = NULL;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    fg_arena_init(&arena, MESSAGE_SIZE * 2);
+    bool is_local = parse_wanted(&message, address, &wanted) == 0 && !wanted.is_any &&
+                    getaddrinfo(wanted.host, NULL, &hints, &list) == 0;
+    for (const struct addrinfo *at = list; is_local && at; at = at->ai_next)
+        is_local = is_loopback(at->ai_addr);
+    if (list)
+        freeaddrinfo(list);
+    fg_arena_free(&arena);
+    return is_local;
 }
 
 void fg_listen_close(struct fg_server *server)

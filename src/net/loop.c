@@ -3,6 +3,7 @@
 #include "call.h"
 #include "conn.h"
 #include "net/inflate.h"
+#include "tls_conn.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -25,6 +26,8 @@ void fg_net_loop_free(struct fg_net_loop *loop)
     fg_buffer_free(&loop->scratch);
     fg_inflater_free(loop->inflater);
     loop->inflater = NULL;
+    fg_tls_loop_free(loop->tls);
+    loop->tls = NULL;
 }
 
 void fg_net_loop_begin(struct fg_net_loop *loop)
@@ -83,7 +86,7 @@ void fg_net_loop_drain(struct fg_net_loop *loop)
     struct fg_conn *next;
     for (struct fg_conn *conn = loop->conns; conn; conn = next) {
         next = conn->next;
-        if (conn->phase == FG_CONN_SNIFFING)
+        if (conn->phase == FG_CONN_SNIFFING || conn->phase == FG_CONN_SECURING)
             fg_conn_cut(conn, false);
         else if (conn->phase == FG_CONN_SPEAKING)
             conn->protocol->drain(conn);

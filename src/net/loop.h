@@ -21,6 +21,7 @@
 struct fg_call;
 struct fg_conn;
 struct fg_inflater;
+struct fg_tls_loop;
 
 /* What all loops of a server share. */
 struct fg_net_shared {
@@ -29,6 +30,8 @@ struct fg_net_shared {
     void (*on_headers)(void *arg, struct fg_request *request);
     void (*on_request)(void *arg, struct fg_request *request);
     void (*on_refusal)(void *arg, struct fg_request *request, const struct fg_refusal *refusal);
+    void (*on_turned_away)(void *arg, int face, struct fg_slice peer,
+                           enum fg_refusal_reason reason);
     void *arg;
     struct fg_net_counters counters;
 };
@@ -53,6 +56,7 @@ struct fg_net_loop {
     struct fg_body_spares spare_bodies;
     struct fg_buffer scratch; /* HTTP/2 frames on their way out */
     struct fg_inflater *inflater;
+    struct fg_tls_loop *tls; /* NULL: no connection of it speaks TLS */
     uint64_t date_second;
     char date[32]; /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 };

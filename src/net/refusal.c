@@ -3,6 +3,8 @@
 #include "base/limits.h"
 #include "net/grpc.h"
 
+#include <assert.h>
+
 struct fg_refusal fg_refusal_of(enum fg_refusal_reason reason)
 {
     static const struct fg_refusal refusals[FG_REFUSAL_COUNT] = {
@@ -66,6 +68,7 @@ struct fg_refusal fg_refusal_of(enum fg_refusal_reason reason)
                                       .grpc_status = FG_GRPC_RESOURCE_EXHAUSTED,
                                       .message = "too many frames that move nothing"},
     };
+    assert(reason < FG_REFUSED_PLAIN_TEXT); /* from there on there is no request to answer */
     struct fg_refusal refusal = refusals[reason];
     refusal.reason = (int)reason;
     return refusal;

@@ -7,6 +7,7 @@
 #include "call.h"
 
 #include "base/checked.h"
+#include "conn.h"
 #include "count.h"
 #include "loop.h"
 #include "refusal.h"
@@ -69,13 +70,23 @@ static void answer_refusal(struct fg_call *call, const struct fg_refusal *refusa
     fg_respond_copy(&call->request, &response, fg_slice_from_string(text));
 }
 
+/* What no client sends that means well, or that is built to cost: it is told of. */
+static bool is_abuse(enum fg_refusal_reason reason)
+{
+    return reason == FG_REFUSED_MALFORMED || reason == FG_REFUSED_URL_SIZE ||
+           reason == FG_REFUSED_HEADER_SIZE;
+}
+
 void fg_call_refuse(struct fg_call *call, enum fg_refusal_reason reason, const char *message)
 {
     struct fg_net_shared *shared = call->loop->shared;
     struct fg_refusal refusal = fg_refusal_of(reason);
     if (fg_call_is_answered(call))
         return;
-    fg_net_count(&shared->counters.refused[reason], 1);
+    if (is_abuse(reason) && call->conn)
+        fg_conn_count_abuse(call->conn, reason);
+    else
+        fg_net_count(&shared->counters.refused[reason], 1);
     count_open(call);
     if (message)
         refusal.message = message;

@@ -26,6 +26,8 @@ struct fg_server_options fg_server_options_default(struct fg_env *env)
                 .buffered_size_max = FG_NET_BUFFERED_SIZE_MAX,
                 .request_arena_size_max = FG_NET_REQUEST_ARENA_SIZE_MAX,
                 .idle_timeout_ns = FG_NET_IDLE_TIMEOUT_NS,
+                .handshake_timeout_ns = FG_NET_HANDSHAKE_TIMEOUT_NS,
+                .handshakes_max = FG_NET_HANDSHAKES_MAX,
                 .header_timeout_ns = FG_NET_HEADER_TIMEOUT_NS,
                 .body_grace_ns = FG_NET_BODY_GRACE_NS,
                 .body_rate_bytes_min = FG_NET_BODY_RATE_BYTES_MIN,
@@ -83,7 +85,12 @@ int fg_server_open(const struct fg_server_options *options, struct fg_arena *are
     server->shared.on_headers = options->on_headers;
     server->shared.on_request = options->on_request;
     server->shared.on_refusal = options->on_refusal;
+    server->shared.on_turned_away = options->on_turned_away;
     server->shared.arg = options->arg;
+    server->tls = options->tls;
+    /* Of each loop. */
+    server->shared.limits.handshakes_max =
+        1 + (options->limits.handshakes_max - 1) / options->loop_count;
     unsigned room = raise_open_files();
     server->connections_max =
         options->limits.connections_max < room ? options->limits.connections_max : room;

@@ -11,6 +11,8 @@
 struct fg_listener { /* one listening socket */
     int fd;
     int face;
+    bool is_tls;
+    enum fg_client_certificate client;
     size_t index; /* of fg_server_options.listeners: "localhost" may be two sockets */
 };
 
@@ -37,6 +39,7 @@ struct fg_server {
     struct fg_net_shared shared;
     enum fg_server_state state;
     unsigned connections_max; /* what limits and open files allow */
+    struct fg_tls *tls;       /* NULL: no listener speaks it */
     struct fg_listener *listeners;
     size_t listener_count;
     char (*addresses)[FG_ADDRESS_TEXT_SIZE]; /* one an option */
@@ -79,6 +82,6 @@ void fg_accept_end(struct fg_net_thread *thread);
 
 struct fg_tcp;
 /* A connection for the accepted socket, on any thread; NULL: no memory. */
-struct fg_tcp *fg_tcp_new(struct fg_net_thread *owner, int fd, int face);
+struct fg_tcp *fg_tcp_new(struct fg_net_thread *owner, int fd, const struct fg_listener *listener);
 /* Gives it to its owner's loop. */
 void fg_tcp_send(struct fg_tcp *tcp);

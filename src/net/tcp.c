@@ -1,7 +1,8 @@
-/* The transport over plain TCP, on libuv. */
+/* The transport over TCP, on libuv; TLS may lie on top of it. */
 #include "conn.h"
 #include "count.h"
 #include "server_state.h"
+#include "tls_conn.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -60,6 +61,8 @@ static void on_written(uv_write_t *write, int status)
         return;
     if (status < 0)
         fg_conn_on_failure(&tcp->conn);
+    else if (tcp->conn.tls)
+        fg_tls_on_written(&tcp->conn);
     else
         fg_conn_on_written(&tcp->conn);
 }
@@ -83,9 +86,9 @@ static size_t tcp_unwritten(struct fg_conn *conn)
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     struct fg_tcp *tcp = handle->data;
-    size_t size;
+    size_t size = FG_NET_READ_SIZE;
     (void)suggested;
-    uint8_t *room = fg_conn_room(&tcp->conn, &size);
+    uint8_t *room = tcp->conn.tls ? NULL : fg_conn_room(&tcp->conn, &size);
     if (!room)
         room = tcp->owner->read_buffer;
     *buffer = (uv_buf_t){.base = (char *)room, .len = size};
@@ -96,8 +99,13 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     struct fg_tcp *tcp = stream->data;
     if (tcp->conn.phase == FG_CONN_GONE || size == 0)
         return;
-    if (size > 0)
-        fg_conn_on_input(&tcp->conn, fg_slice(buffer->base, (size_t)size));
+    struct fg_slice bytes = fg_slice(buffer->base, size > 0 ? (size_t)size : 0);
+    if (size > 0 && tcp->conn.tls)
+        fg_tls_on_input(&tcp->conn, bytes);
+    else if (size > 0)
+        fg_conn_on_input(&tcp->conn, bytes);
+    else if (size == UV_EOF && tcp->conn.tls)
+        fg_tls_on_eof(&tcp->conn);
     else if (size == UV_EOF)
         fg_conn_on_eof(&tcp->conn);
     else
@@ -141,6 +149,7 @@ static void on_closed(uv_handle_t *handle)
     if (++tcp->handles_closed < HANDLES)
         return;
     atomic_fetch_sub_explicit(&tcp->owner->connections, 1, memory_order_relaxed);
+    fg_tls_conn_free(tcp->conn.tls);
     free(tcp);
 }
 
@@ -181,7 +190,7 @@ static void adopt(struct fg_message *message)
     tcp_close(&tcp->conn, false);
 }
 
-struct fg_tcp *fg_tcp_new(struct fg_net_thread *owner, int fd, int face)
+struct fg_tcp *fg_tcp_new(struct fg_net_thread *owner, int fd, const struct fg_listener *listener)
 {
     struct fg_tcp *tcp = calloc(1, sizeof *tcp);
     if (!tcp)
@@ -193,10 +202,14 @@ struct fg_tcp *fg_tcp_new(struct fg_net_thread *owner, int fd, int face)
     tcp->message.run = adopt;
     tcp->conn.transport = &transport;
     tcp->conn.loop = &owner->loop;
-    tcp->conn.face = face;
+    tcp->conn.face = listener->face;
     _Static_assert(FG_PEER_TEXT_SIZE == FG_ADDRESS_TEXT_SIZE, "one kind of text");
     if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0)
         tcp->conn.peer_size = fg_address_format((struct sockaddr *)&peer, tcp->conn.peer);
+    if (listener->is_tls && fg_tls_conn_new(owner->server->tls, &tcp->conn, listener->client) < 0) {
+        free(tcp);
+        return NULL;
+    }
     return tcp;
 }
 

@@ -16,6 +16,19 @@ static bool needs_decoding(struct fg_slice text, bool plus_is_blank)
     return false;
 }
 
+void fg_url_encode(struct fg_buffer *buffer, struct fg_slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        bool is_plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                        (c != 0 && strchr("-._~", c) != NULL);
+        if (is_plain)
+            fg_buffer_append_byte(buffer, c);
+        else
+            fg_buffer_append_format(buffer, "%%%02X", c);
+    }
+}
+
 struct fg_slice fg_url_decode(struct fg_slice text, bool plus_is_blank, struct fg_arena *arena)
 {
     if (!needs_decoding(text, plus_is_blank))

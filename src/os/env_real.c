@@ -226,6 +226,15 @@ static int real_link(struct fg_env *env, const char *from, const char *to)
     return errno == EXDEV || errno == EPERM || errno == ENOTSUP ? FG_EUNSUPPORTED : last_error();
 }
 
+static int real_publish(struct fg_env *env, const char *path)
+{
+    struct stat st;
+    (void)env;
+    if (stat(path, &st) < 0)
+        return last_error();
+    return chmod(path, S_ISDIR(st.st_mode) ? 0755 : 0644) < 0 ? last_error() : 0;
+}
+
 static int real_space(struct fg_env *env, const char *path, uint64_t *ret_free_bytes,
                       uint64_t *ret_total_bytes)
 {
@@ -279,6 +288,7 @@ static const struct fg_env_ops real_ops = {
     .sync_dir = real_sync_dir,
     .lock = real_lock,
     .link = real_link,
+    .publish = real_publish,
     .space = real_space,
     .wall_ns = real_wall_ns,
     .mono_ns = real_mono_ns,

@@ -1,11 +1,15 @@
 #include "os/process.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The fields of /proc/self/stat after the command's name, whose brackets may hold anything
@@ -63,6 +67,65 @@ int fg_process_usage(struct fg_process_usage *ret_usage)
     usage.open_files_max = files.rlim_cur;
     *ret_usage = usage;
     return 0;
+}
+
+uint64_t fg_process_cpu_ns(void)
+{
+    struct timespec time;
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0
+               ? (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec
+               : 0;
+}
+
+/* The third field of statm, in pages (proc(5)). */
+uint64_t fg_process_file_bytes(void)
+{
+    char text[128];
+    uint64_t pages;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = 0;
+    return sscanf(text, "%*u %*u %" SCNu64, &pages) == 1 ? pages * (uint64_t)sysconf(_SC_PAGESIZE)
+                                                         : 0;
+}
+
+/* Lines are "BEGIN-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH" (proc_pid_maps(5)). A file
+ * system with devices of its own may show another number there than fstat(); the inode and the
+ * path's last part tell then. */
+int fg_process_find_mapping(int fd, const char *name, struct fg_mapping *ret_mapping)
+{
+    struct stat status;
+    char line[4352];
+    int r = FG_ENOTFOUND;
+    if (fstat(fd, &status) != 0)
+        return FG_EIO;
+    FILE *file = fopen("/proc/self/maps", "re");
+    if (!file)
+        return FG_EIO;
+    while (r == FG_ENOTFOUND && fgets(line, sizeof line, file)) {
+        uintptr_t begin, end;
+        uint64_t inode;
+        char may_write;
+        const char *path = strchr(line, '/');
+        size_t size = strcspn(line, "\n"), name_size = strlen(name);
+        if (!path || size < name_size || memcmp(line + size - name_size, name, name_size) != 0 ||
+            sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*c%c%*c%*c %*x %*x:%*x %" SCNu64, &begin, &end,
+                   &may_write, &inode) != 4 ||
+            inode != status.st_ino || may_write == 'w')
+            continue;
+        *ret_mapping = (struct fg_mapping){(void *)begin, end - begin};
+        r = 0;
+    }
+    fclose(file);
+    return r;
+}
+
+int fg_process_leave_pages(struct fg_mapping mapping)
+{
+    return madvise(mapping.begin, mapping.size, MADV_DONTNEED) == 0 ? 0 : FG_EIO;
 }
 
 unsigned fg_processor_count(void)

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -114,12 +115,16 @@ bool fg_cond_wait_for(struct fg_cond *cond, struct fg_mutex *mutex, uint64_t tim
 struct start {
     void (*run)(void *arg);
     void *arg;
+    char name[16];
 };
 
+/* A thread names itself by prctl(2); another's name would be written to /proc, which a process that
+ * keeps only the files of its settings may not. */
 static void *trampoline(void *arg)
 {
     struct start start = *(struct start *)arg;
     free(arg);
+    pthread_setname_np(pthread_self(), start.name);
     start.run(start.arg);
     return NULL;
 }
@@ -131,6 +136,7 @@ int fg_thread_start(struct fg_thread *ret_thread, const char *name, void (*run)(
     if (!start)
         return FG_ENOMEM;
     *start = (struct start){.run = run, .arg = arg};
+    strncpy(start->name, name, sizeof start->name - 1);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -141,7 +147,6 @@ int fg_thread_start(struct fg_thread *ret_thread, const char *name, void (*run)(
         free(start);
         return FG_ENOMEM;
     }
-    pthread_setname_np(thread, name);
     ret_thread->thread = thread;
     return 0;
 }

@@ -29,7 +29,7 @@ struct counter {
     uint32_t count, capacity;
     struct fg_idmap map; /* hash of (level, type, text) → index into items */
     uint64_t span_count;
-    bool is_partial;
+    enum fg_complete_cut cut;
 
     enum fg_field field; /* values: of what */
     struct fg_slice key;
@@ -84,7 +84,7 @@ static int add(struct counter *counter, enum fg_field level, uint8_t type, struc
         if (fg_idmap_find(&counter->map, hash, same_item, &wanted, &id) == 0)
             counter->items[id].count += rows;
         else
-            counter->is_partial = true;
+            counter->cut = FG_COMPLETE_TEXTS;
         return 0;
     }
     int r = counter->count == counter->capacity ? grow(counter) : 0;
@@ -182,7 +182,7 @@ static int take_rows(void *arg, const struct fg_scan_rows *rows)
         return r;
     if (counter->span_count < counter->complete->spans_max)
         return 0;
-    counter->is_partial = true;
+    counter->cut = FG_COMPLETE_SPANS;
     return ENOUGH;
 }
 
@@ -346,7 +346,9 @@ static int run(struct fg_store *store, struct counter *counter, uint32_t columns
                            .start_ns_max = complete->start_ns_max,
                            .predicate = predicate,
                            .columns = columns,
+                           .bytes_max = complete->bytes_max,
                            .deadline_mono_ns = complete->deadline_mono_ns,
+                           .takes_help = true,
                            .is_cancelled = is_cancelled,
                            .rows = take_rows,
                            .arg = counter};
@@ -354,9 +356,14 @@ static int run(struct fg_store *store, struct counter *counter, uint32_t columns
     struct fg_complete_list list = {0};
     fg_idmap_init(&counter->map);
     int r = fg_store_scan(store, &scan, &stats);
-    if (r == FG_ETIMEOUT || stats.damaged_pages)
-        counter->is_partial = true;
-    if (r == ENOUGH || r == FG_ETIMEOUT)
+    bool is_spent = complete->bytes_max && stats.bytes_read > complete->bytes_max;
+    if (r == FG_ETIMEOUT)
+        counter->cut = FG_COMPLETE_TIME;
+    else if (r == FG_ELIMIT && is_spent)
+        counter->cut = FG_COMPLETE_BYTES;
+    else if (counter->cut == FG_COMPLETE_WHOLE && stats.damaged_pages)
+        counter->cut = FG_COMPLETE_DAMAGE;
+    if (r == ENOUGH || r == FG_ETIMEOUT || (r == FG_ELIMIT && is_spent))
         r = 0;
     if (r == 0) {
         qsort(counter->items, counter->count, sizeof *counter->items, compare_items);
@@ -367,7 +374,7 @@ static int run(struct fg_store *store, struct counter *counter, uint32_t columns
     if (r == 0) {
         if (list.count)
             memcpy(list.items, counter->items, list.count * sizeof *list.items);
-        list.is_partial = counter->is_partial;
+        list.cut = counter->cut;
         list.span_count = counter->span_count;
         *ret_list = list;
     }

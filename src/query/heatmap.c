@@ -147,6 +147,7 @@ int fg_heatmap_read(struct fg_store *store, const struct fg_heatmap_wanted *want
                            .columns = FG_COLUMNS_TIMES | FG_COLUMNS_STATUS,
                            .bytes_max = wanted->bytes_max,
                            .deadline_mono_ns = wanted->deadline_mono_ns,
+                           .takes_help = true,
                            .is_cancelled = is_cancelled,
                            .rows = take_rows,
                            .arg = &counter};

@@ -150,6 +150,7 @@ int fg_search_run(struct fg_store *store, const struct fg_search *search, struct
                            .columns = FG_COLUMNS_IDS | FG_COLUMNS_TIMES,
                            .bytes_max = search->bytes_max,
                            .deadline_mono_ns = search->deadline_mono_ns,
+                           .takes_help = true,
                            .is_cancelled = is_cancelled,
                            .rows = take_rows,
                            .arg = &top};

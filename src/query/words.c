@@ -37,6 +37,11 @@ const struct fg_scope_word fg_scope_words[] = {
 };
 const size_t fg_scope_word_count = COUNT(fg_scope_words);
 
+const char *fg_query_field_name(size_t index)
+{
+    return index < COUNT(words) ? words[index].name : NULL;
+}
+
 const struct fg_word *fg_word_find(struct fg_slice name)
 {
     for (size_t i = 0; i < COUNT(words); i++)

@@ -1,5 +1,5 @@
-/* Whole keys lie in a hash map, begins in a list that is walked: there are few of them. All are
- * folded to lower case when the rules are made, and a key when it is asked for. */
+/* Whole keys lie in a hash map, begins and ends in lists that are walked: there are few of them.
+ * All are folded to lower case when the rules are made, and a key when it is asked for. */
 #include "redact/redact.h"
 
 #include "base/checked.h"
@@ -13,9 +13,9 @@
 struct fg_redact {
     _Atomic uint32_t refs;
     struct fg_idmap keys;      /* hash of a folded key → index into patterns */
-    struct fg_slice *patterns; /* folded, without the *; whole keys first, then begins */
+    struct fg_slice *patterns; /* folded, without the *; whole keys, then begins, then ends */
     size_t count;
-    size_t prefix_begin;
+    size_t prefix_begin, suffix_begin;
     uint8_t text[]; /* of the patterns */
 };
 
@@ -35,10 +35,12 @@ static uint8_t fold(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-static bool is_prefix(const char *pattern)
+enum form { WHOLE, PREFIX, SUFFIX };
+
+static enum form form_of(const char *pattern)
 {
     size_t size = strlen(pattern);
-    return size > 0 && pattern[size - 1] == '*';
+    return pattern[0] == '*' ? SUFFIX : pattern[size - 1] == '*' ? PREFIX : WHOLE;
 }
 
 static int check(const char *const *patterns, size_t count, size_t *ret_text_size)
@@ -47,7 +49,8 @@ static int check(const char *const *patterns, size_t count, size_t *ret_text_siz
     for (size_t i = 0; i < count; i++) {
         size_t size = strlen(patterns[i]);
         const char *star = strchr(patterns[i], '*');
-        if (size == 0 || size > FG_NAME_SIZE_MAX || (star && star[1] != 0))
+        bool is_at_end = star && (star == patterns[i] || star[1] == 0) && !strchr(star + 1, '*');
+        if (size == 0 || size > FG_NAME_SIZE_MAX || (star && (!is_at_end || size == 1)))
             return FG_EINVALID;
         if (fg_add_overflow(total, size, &total))
             return FG_ELIMIT;
@@ -56,20 +59,21 @@ static int check(const char *const *patterns, size_t count, size_t *ret_text_siz
     return count > UINT32_MAX ? FG_ELIMIT : 0;
 }
 
-/* Appends the patterns that are begins, or those that are not, folded at *text. */
-static int add(struct fg_redact *rules, const char *const *patterns, size_t count, bool prefixes,
+/* Appends the patterns of this form, folded at *text. */
+static int add(struct fg_redact *rules, const char *const *patterns, size_t count, enum form form,
                uint8_t **text)
 {
     for (size_t i = 0; i < count; i++) {
-        if (is_prefix(patterns[i]) != prefixes)
+        if (form_of(patterns[i]) != form)
             continue;
-        size_t size = strlen(patterns[i]) - (prefixes ? 1 : 0);
+        const char *pattern = patterns[i] + (form == SUFFIX);
+        size_t size = strlen(pattern) - (form == PREFIX);
         for (size_t k = 0; k < size; k++)
-            (*text)[k] = fold((uint8_t)patterns[i][k]);
+            (*text)[k] = fold((uint8_t)pattern[k]);
         struct wanted wanted = {rules, fg_slice(*text, size)};
         uint32_t index = (uint32_t)rules->count, found = index;
         rules->patterns[index] = wanted.key;
-        if (!prefixes) {
+        if (form == WHOLE) {
             int r = fg_idmap_intern(&rules->keys, fg_hash(wanted.key), same_key, &wanted, index,
                                     &found);
             if (r < 0)
@@ -98,10 +102,13 @@ int fg_redact_new(const char *const *patterns, size_t count, struct fg_redact **
     fg_idmap_init(&rules->keys);
     rules->patterns = calloc(count, sizeof *rules->patterns);
     uint8_t *text = rules->text;
-    r = rules->patterns ? add(rules, patterns, count, false, &text) : FG_ENOMEM;
+    r = rules->patterns ? add(rules, patterns, count, WHOLE, &text) : FG_ENOMEM;
     rules->prefix_begin = rules->count;
     if (r == 0)
-        r = add(rules, patterns, count, true, &text);
+        r = add(rules, patterns, count, PREFIX, &text);
+    rules->suffix_begin = rules->count;
+    if (r == 0)
+        r = add(rules, patterns, count, SUFFIX, &text);
     if (r < 0) {
         fg_redact_unref(rules);
         return r;
@@ -126,9 +133,21 @@ void fg_redact_unref(struct fg_redact *rules)
     free(rules);
 }
 
+/* end is folded, key is not. */
+static bool ends_with(struct fg_slice key, struct fg_slice end)
+{
+    if (key.size < end.size)
+        return false;
+    const uint8_t *tail = key.data + key.size - end.size;
+    for (size_t i = 0; i < end.size; i++)
+        if (fold(tail[i]) != end.data[i])
+            return false;
+    return true;
+}
+
 bool fg_redact_denies_key(const struct fg_redact *rules, struct fg_slice key)
 {
-    /* No pattern is longer, so of a longer key only its begin can match. */
+    /* No pattern is longer, so of a longer key only its begin and its end can match. */
     uint8_t folded[FG_NAME_SIZE_MAX + 1];
     size_t size = key.size < sizeof folded ? key.size : sizeof folded;
     for (size_t i = 0; i < size; i++)
@@ -137,8 +156,11 @@ bool fg_redact_denies_key(const struct fg_redact *rules, struct fg_slice key)
     uint32_t id;
     if (fg_idmap_find(&rules->keys, fg_hash(wanted.key), same_key, &wanted, &id) == 0)
         return true;
-    for (size_t i = rules->prefix_begin; i < rules->count; i++)
+    for (size_t i = rules->prefix_begin; i < rules->suffix_begin; i++)
         if (fg_slice_starts_with(wanted.key, rules->patterns[i]))
+            return true;
+    for (size_t i = rules->suffix_begin; i < rules->count; i++)
+        if (ends_with(key, rules->patterns[i]))
             return true;
     return false;
 }

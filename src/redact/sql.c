@@ -3,9 +3,12 @@
  * the rest away. */
 #include "redact/value.h"
 
+#include "lanes.h"
+
 struct lexer {
     struct fg_slice text;
     size_t at;
+    size_t kept, token; /* from kept on nothing was written yet; where the token began */
     struct fg_buffer *out;
     size_t out_begin;
     size_t removed;
@@ -16,23 +19,57 @@ static uint8_t peek(const struct lexer *lexer, size_t ahead)
     return lexer->text.size - lexer->at > ahead ? lexer->text.data[lexer->at + ahead] : 0;
 }
 
+enum { DIGIT = 1, WORD = 2, SIGN = 4 };
+
+/* Word: what an identifier may hold, bytes of UTF-8 too. Sign: what is more than itself. */
+static const uint8_t classes[256] = {
+    ['0' ... '9'] = DIGIT | WORD,
+    ['a' ... 'z'] = WORD,
+    ['A' ... 'Z'] = WORD,
+    ['_'] = WORD,
+    [0x80 ... 0xff] = WORD,
+    ['\''] = SIGN,
+    ['"'] = SIGN,
+    ['`'] = SIGN,
+    ['$'] = SIGN,
+    ['-'] = SIGN,
+    ['/'] = SIGN,
+    [':'] = SIGN,
+    ['@'] = SIGN,
+    ['?'] = SIGN,
+};
+
 static bool is_digit(uint8_t c)
 {
-    return c >= '0' && c <= '9';
+    return classes[c] & DIGIT;
 }
 
-/* What an identifier may hold; bytes of UTF-8 too. */
 static bool is_word(uint8_t c)
 {
-    return is_digit(c) || c == '_' || c >= 0x80 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    return classes[c] & WORD;
+}
+
+static size_t skip_word(const struct fg_slice *text, size_t at)
+{
+    while (at < text->size && is_word(text->data[at]))
+        at++;
+    return at;
+}
+
+/* What stands before the token is kept; the token, which ends at at, is not. */
+static void take_away(struct lexer *lexer)
+{
+    fg_buffer_append(lexer->out, lexer->text.data + lexer->kept, lexer->token - lexer->kept);
+    lexer->kept = lexer->at;
+    lexer->removed++;
 }
 
 /* A ? for a literal; "?, ?" is one, so that a list's length doesn't make another shape. */
 static void put_literal(struct lexer *lexer)
 {
     struct fg_buffer *out = lexer->out;
+    take_away(lexer);
     size_t end = out->size;
-    lexer->removed++;
     while (end > lexer->out_begin && out->data[end - 1] == ' ')
         end--;
     if (end > lexer->out_begin && out->data[end - 1] == ',') {
@@ -109,28 +146,15 @@ static void take_comment(struct lexer *lexer)
         const uint8_t *end = memmem(lexer->text.data + rest, lexer->text.size - rest, "*/", 2);
         lexer->at = end ? (size_t)(end - lexer->text.data) + 2 : lexer->text.size;
     }
+    take_away(lexer);
     fg_buffer_append_byte(lexer->out, ' ');
-    lexer->removed++;
 }
 
-static void take_identifier(struct lexer *lexer)
+static void skip_identifier(struct lexer *lexer)
 {
-    size_t begin = lexer->at;
-    uint8_t c = peek(lexer, 0);
-    if (c == '"' || c == '`')
-        (void)skip_quoted(lexer, c, false);
-    else
-        while (is_word(peek(lexer, 0)) || peek(lexer, 0) == '$')
-            lexer->at++;
-    fg_buffer_append(lexer->out, lexer->text.data + begin, lexer->at - begin);
-}
-
-static void take_parameter(struct lexer *lexer)
-{
-    size_t begin = lexer->at++;
-    while (is_word(peek(lexer, 0)))
-        lexer->at++;
-    fg_buffer_append(lexer->out, lexer->text.data + begin, lexer->at - begin);
+    do
+        lexer->at = skip_word(&lexer->text, lexer->at + 1);
+    while (peek(lexer, 0) == '$');
 }
 
 /* E'…', N'…', X'…', B'…': the letter belongs to the literal. */
@@ -143,6 +167,7 @@ static bool is_string_prefix(const struct lexer *lexer)
 static void take_one(struct lexer *lexer)
 {
     uint8_t c = peek(lexer, 0), next = peek(lexer, 1);
+    lexer->token = lexer->at;
     if (c == '\'') {
         take_string(lexer, false);
     } else if (is_string_prefix(lexer)) {
@@ -152,22 +177,82 @@ static void take_one(struct lexer *lexer)
         take_number(lexer);
     } else if ((c == '-' && next == '-') || (c == '/' && next == '*')) {
         take_comment(lexer);
-    } else if (is_word(c) || c == '"' || c == '`') {
-        take_identifier(lexer);
+    } else if (is_word(c)) {
+        skip_identifier(lexer);
+    } else if (c == '"' || c == '`') {
+        (void)skip_quoted(lexer, c, false);
     } else if (c == '$' && take_dollar_string(lexer)) {
         return;
     } else if (c == '$' || c == ':' || c == '@' || c == '?') {
-        take_parameter(lexer);
+        lexer->at = skip_word(&lexer->text, lexer->at + 1);
     } else {
-        fg_buffer_append_byte(lexer->out, c);
         lexer->at++;
+    }
+}
+
+/* Signs, and digits that begin a number: all that something can begin with that is taken, but for
+ * the letter of E'…' and the dot of .5. */
+static fg_lanes begins_in(fg_lanes block, fg_lanes before)
+{
+    fg_lanes signs = (fg_lanes)((block == '\'') | (block == '"') | (block == '`') | (block == '$') |
+                                (block == '-') | (block == '/') | (block == ':') | (block == '@') |
+                                (block == '?'));
+    fg_lanes word = fg_lanes_digits(before) | fg_lanes_letters(before) |
+                    (fg_lanes)((before == '_') | (before > 0x7f));
+    return signs | (fg_lanes_digits(block) & ~word);
+}
+
+/* The next place from the lexer's, which is a token's begin, where something begins. */
+static size_t next_begin(const struct lexer *lexer)
+{
+    struct fg_slice text = lexer->text;
+    size_t at = lexer->at;
+    if (at == 0 && classes[text.data[0]] & (SIGN | DIGIT))
+        return 0;
+    for (at += at == 0; text.size - at >= FG_LANES_SIZE; at += FG_LANES_SIZE) {
+        fg_lanes found =
+            begins_in(fg_lanes_load(text.data + at), fg_lanes_load(text.data + at - 1));
+        if (fg_lanes_any(found))
+            return at + fg_lanes_first(found);
+    }
+    for (; at < text.size; at++)
+        if (classes[text.data[at]] & SIGN ||
+            (is_digit(text.data[at]) && !is_word(text.data[at - 1])))
+            return at;
+    return at;
+}
+
+/* Goes to the begin of the token that has the byte at `at`, which was found to begin something. */
+static void step_to(struct lexer *lexer, size_t at)
+{
+    const uint8_t *bytes = lexer->text.data;
+    uint8_t c = bytes[at];
+    size_t before = at - lexer->at; /* bytes of this text that nothing has been made of yet */
+    lexer->at = at;
+    if (before == 0)
+        return;
+    if (c == '$' && is_word(bytes[at - 1])) {
+        lexer->at--; /* an identifier goes on */
+        skip_identifier(lexer);
+    } else if (is_digit(c) && bytes[at - 1] == '.') {
+        lexer->at--;
+    } else if (c == '\'' && (before == 1 || !is_word(bytes[at - 2]))) {
+        lexer->at--;
+        lexer->at += !is_string_prefix(lexer);
     }
 }
 
 size_t fg_redact_sql(struct fg_slice text, struct fg_buffer *out)
 {
     struct lexer lexer = {.text = text, .out = out, .out_begin = out->size};
-    while (lexer.at < text.size && !out->error)
-        take_one(&lexer);
+    while (lexer.at < text.size && !out->error) {
+        size_t at = next_begin(&lexer);
+        if (at >= text.size)
+            break;
+        step_to(&lexer, at);
+        if (lexer.at < text.size)
+            take_one(&lexer);
+    }
+    fg_buffer_append(out, text.data + lexer.kept, text.size - lexer.kept);
     return lexer.removed;
 }

@@ -114,11 +114,11 @@ struct fg_blocks_ops {
     /* Where a trace lies: adds to places, which is empty. That it is nowhere is no error. stats is
      * added to. */
     int (*trace_find)(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high,
-                      uint64_t id_low, struct fg_blocks_places *places,
-                      struct fg_read_stats *stats);
+                      uint64_t id_low, struct fg_blocks_readers *readers,
+                      struct fg_blocks_places *places, struct fg_read_stats *stats);
     /* Calls page for the rows of one of those places, in their order, which is fg_order_rows()'s; a
-     * non-zero return ends it and is the result. readers: what earlier calls kept, also of other
-     * views. */
+     * non-zero return ends it and is the result. readers, here and above: what earlier calls kept,
+     * also of other views. */
     int (*trace_read)(struct fg_blocks_view *view, const struct fg_blocks_place *place,
                       struct fg_blocks_readers *readers,
                       int (*page)(void *arg, const struct fg_blocks_page *page), void *arg,

@@ -63,17 +63,18 @@ static int erase(struct fg_store *store, const struct fg_blocks_erase *todo,
 }
 
 /* What others made of the spans, and then the bytes of that. */
-static int erase_state(struct fg_store *store, uint32_t tenant,
+static int erase_state(struct fg_store *store, const struct fg_blocks_erase *todo,
                        const struct fg_blocks_erased *spans)
 {
-    const struct fg_erased erased = {.tenant = tenant,
+    const struct fg_erased erased = {.tenant = todo->tenant,
+                                     .predicate = todo->predicate,
                                      .traces = spans->traces,
                                      .trace_count = spans->trace_count,
                                      .has_more = spans->has_more_traces};
     int r = 0;
     for (size_t i = 0; r == 0 && i < store->consumer_count; i++) {
         const struct fg_consumer_options *options = &store->consumers[i].options;
-        if (options->erased && (erased.trace_count || erased.has_more))
+        if (options->erased)
             r = options->erased(options->arg, &erased);
     }
     if (r == 0 && store->keyed_state)
@@ -96,7 +97,7 @@ int fg_store_erase(struct fg_store *store, uint32_t tenant, const struct fg_pred
     int r = erase(store, &todo, &erased);
     fg_mutex_unlock(&store->job_lock);
     if (r == 0 || r == FG_ECORRUPT) {
-        int of_state = erase_state(store, tenant, &erased);
+        int of_state = erase_state(store, &todo, &erased);
         r = r == 0 ? of_state : r;
     }
     *ret_count = erased.span_count;

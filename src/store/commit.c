@@ -97,7 +97,8 @@ static bool rotate_if_due(struct fg_store *store)
     if (!is_rotation_due(store, &info))
         return false;
     fg_env_random(store->env, &seed, sizeof seed);
-    if (fg_head_new(info.sequence_end, fg_env_mono_ns(store->env), seed, &next) < 0)
+    if (fg_head_new(info.sequence_end, fg_env_mono_ns(store->env), seed, &store->heads_alive,
+                    &next) < 0)
         return false;
     fg_head_count_from(next, info.span_begin + info.span_count);
     fg_mutex_lock(&store->lock);

@@ -89,54 +89,65 @@ static int read_log(struct reading *reading, uint64_t end)
 
 /* -- The heads */
 
-static void hold_heads(struct fg_store *store, struct fg_head *heads[2])
+/* The older one that holds records at or behind `from`. One alone: a head that is sealed while it
+ * is read is memory that nobody counts with, and the reader of two would pin both. */
+static struct fg_head *hold_head(struct fg_store *store, uint64_t from)
 {
     fg_mutex_lock(&store->lock);
-    heads[0] = store->sealing ? fg_head_ref(store->sealing) : NULL;
-    heads[1] = fg_head_ref(store->active);
+    struct fg_head *sealing = store->sealing;
+    bool is_in_sealing = sealing && from < fg_head_info(sealing).sequence_end;
+    struct fg_head *head = fg_head_ref(is_in_sealing ? sealing : store->active);
     fg_mutex_unlock(&store->lock);
+    return head;
 }
 
 static uint64_t heads_begin(struct fg_store *store)
 {
-    struct fg_head *heads[2];
-    hold_heads(store, heads);
-    uint64_t begin = fg_head_info(heads[0] ? heads[0] : heads[1]).sequence_begin;
-    fg_head_unref(heads[0]);
-    fg_head_unref(heads[1]);
+    struct fg_head *head = hold_head(store, 0);
+    uint64_t begin = fg_head_info(head).sequence_begin;
+    fg_head_unref(head);
     return begin;
 }
 
+/* Whether there is no need of the head any more: it is sealed, and the log is kept for this one. */
+static bool is_in_log(const struct fg_consumer *consumer, uint64_t sequence)
+{
+    return sequence < atomic_load(&consumer->store->sealed_sequence) &&
+           !atomic_load(&consumer->is_let_go);
+}
+
+/* FG_EAGAIN: it was sealed meanwhile. Its memory is the next head's, and the rest is in the log. */
 static int read_head(struct reading *reading, struct fg_head *head)
 {
+    struct fg_consumer *consumer = reading->consumer;
     struct fg_head_info info = fg_head_info(head);
     struct fg_head_cursor cursor = fg_head_begin(&info);
     int r = 0;
-    for (const struct fg_head_entry *entry; r == 0 && (entry = fg_head_next(&cursor));)
-        if (entry->sequence >= atomic_load(&reading->consumer->next))
-            r = give(reading, entry->sequence, entry->tenant, fg_block_batch(entry->block));
+    for (const struct fg_head_entry *entry; r == 0 && (entry = fg_head_next(&cursor));) {
+        if (entry->sequence < atomic_load(&consumer->next))
+            continue;
+        if (is_in_log(consumer, entry->sequence))
+            return FG_EAGAIN;
+        r = give(reading, entry->sequence, entry->tenant, fg_block_batch(entry->block));
+    }
     /* Numbers that no record has: of requests that the log lost. */
     if (r == 0)
         pass_over(reading->consumer, info.sequence_end);
     return r;
 }
 
-/* FG_EAGAIN: a head that it needs was sealed meanwhile. */
+/* FG_EAGAIN: a head that it needs was sealed meanwhile, or there is another behind this one. */
 static int read_heads(struct reading *reading)
 {
     struct fg_store *store = reading->consumer->store;
-    struct fg_head *heads[2];
-    int r = 0;
-    hold_heads(store, heads);
-    uint64_t begin = fg_head_info(heads[0] ? heads[0] : heads[1]).sequence_begin;
-    if (atomic_load(&reading->consumer->next) < begin)
-        r = FG_EAGAIN;
-    for (int i = 0; i < 2; i++) {
-        if (r == 0 && heads[i])
-            r = read_head(reading, heads[i]);
-        fg_head_unref(heads[i]);
-    }
-    return r;
+    uint64_t next = atomic_load(&reading->consumer->next);
+    struct fg_head *head = hold_head(store, next);
+    int r = next < fg_head_info(head).sequence_begin ? FG_EAGAIN : read_head(reading, head);
+    fg_mutex_lock(&store->lock);
+    bool is_last = head == store->active;
+    fg_mutex_unlock(&store->lock);
+    fg_head_unref(head);
+    return r == 0 && !is_last ? FG_EAGAIN : r;
 }
 
 static int read_all(struct reading *reading)

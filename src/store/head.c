@@ -11,7 +11,6 @@
 #include "base/hash.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #define NODE_NONE UINT32_MAX
@@ -38,6 +37,7 @@ struct index {
 
 struct fg_head {
     atomic_uint refs;
+    atomic_uint *alive;
     struct fg_mutex lock; /* all below, but for entries under a watermark */
     struct fg_head_chunk *first, *last;
     size_t chunk_room; /* free entries in last and in those reserved after it */
@@ -51,13 +51,15 @@ struct fg_head_rollup **fg_head_rollup_place(struct fg_head *head)
     return &head->rollup;
 }
 
-int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns, uint64_t seed,
+int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns, uint64_t seed, atomic_uint *alive,
                 struct fg_head **ret_head)
 {
     struct fg_head *head = calloc(1, sizeof *head);
     if (!head)
         return FG_ENOMEM;
     atomic_init(&head->refs, 1);
+    head->alive = alive;
+    atomic_fetch_add(alive, 1);
     fg_mutex_init(&head->lock, FG_RANK_SEGMENT);
     head->index.seed = seed;
     head->info.sequence_begin = head->info.sequence_end = sequence_begin;
@@ -89,6 +91,7 @@ void fg_head_unref(struct fg_head *head)
     fg_head_rollup_free(head->rollup);
     free(head->index.slots);
     free(head->index.nodes);
+    atomic_fetch_sub(head->alive, 1);
     free(head);
 }
 

@@ -13,6 +13,8 @@
 #include "os/thread.h"
 #include "span/block.h"
 
+#include <stdatomic.h>
+
 struct fg_head;
 
 struct fg_head_entry {
@@ -30,9 +32,9 @@ struct fg_head_chunk {
 };
 
 /* seed: any number that senders of spans can't know; it keeps them from choosing trace ids that
- * meet in one place of the index. */
+ * meet in one place of the index. It counts in *alive, which outlives it, until its memory goes. */
 FG_MUST_CHECK int fg_head_new(uint64_t sequence_begin, uint64_t now_mono_ns, uint64_t seed,
-                              struct fg_head **ret_head);
+                              atomic_uint *alive, struct fg_head **ret_head);
 struct fg_head *fg_head_ref(struct fg_head *head);
 void fg_head_unref(struct fg_head *head);
 

@@ -29,6 +29,7 @@ struct fg_instances {
     struct fg_mutex mutex; /* guards all below */
     uint32_t count, count_max;
     struct entry *newest, *oldest;
+    uint32_t counts[FG_TENANTS_MAX];
     struct fg_instance_totals totals;
     struct entry *buckets[BUCKETS_MAX];
 };
@@ -118,14 +119,24 @@ static void link_newest(struct fg_instances *instances, struct entry *entry)
     instances->newest = entry;
 }
 
-static void forget_oldest(struct fg_instances *instances)
+static uint32_t *count_of(struct fg_instances *instances, uint32_t tenant)
+{
+    return &instances->counts[tenant < FG_TENANTS_MAX ? tenant : 0];
+}
+
+/* A tenant that fills the table makes room by itself, so that it pushes no other's out. */
+static void forget_for(struct fg_instances *instances, uint32_t tenant)
 {
     struct entry *entry = instances->oldest;
+    bool fills_it = *count_of(instances, tenant) > instances->count_max / 2;
+    while (fills_it && entry->facts.last.tenant != tenant)
+        entry = entry->newer;
     struct entry **at = &instances->buckets[entry->hash % BUCKETS_MAX];
     while (*at != entry)
         at = &(*at)->next;
     *at = entry->next;
     unlink_age(instances, entry);
+    --*count_of(instances, entry->facts.last.tenant);
     free(entry);
     instances->count--;
     instances->totals.forgotten++;
@@ -135,7 +146,7 @@ static uint64_t hash_of(const struct fg_instance_note *note)
 {
     uint64_t hash = fg_hash_seeded(fg_instance_text_slice(&note->service), note->started_ns);
     hash = fg_hash_seeded(fg_instance_text_slice(&note->space), hash);
-    return fg_hash_seeded(fg_instance_text_slice(&note->instance), hash);
+    return fg_hash_seeded(fg_instance_text_slice(&note->instance), hash + note->tenant);
 }
 
 static bool is_text_same(const struct fg_instance_text *a, const struct fg_instance_text *b)
@@ -145,8 +156,9 @@ static bool is_text_same(const struct fg_instance_text *a, const struct fg_insta
 
 static bool is_same(const struct fg_instance_note *a, const struct fg_instance_note *b)
 {
-    return a->started_ns == b->started_ns && is_text_same(&a->instance, &b->instance) &&
-           is_text_same(&a->service, &b->service) && is_text_same(&a->space, &b->space);
+    return a->tenant == b->tenant && a->started_ns == b->started_ns &&
+           is_text_same(&a->instance, &b->instance) && is_text_same(&a->service, &b->service) &&
+           is_text_same(&a->space, &b->space);
 }
 
 static struct entry *find(struct fg_instances *instances, const struct fg_instance_note *note,
@@ -168,7 +180,7 @@ static struct entry *add(struct fg_instances *instances, const struct fg_instanc
         return NULL;
     }
     if (instances->count == instances->count_max)
-        forget_oldest(instances);
+        forget_for(instances, note->tenant);
     entry->facts.last = *note;
     entry->facts.first_heard_ns = now_ns;
     entry->facts.first_sequence = note->sequence;
@@ -178,6 +190,7 @@ static struct entry *add(struct fg_instances *instances, const struct fg_instanc
     entry->next = instances->buckets[hash % BUCKETS_MAX];
     instances->buckets[hash % BUCKETS_MAX] = entry;
     link_newest(instances, entry);
+    ++*count_of(instances, note->tenant);
     instances->count++;
     return entry;
 }
@@ -311,6 +324,8 @@ static bool fits(const struct fg_instance *facts, enum fg_instance_state state,
                  const struct fg_instance_filter *filter)
 {
     const struct fg_instance_note *last = &facts->last;
+    if (!filter->every_tenant && filter->tenant != last->tenant)
+        return false;
     if (filter->has_state && state != filter->state)
         return false;
     if (filter->service.size &&

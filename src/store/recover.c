@@ -108,7 +108,7 @@ static int new_head(struct fg_store *store, uint64_t sequence)
     struct fg_head *head;
     uint64_t seed;
     fg_env_random(store->env, &seed, sizeof seed);
-    int r = fg_head_new(sequence, fg_env_mono_ns(store->env), seed, &head);
+    int r = fg_head_new(sequence, fg_env_mono_ns(store->env), seed, &store->heads_alive, &head);
     if (r < 0)
         return r;
     fg_head_unref(store->active);

@@ -1,7 +1,9 @@
 /* A scan: pages of the heads and of the blocks, newest first, matched row by row.
  *
  * Two sources give pages by the greatest start that they can hold. The frontier of a call is the
- * greatest start that either can still bring: a reader who has what it wants above it may stop. */
+ * greatest start that either can still bring: a reader who has what it wants above it may stop. The
+ * heads' pages come earlier than their turn where their memory is wanted back, and the heads are
+ * given back behind the last of them: a long scan does not end because much comes in. */
 #include "store_internal.h"
 
 #include "base/limits.h"
@@ -171,8 +173,9 @@ static int peek(struct scanner *scanner, uint64_t *ret_start_ns_max, bool *ret_i
         return r;
     if (r == FG_ENOTFOUND && !has_head)
         return r;
-    *ret_is_head = has_head && (r == FG_ENOTFOUND || of_head >= of_blocks);
-    *ret_start_ns_max = *ret_is_head ? of_head : of_blocks;
+    *ret_start_ns_max = of_head > of_blocks ? of_head : of_blocks;
+    *ret_is_head = has_head && (r == FG_ENOTFOUND || of_head >= of_blocks ||
+                                fg_snapshot_is_behind(&scanner->snapshot));
     return 0;
 }
 
@@ -187,7 +190,8 @@ static int tell(struct scanner *scanner, const struct fg_blocks_page *page, uint
     if (r < 0 && r != FG_ENOTFOUND)
         return r;
     scanner->last_call_mono_ns = now_mono_ns;
-    struct fg_scan_rows rows = {.batch = page->batch,
+    static const struct fg_batch nothing; /* of a page that was looked at elsewhere */
+    struct fg_scan_rows rows = {.batch = page->batch ? page->batch : &nothing,
                                 .row_begin = page->row_begin,
                                 .row_end = matched ? page->row_end : page->row_begin,
                                 .bits = scanner->bits,
@@ -209,6 +213,8 @@ static int run(struct scanner *scanner)
         struct fg_blocks_page page;
         uint64_t start_ns_max, matched;
         bool is_head;
+        if (scanner->entry_next == scanner->entry_count)
+            fg_snapshot_leave_heads(&scanner->snapshot);
         int r = check_limits(scanner, fg_env_mono_ns(scanner->store->env));
         if (r == 0)
             r = peek(scanner, &start_ns_max, &is_head);

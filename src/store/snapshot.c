@@ -3,7 +3,7 @@
  *
  * What a snapshot pins: segments, whose files then can't go, and heads that were sealed since,
  * which are memory. All together may pin two such heads: when a third would be, the oldest
- * snapshots end. */
+ * snapshots end that have not given theirs back. */
 #include "store_internal.h"
 
 #include "base/limits.h"
@@ -53,8 +53,22 @@ void fg_snapshot_release(struct fg_snapshot *snapshot)
 int fg_snapshot_check(const struct fg_snapshot *snapshot)
 {
     struct fg_store *store = snapshot->store;
-    bool is_over =
-        fg_env_mono_ns(store->env) >= snapshot->end_mono_ns ||
-        atomic_load(&store->heads_sealed) > snapshot->oldest_head_number + RETIRED_HEADS_MAX;
+    bool has_head = snapshot->heads[0] || snapshot->heads[1];
+    bool is_over = fg_env_mono_ns(store->env) >= snapshot->end_mono_ns ||
+                   (has_head && atomic_load(&store->heads_sealed) >
+                                    snapshot->oldest_head_number + RETIRED_HEADS_MAX);
     return is_over ? FG_ETIMEOUT : store->blocks->ops->view_check(snapshot->view);
+}
+
+bool fg_snapshot_is_behind(const struct fg_snapshot *snapshot)
+{
+    return atomic_load(&snapshot->store->heads_sealed) > snapshot->oldest_head_number;
+}
+
+void fg_snapshot_leave_heads(struct fg_snapshot *snapshot)
+{
+    for (int i = 0; i < 2; i++) {
+        fg_head_unref(snapshot->heads[i]);
+        snapshot->heads[i] = NULL;
+    }
 }

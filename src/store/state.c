@@ -10,11 +10,17 @@
 
 #include "base/endian.h"
 #include "base/hash.h"
+#include "base/limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define VIEWS_MAX 256u
+/* What of the file is mapped, and was read once, counts as this process's memory until somebody
+ * takes it away: past so many bytes, looked at once in so many entries. A page that is read brings
+ * its neighbours along, 64 KiB in all. */
+#define LEAVE_BYTES   ((uint64_t)8 << 20)
+#define LEAVE_ENTRIES 64u
 
 struct fg_state_view {
     struct fg_state *state;
@@ -164,6 +170,14 @@ int fg_state_table(struct fg_state *state, const char *name, uint32_t *ret_table
     return r;
 }
 
+int fg_state_tenant_table(struct fg_state *state, const char *name, uint32_t tenant,
+                          uint32_t *ret_table)
+{
+    char own[FG_STATE_NAME_SIZE_MAX + 16];
+    snprintf(own, sizeof own, tenant ? "%s.%u" : "%s", name, tenant);
+    return fg_state_table(state, own, ret_table);
+}
+
 /* -- Opening */
 
 /* Room beyond size_max, so that deletions always pass: LMDB writes what it changes anew. */
@@ -173,7 +187,16 @@ size_t fg_state_map_size(const struct fg_state *state)
     return (size_t)(size & ~(uint64_t)0xffff);
 }
 
-int fg_state_environment(struct fg_state *state, MDB_env **ret_lmdb)
+/* Where it is not found its pages count as this process's memory. */
+static void find_mapping(struct fg_state *state)
+{
+    mdb_filehandle_t fd;
+    if (mdb_env_get_fd(state->lmdb, &fd) != 0 ||
+        fg_process_find_mapping(fd, "/data.mdb", &state->mapping) < 0)
+        state->mapping = (struct fg_mapping){NULL, 0};
+}
+
+int fg_state_environment(struct fg_state *state)
 {
     MDB_env *lmdb;
     const struct fg_state_options *options = &state->options;
@@ -196,7 +219,8 @@ int fg_state_environment(struct fg_state *state, MDB_env **ret_lmdb)
         mdb_env_close(lmdb);
         return r;
     }
-    *ret_lmdb = lmdb;
+    state->lmdb = lmdb;
+    find_mapping(state);
     return 0;
 }
 
@@ -254,7 +278,7 @@ static int open_state(struct fg_state *state)
     if (r == FG_ENOTFOUND && !state->options.read_only)
         r = 0;
     if (r == 0)
-        r = fg_state_environment(state, &state->lmdb);
+        r = fg_state_environment(state);
     if (r == 0 && !state->options.read_only)
         r = fg_env_sync_dir(env, state->path); /* LMDB syncs its file, not the file's name */
     if (r == 0)
@@ -343,6 +367,21 @@ int fg_state_view_take(struct fg_state *state, struct fg_state_view **ret_view)
     return 0;
 }
 
+/* Where it can't be done, only the figure is higher. What is read or written meanwhile comes back
+ * from the page cache. */
+void fg_state_leave_pages(struct fg_state *state)
+{
+    unsigned count = atomic_fetch_add_explicit(&state->touched, 1, memory_order_relaxed);
+    if (count % LEAVE_ENTRIES != LEAVE_ENTRIES - 1)
+        return;
+    uint64_t bytes = fg_process_file_bytes(), before = atomic_load(&state->left_bytes);
+    if (bytes >= before && bytes - before < LEAVE_BYTES)
+        return;
+    if (bytes >= before && state->mapping.size > 0 && fg_process_leave_pages(state->mapping) == 0)
+        bytes = fg_process_file_bytes();
+    atomic_store(&state->left_bytes, bytes);
+}
+
 void fg_state_view_release(struct fg_state_view *view)
 {
     if (!view)
@@ -364,6 +403,7 @@ int fg_state_get(struct fg_state_view *view, uint32_t table, struct fg_slice key
     if (key.size == 0 || key.size > FG_STATE_KEY_SIZE_MAX)
         return FG_EINVALID;
     int rc = mdb_get(view->txn, view->state->tables[table], &k, &stored);
+    fg_state_leave_pages(view->state);
     return rc ? fg_state_error(rc) : fg_state_value(key, stored, ret_value);
 }
 
@@ -404,6 +444,7 @@ int fg_state_each(struct fg_state_view *view, uint32_t table, struct fg_slice pr
             r = fn(arg, key, value);
         if (r != 0 && ret_key)
             *ret_key = key;
+        fg_state_leave_pages(view->state);
     }
     mdb_cursor_close(cursor);
     return rc == 0 || rc == MDB_NOTFOUND ? r : fg_state_error(rc);

@@ -41,6 +41,11 @@ void fg_state_batch_free(struct fg_state_batch *batch)
     free(batch);
 }
 
+void fg_state_batch_fail(struct fg_state_batch *batch, int error)
+{
+    batch->error = batch->error ? batch->error : error;
+}
+
 static void add(struct fg_state_batch *batch, enum change change, uint32_t table,
                 struct fg_slice key, struct fg_slice value)
 {
@@ -193,6 +198,7 @@ int fg_state_apply(const struct fg_state_batch *batch, MDB_txn *txn)
             r = expect(txn, table, key, NULL);
             break;
         }
+        fg_state_leave_pages(batch->state);
         p = value.data + value.size;
     }
     return r;

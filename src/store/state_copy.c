@@ -52,7 +52,6 @@ static int replace(struct fg_state *state)
     char folder[FG_STATE_PATH_SIZE_MAX - 32], from[FG_STATE_PATH_SIZE_MAX],
         to[FG_STATE_PATH_SIZE_MAX];
     struct fg_env *env = fg_env_real();
-    MDB_env *lmdb;
     snprintf(folder, sizeof folder, "%s/" FG_STATE_UNFINISHED, state->path);
     snprintf(from, sizeof from, "%s/data.mdb", folder);
     snprintf(to, sizeof to, "%s/data.mdb", state->path);
@@ -71,13 +70,10 @@ static int replace(struct fg_state *state)
     mdb_env_close(state->lmdb);
     state->lmdb = NULL;
     if (r == 0)
-        r = fg_state_environment(state, &lmdb);
-    if (r < 0) {
+        r = fg_state_environment(state);
+    if (r < 0)
         atomic_store(&state->is_failed, true);
-        return r;
-    }
-    state->lmdb = lmdb;
-    return 0;
+    return r;
 }
 
 int fg_state_compact(struct fg_state *state)

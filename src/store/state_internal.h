@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "os/process.h"
 #include "os/thread.h"
 #include "store/state.h"
 
@@ -29,6 +30,7 @@ struct fg_state {
     struct fg_state_options options;
     char *path; /* FOLDER/state */
     MDB_env *lmdb;
+    struct fg_mapping mapping; /* of its file; size 0: not known */
 
     /* Which LMDB environment there is, and who looks at it: fg_state_compact() replaces it while
      * nobody does. */
@@ -50,6 +52,8 @@ struct fg_state {
 
     atomic_bool is_failed; /* a sync failed: nothing is written any more */
     atomic_uint_fast64_t commits, syncs, changes, refused;
+    atomic_uint touched;             /* entries */
+    atomic_uint_fast64_t left_bytes; /* of files in memory, as of when pages were left last */
 };
 
 /* Table 0: where consumers are. */
@@ -57,6 +61,9 @@ struct fg_state {
 #define FG_STATE_POSITIONS_NAME "positions"
 
 int fg_state_error(int lmdb_result);
+/* An entry was read or changed. Gives back the memory of pages where that has become much. Who
+ * calls has entered. */
+void fg_state_leave_pages(struct fg_state *state);
 uint64_t fg_state_checksum(struct fg_slice key, struct fg_slice value);
 /* The value within its stored form. FG_ECORRUPT. */
 FG_MUST_CHECK int fg_state_value(struct fg_slice key, MDB_val stored, struct fg_slice *ret_value);
@@ -76,8 +83,8 @@ FG_MUST_CHECK int fg_state_check(const char *path);
 
 /* Bytes of address space. */
 size_t fg_state_map_size(const struct fg_state *state);
-/* Opens the files, and the tables that are known. FG_E*. */
-FG_MUST_CHECK int fg_state_environment(struct fg_state *state, MDB_env **ret_lmdb);
+/* Opens the files, and the tables that are known, into state->lmdb. FG_E*. */
+FG_MUST_CHECK int fg_state_environment(struct fg_state *state);
 /* Bytes of pages that hold something. */
 FG_MUST_CHECK int fg_state_used(MDB_env *lmdb, MDB_txn *txn, uint64_t *ret_bytes);
 

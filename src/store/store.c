@@ -20,6 +20,7 @@ struct fg_store_options fg_store_options_default(struct fg_env *env, const char 
         .merge_rate_bytes = FG_MERGE_RATE_BYTES,
         .reserve_bytes = FG_RESERVE_BYTES,
         .wal_hold_bytes_max = FG_WAL_HOLD_BYTES_MAX,
+        .scan_alone_ns = FG_SCAN_ALONE_NS,
         .retention = {.age_ns = 0, .bytes_max = 0, .pinned_bytes_max = FG_PINNED_BYTES_MAX},
     };
 }
@@ -310,7 +311,19 @@ static void count_heads(struct fg_store *store, struct fg_store_counters *counte
         counters->head_spans += info.span_count;
         counters->head_bytes += info.size_bytes;
     }
+    counters->heads = atomic_load(&store->heads_alive);
     fg_mutex_unlock(&store->lock);
+}
+
+static uint64_t count_behind(struct fg_store *store)
+{
+    uint64_t behind = 0;
+    for (size_t i = 0; i < store->consumer_count; i++) {
+        struct fg_consumer_lag lag;
+        fg_consumer_lag(&store->consumers[i], &lag);
+        behind = lag.records > behind ? lag.records : behind;
+    }
+    return behind;
 }
 
 void fg_store_counters(struct fg_store *store, struct fg_store_counters *ret_counters)
@@ -337,6 +350,7 @@ void fg_store_counters(struct fg_store *store, struct fg_store_counters *ret_cou
     counters.wal_bytes_written = wal.bytes_written;
     counters.wal_size_bytes = wal.size_bytes;
     count_heads(store, &counters);
+    counters.behind = count_behind(store);
     if (store->keyed_state) {
         struct fg_state_counters state;
         fg_state_counters(store->keyed_state, &state);

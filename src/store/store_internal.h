@@ -40,6 +40,7 @@ struct fg_store {
     struct fg_cond changed; /* a seal ended, well or not */
     struct fg_head *active, *sealing;
     atomic_uint_fast64_t heads_sealed; /* since the start; the number of the oldest head */
+    atomic_uint heads_alive;           /* in memory, those that readers hold included */
     uint64_t seal_tries;
     int seal_result; /* of the last try */
 
@@ -103,6 +104,11 @@ FG_MUST_CHECK int fg_snapshot_take(struct fg_store *store, struct fg_snapshot *s
 void fg_snapshot_release(struct fg_snapshot *snapshot);
 /* FG_ETIMEOUT: too old, or ended by an erase or by the memory that it pins. Asked once a page. */
 FG_MUST_CHECK int fg_snapshot_check(const struct fg_snapshot *snapshot);
+/* Whether its heads are memory that is wanted back: one of them was sealed meanwhile. */
+bool fg_snapshot_is_behind(const struct fg_snapshot *snapshot);
+/* Who has read the heads gives them back, and may go on with the segments for as long as those may
+ * be pinned, however much is sealed meanwhile. */
+void fg_snapshot_leave_heads(struct fg_snapshot *snapshot);
 
 /* -- Other files' */
 

@@ -179,7 +179,8 @@ int fg_trace_reader_read(struct fg_trace_reader *reader, uint32_t tenant, uint64
     if (r < 0)
         return r;
     r = reader->store->blocks->ops->trace_find(gathering.snapshot.view, tenant, id_high, id_low,
-                                               &gathering.places, &gathering.stats);
+                                               reader->readers, &gathering.places,
+                                               &gathering.stats);
     if (r == 0 && is_over(&gathering, spans_max))
         r = FG_EBUSY;
     bool is_single = gathering.places.count == 1 && !is_in_heads(&gathering, tenant);

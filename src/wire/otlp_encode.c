@@ -5,6 +5,8 @@
 #include "otlp_encode_internal.h"
 #include "otlp_internal.h"
 
+#include <assert.h>
+
 static void put_bytes(struct fg_buffer *buffer, uint32_t number, struct fg_slice bytes)
 {
     if (bytes.size)
@@ -23,9 +25,45 @@ static void put_int32(struct fg_buffer *buffer, uint32_t number, int32_t value)
     put_varint(buffer, number, (uint64_t)(int64_t)value);
 }
 
+static uint8_t *store_short(uint8_t *at, uint32_t number, struct fg_slice bytes)
+{
+    *at++ = (uint8_t)FG_PB_TAG(number, FG_PB_BYTES);
+    *at++ = (uint8_t)bytes.size;
+    if (bytes.size)
+        memcpy(at, bytes.data, bytes.size);
+    return at + bytes.size;
+}
+
+/* Nearly all attributes are a short key and a short string: tags and lengths of one byte, known
+ * before anything is written. False, and nothing is written, for any other. */
+static bool put_short_attribute(struct fg_buffer *buffer, uint32_t number, struct fg_slice key,
+                                const struct fg_otlp_value *value)
+{
+    enum { ONE_BYTE = 128, ENTRY_HEADS = 6 };
+    size_t key_size = key.size, value_size = value->bytes.size;
+    if (value->type != FG_OTLP_STRING || key_size == 0 || key_size >= ONE_BYTE ||
+        value_size >= ONE_BYTE || key_size + value_size + ENTRY_HEADS >= ONE_BYTE)
+        return false;
+    size_t entry_size = key_size + value_size + ENTRY_HEADS;
+    uint8_t *at = fg_buffer_reserve(buffer, entry_size + 2);
+    if (!at)
+        return true;
+    buffer->size += entry_size + 2;
+    *at++ = (uint8_t)FG_PB_TAG(number, FG_PB_BYTES);
+    *at++ = (uint8_t)entry_size;
+    at = store_short(at, ENTRY_KEY, key);
+    *at++ = (uint8_t)FG_PB_TAG(ENTRY_VALUE, FG_PB_BYTES);
+    *at++ = (uint8_t)(value_size + 2);
+    store_short(at, FG_OTLP_STRING, value->string);
+    return true;
+}
+static_assert(FG_PB_TAG(SPAN_ATTRIBUTES, FG_PB_BYTES) < 128, "a tag of one byte");
+
 static int put_attribute(struct fg_buffer *buffer, uint32_t number, struct fg_slice key,
                          const struct fg_otlp_value *value)
 {
+    if (put_short_attribute(buffer, number, key, value))
+        return buffer->error;
     size_t entry = fg_pb_begin(buffer, number);
     put_bytes(buffer, ENTRY_KEY, key);
     size_t any = fg_pb_begin(buffer, ENTRY_VALUE);

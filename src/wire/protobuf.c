@@ -2,6 +2,7 @@
 
 #define VARINT_SIZE_MAX 10
 #define TAG_SIZE_MAX    5
+#define HEAD_SIZE_MAX   (TAG_SIZE_MAX + VARINT_SIZE_MAX)
 
 int fg_pb_read_varint_long(struct fg_pb_reader *reader, uint64_t *ret_value)
 {
@@ -57,28 +58,45 @@ static size_t store_varint(uint8_t *out, uint64_t value)
     return size;
 }
 
+/* A head (a tag, and a varint or a fixed number) is written where it stays if the buffer has the
+ * room, and else at a place of the caller's, from which it is appended. */
+static inline uint8_t *head_begin(const struct fg_buffer *buffer, uint8_t place[HEAD_SIZE_MAX])
+{
+    bool has_room = !buffer->error && buffer->capacity - buffer->size >= HEAD_SIZE_MAX;
+    return has_room ? buffer->data + buffer->size : place;
+}
+
+static inline void head_end(struct fg_buffer *buffer, const uint8_t *head, const uint8_t *place,
+                            size_t size)
+{
+    if (head == place)
+        fg_buffer_append(buffer, head, size);
+    else
+        buffer->size += size;
+}
+
 void fg_pb_put_varint(struct fg_buffer *buffer, uint32_t number, uint64_t value)
 {
-    uint8_t bytes[TAG_SIZE_MAX + VARINT_SIZE_MAX];
-    size_t size = store_varint(bytes, FG_PB_TAG(number, FG_PB_VARINT));
-    size += store_varint(bytes + size, value);
-    fg_buffer_append(buffer, bytes, size);
+    uint8_t place[HEAD_SIZE_MAX], *head = head_begin(buffer, place);
+    size_t size = store_varint(head, FG_PB_TAG(number, FG_PB_VARINT));
+    size += store_varint(head + size, value);
+    head_end(buffer, head, place, size);
 }
 
 void fg_pb_put_fixed32(struct fg_buffer *buffer, uint32_t number, uint32_t value)
 {
-    uint8_t bytes[TAG_SIZE_MAX + sizeof value];
-    size_t size = store_varint(bytes, FG_PB_TAG(number, FG_PB_FIXED32));
-    fg_store_le32(bytes + size, value);
-    fg_buffer_append(buffer, bytes, size + sizeof value);
+    uint8_t place[HEAD_SIZE_MAX], *head = head_begin(buffer, place);
+    size_t size = store_varint(head, FG_PB_TAG(number, FG_PB_FIXED32));
+    fg_store_le32(head + size, value);
+    head_end(buffer, head, place, size + sizeof value);
 }
 
 void fg_pb_put_fixed64(struct fg_buffer *buffer, uint32_t number, uint64_t value)
 {
-    uint8_t bytes[TAG_SIZE_MAX + sizeof value];
-    size_t size = store_varint(bytes, FG_PB_TAG(number, FG_PB_FIXED64));
-    fg_store_le64(bytes + size, value);
-    fg_buffer_append(buffer, bytes, size + sizeof value);
+    uint8_t place[HEAD_SIZE_MAX], *head = head_begin(buffer, place);
+    size_t size = store_varint(head, FG_PB_TAG(number, FG_PB_FIXED64));
+    fg_store_le64(head + size, value);
+    head_end(buffer, head, place, size + sizeof value);
 }
 
 void fg_pb_put_double(struct fg_buffer *buffer, uint32_t number, double value)
@@ -90,19 +108,19 @@ void fg_pb_put_double(struct fg_buffer *buffer, uint32_t number, double value)
 
 void fg_pb_put_bytes(struct fg_buffer *buffer, uint32_t number, struct fg_slice bytes)
 {
-    uint8_t head[TAG_SIZE_MAX + VARINT_SIZE_MAX];
+    uint8_t place[HEAD_SIZE_MAX], *head = head_begin(buffer, place);
     size_t size = store_varint(head, FG_PB_TAG(number, FG_PB_BYTES));
     size += store_varint(head + size, bytes.size);
-    fg_buffer_append(buffer, head, size);
+    head_end(buffer, head, place, size);
     fg_buffer_append_slice(buffer, bytes);
 }
 
 size_t fg_pb_begin(struct fg_buffer *buffer, uint32_t number)
 {
-    uint8_t head[TAG_SIZE_MAX + 1];
+    uint8_t place[HEAD_SIZE_MAX], *head = head_begin(buffer, place);
     size_t size = store_varint(head, FG_PB_TAG(number, FG_PB_BYTES));
     head[size++] = 0;
-    fg_buffer_append(buffer, head, size);
+    head_end(buffer, head, place, size);
     return buffer->size;
 }
 

@@ -11,31 +11,17 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-import axe  # noqa: E402
 import chromium  # noqa: E402
 import harness  # noqa: E402
 import shop  # noqa: E402
 from harness import BINARY, Server, Skip  # noqa: E402
+from stage import Stage  # noqa: E402
 
 SERVER = Server(options=["--price", "0.10"])
-STATE = {}
-PICTURES = os.environ.get("PICTURES")
+STAGE = Stage(SERVER, lambda: send_all())
+browser, show, pictures = STAGE.browser, STAGE.show, STAGE.pictures
 HTML = {"Accept": "text/html"}
 SERVICE = "/services/crm-api"
-
-
-def browser():
-    if "browser" not in STATE:
-        binary = chromium.find()
-        if not binary:
-            raise Skip("chromium is not installed (tools/setup browser)")
-        if not SERVER.is_alive():
-            SERVER.start()
-        if b"app.js" not in SERVER.request("GET", "/", headers=HTML)[2]:
-            raise Skip("the server was built without the pages")
-        STATE["browser"] = chromium.Browser(binary)
-        STATE["browser"].size(1440, 900)
-    return STATE["browser"]
 
 
 def send(body):
@@ -43,16 +29,9 @@ def send(body):
     assert status == 200, (status, answer)
 
 
-def show(path, ready=None):
-    page = browser()
-    if "sent" not in STATE:
-        STATE["sent"] = True
-        for body in shop.minutes(time.time_ns()):
-            send(body)
-    page.open(f"http://127.0.0.1:{SERVER.api}{path}")
-    if ready:
-        page.wait_text(ready)
-    return page
+def send_all():
+    for body in shop.minutes(time.time_ns()):
+        send(body)
 
 
 def count(selector):
@@ -94,20 +73,34 @@ def case_worst_first():
     """Each service stands with its usual and a state in words, the worst first; the line at the top counts them."""
     page = show("/services", "All services")
     page.wait(f"{count('.services-table tbody tr')} === 7", "seven services, the silent one too")
+    page.wait_text("1 fails, 1 is silent, 2 are slow of 7 services")
     rows = page.run("[...document.querySelectorAll('.services-table tbody tr')].map((at) => at.innerText.replace(/\\s+/g, ' '))")
     assert rows[0].startswith("Failing") and "crm-api" in rows[0] and "usually 0" in rows[0], rows[0]
     assert rows[1].startswith("Silent") and "printer" in rows[1] and "nothing came" in rows[1], rows[1]
     assert rows[2].startswith("Slow") and "shop-api" in rows[2] and "the slowest twentieth takes" in rows[2], rows[2]
     assert all("usually" in row for row in rows), rows
     assert rows[-1].startswith("Well"), rows[-1]
-    text = page.text()
-    assert "1 fails, 1 is silent, 2 are slow of 7 services" in text, text[:400]
-    assert "Live · " in text
+    assert "Live · " in page.text()
+
+
+def case_queues():
+    """Each queue says what became of its messages: sent, waiting, taken, again, rejected, returned, and the time in it; the map's box says the same."""
+    page = show("/services", "All services")
+    page.wait(f"{count('.queues tbody tr')} === 2", "two queues")
+    heads = page.run("[...document.querySelectorAll('.queues th')].map((one) => one.innerText)")
+    assert heads == ["Queue", "Sent", "Waiting", "Taken", "Again", "Rejected", "Returned", "In queue p50", "In queue p95"], heads
+    rows = page.run("[...document.querySelectorAll('.queues tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText.trim()))")
+    told = {node["name"]: node["messages"] for node in json.loads(SERVER.get("/api/v1/map")[1])["nodes"] if node["messages"]}
+    assert {row[0] for row in rows} == set(told) and all(int(row[1].replace(",", "")) > 10 for row in rows), (rows, told)
+    assert all(one["waiting"] is not None and one["consumed"] > 10 for one in told.values()), told
+    said = page.run("[...document.querySelectorAll('.whom a.node')].map((one) => one.getAttribute('aria-label')).filter((one) => one.includes('waiting:'))")
+    assert len(said) == 2 and all("returned: 0" in one for one in said), said
 
 
 def case_sorting():
     """A head sorts by its column, again the other way round; the address holds it, and a screen reader is told."""
     page = show("/services", "All services")
+    page.wait(f"{count('.services-table tbody tr')} === 7", "the services")
     first = "document.querySelector('.services-table tbody .nm a')?.innerText"
     page.click(".services-table th:nth-of-type(2) .head-sort")
     page.wait(f"{first} === 'crm-api' && {param('sort')} === 'name'", "by name")
@@ -128,12 +121,15 @@ def case_sorting():
 
 def case_figures_lead_to_traces():
     """A click on a figure opens the traces that it counts."""
+    worst = "document.querySelector('.services-table tbody tr')?.innerText.startsWith('Failing')"
     page = show("/services", "All services")
+    page.wait(worst, "the worst first")
     page.click(".services-table tbody tr:first-child .c-errors a")
     page.wait("location.pathname === '/search'", "the search")
     assert page.run(param("q")) == 'service="crm-api" (kind:server or kind:consumer) status:error', page.run("location.search")
     page.wait("document.body.innerText.includes('newest first') || document.querySelectorAll('a.res').length > 0", "its traces")
     show("/services", "All services")
+    page.wait(worst, "the worst first")
     page.click(".services-table tbody tr:first-child .c-p95 a")
     page.wait(f"/^service=\"crm-api\" .* duration>=\\d+ns$/.test({param('q')})", "slower ones")
     page.wait(f"{count('a.res')} > 0", "there are such traces")
@@ -161,6 +157,7 @@ def case_map():
     """Services, and those that send no spans, with what they are; the arrows with rates; each a link with a name."""
     page = show("/services", "Who calls whom")
     page.wait(f"{count('.whom .node')} === 12", "twelve boxes")
+    page.wait("[...document.querySelectorAll('.whom .node')].some((at) => at.getAttribute('aria-label').startsWith('crm-api, service, Failing'))", "with their states")
     names = page.run("[...document.querySelectorAll('.whom .node')].map((at) => at.getAttribute('aria-label')).sort()")
     for part in ("bank.example, outside, not watched", "mes.orders, queue, not watched", "models, object store, not watched",
                  "shop, database, not watched", "crm-api, service, Failing"):
@@ -229,11 +226,9 @@ def case_service():
     """One service: its state in a sentence, charts with their usual, who calls it and whom it calls, operations."""
     page = show(SERVICE, "Operations")
     page.wait(f"{count('.over-time')} === 6", "rate, errors, p50, p95, p99, heat map")
-    text = page.text()
-    assert "Failing" in text and "of its requests fail, usually 0" in text, text[:500]
-    assert page.run(count(".ch-line.ch-usual")) == 5
-    for part in ("Who calls it", "shop-api", "Whom it calls", "mes.orders", "POST /customers/orders", "SELECT customers"):
-        assert part in text, part
+    page.wait(f"{count('.ch-line.ch-usual')} === 5", "each with its usual")
+    for part in ("Failing", "of its requests fail, usually 0", "Who calls it", "shop-api", "Whom it calls", "mes.orders", "POST /customers/orders", "SELECT customers"):
+        page.wait_text(part)
     page.run("document.querySelector('.charts details').open = true")
     assert page.run(count(".charts details tbody tr")) in (60, 61, 62)
     pictures("service", SERVICE, "Operations")
@@ -242,6 +237,7 @@ def case_service():
 def case_service_operation():
     """An operation narrows the charts to itself; the address holds it."""
     page = show(SERVICE, "Operations")
+    page.wait("[...document.querySelectorAll('.operations .nm button')].some((at) => at.innerText === 'SELECT customers')", "its operations")
     page.run("[...document.querySelectorAll('.operations .nm button')].find((at) => at.innerText === 'SELECT customers').click()")
     page.wait(f"{param('op')} === 'SELECT customers' && document.querySelector('h1').innerText.includes('SELECT customers')", "its charts")
     page.wait_text("the slowest twentieth takes")
@@ -326,7 +322,7 @@ def case_live():
     traffic.begin()
     traffic.span("newcomer", "hello", 2, None, time.time_ns() - 10**9, 5)
     send(traffic.take())
-    page.wait(f"{count('.over-time')} === 6", "it appears by itself", 40)
+    page.wait(f"{count('.over-time')} === 6", "it appears by itself")
 
 
 # -- The store
@@ -340,11 +336,10 @@ def case_store():
                                                                            "startTimeUnixNano": "1"}]}]}]}), "application/json")
     assert SERVER.request("POST", "/api/v1/admin/seal")[0] == 200
     page = show("/store", "What fills it, by service")
-    text = page.text().replace("\xa0", " ")
     for part in ("Well: ", "each is on the disk before it is acknowledged", "Free on the disk", "Kept", "for 30 d", "Costs a month", "What fills it, by attribute",
                  "shop-api", "span ids", "Refused, and why", "trace id is all zero", "bytes that are not what they say", "Work in the background",
                  "Waits to be merged", "OTLP/HTTP JSON"):
-        assert part in text, (part, text)
+        page.wait(f"document.body.innerText.replaceAll('\\u00a0', ' ').includes({json.dumps(part)})", f"the page says {part}")
     page.wait(f"{count('.day-bar')} >= 1", "a bar a day")
     page.wait(f"{count('.over-time .ch-main')} === 1", "spans taken over time")
     page.run("(() => { const at = document.querySelector('.price input'); at.value = '250000'; at.dispatchEvent(new Event('change', {bubbles: true})) })()")
@@ -374,47 +369,16 @@ def case_store_failed():
 def case_server_gone():
     """A server that goes away: what was read stays, the clock says since when; it goes on by itself when it is back."""
     page = show("/services", "All services")
-    calm = list(page.complaints)
+    page.forgive(chromium.AWAY)
     SERVER.end()
-    page.wait_text("The server has not answered since", 40)
+    page.wait_text("The server has not answered since")
     page.wait_text("Not live since")
     assert "crm-api" in page.text(), "what was read stays"
     SERVER.start()
     page.wait("document.body.innerText.includes('Live · ') && !document.body.innerText.includes('has not answered')", "it is live again", 60)
-    page.complaints[:] = calm  # Chromium itself notes each refused connection
 
 
 # -- For everyone
-
-
-def trace_of_the_shop():
-    status, body = SERVER.get("/api/v1/traces?limit=1&q=" + urllib.parse.quote("service:mes-api status:error or service:crm-api status:error"))
-    assert status == 200, body
-    return json.loads(body)["traces"][0]["trace_id"]
-
-
-def case_axe():
-    """axe finds no violation of WCAG 2.2 AA on any page: light and dark, 1440 and 390 px."""
-    show("/services", "All services")
-    trace = trace_of_the_shop()
-    pages = [("/services", "All services"), ("/services?view=table", "All services"), (SERVICE, "Operations"), ("/store", "Work in the background"),
-             ("/search", "newest first"), ("/search?q=service%3Anobody", "No trace fits"), (f"/trace/{trace}", "spans"), ("/no-such", "")]
-    page = browser()
-    found = []
-    for width, height in ((1440, 900), (390, 844)):
-        for theme in ("light", "dark"):
-            page.size(width, height, theme)
-            for path, ready in pages:
-                if path == "/no-such":
-                    show("/store", "Stored")
-                    page.run("history.pushState(null, '', '/no-such'); dispatchEvent(new Event('popstate'))")
-                    page.wait_text("There is no such page.")
-                else:
-                    show(path, ready)
-                time.sleep(0.3)
-                found += [f"{path} {width} {theme}: {one}" for one in axe.violations(page, theme)]
-    page.size(1440, 900)
-    assert not found, "\n".join(found)
 
 
 def case_focus_is_seen():
@@ -448,14 +412,14 @@ def case_width():
 def case_russian():
     """Every page speaks Russian, to the last word of the catalogue."""
     page = show("/services", "All services")
-    page.click("[lang=ru]")
+    STAGE.language("ru")
     page.wait_text("Все сервисы")
     for path, ready in (("/services", "сначала худшие"), (SERVICE, "Кто его вызывает"), ("/store", "Работа в фоне")):
         show(path, ready)
         page.size(390, 844)
         assert page.run("document.documentElement.scrollWidth - innerWidth") <= 0, path
         page.size(1440, 900)
-    page.click("[lang=en]")
+    STAGE.language("en")
     page.wait_text("Work in the background")
 
 
@@ -465,23 +429,24 @@ def case_order_is_held():
     page.wait(f"{count('.services-table tbody tr')} >= 7", "rows")
     order = "[...document.querySelectorAll('.services-table tbody .nm a')].map((at) => at.innerText).join()"
     rate = "[...document.querySelectorAll('.services-table tbody tr')].find((at) => at.innerText.includes('nightly')).querySelector('.c-rate a').innerText.split('/')[1]"
-    before, rate_before = page.run(order), page.run(rate)
     x, y, width, _ = box_of(page, ".services-table tbody tr:last-child")
     mouse(page, "mouseMoved", x + width / 2, y + 10)
+    before, rate_before = page.run(order), page.run(rate)
     traffic = shop.Traffic(8)
     traffic.begin()
     for number in range(3000):
         traffic.span("nightly", "count stock", 2, None, time.time_ns() - 10**9 - number, 5)
     send(traffic.take())
-    page.wait(f"{rate} !== {json.dumps(rate_before)}", "the new figures are there", 40)
+    page.wait(f"{rate} !== {json.dumps(rate_before)}", "the new figures are there")
     after = page.run(order)
     assert after.split(",")[:len(before.split(","))] == before.split(","), (before, after)
     mouse(page, "mouseMoved", 5, 5)
-    page.wait(f"{order}.startsWith('nightly')", "sorted again", 40)
+    page.wait(f"{order}.startsWith('nightly')", "sorted again")
 
 
 def case_large_map():
     """Of a map of thousands of calls the busiest are drawn, and that is said; the table has all."""
+    browser()
     traffic = shop.Traffic(9)
     for number in range(400):
         traffic.begin()
@@ -497,7 +462,7 @@ def case_large_map():
 
 
 def case_catalogue():
-    """Both languages have every message, of the same kind; Russian ones are written in Russian. The parser speaks English itself."""
+    """Both languages have every message, of the same kind; Russian ones are written in Russian. The parser, verdicts and checks speak English themselves."""
     build = os.path.join(os.path.dirname(os.path.abspath(BINARY)), "ui", "packages")
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "ui", "src", "words.ts")
     if not os.path.exists(os.path.join(build, "node_modules", "esbuild")):
@@ -514,7 +479,7 @@ def case_catalogue():
         for (const name of new Set([...Object.keys(en), ...Object.keys(ru)])) {
           const a = en[name], b = ru[name];
           if (a === undefined || b === undefined) wrong.push(name + ' is missing');
-          else if (typeof a !== typeof b || Array.isArray(a) && a.length !== b.length && name !== 'parserSays') wrong.push(name + ' differs in kind');
+          else if (typeof a !== typeof b || Array.isArray(a) && a.length !== b.length && !['parserSays', 'verdictTexts', 'findingForms'].includes(name)) wrong.push(name + ' differs in kind');
           else if (said(a) === said(b) && /[a-z]{4}/i.test(said(a).replace(/\\u0001\\d/g, '')) && !/[:>=]/.test(said(a))) wrong.push(name + ' is not translated: ' + said(a));
           else if (said(b) === '') wrong.push(name + ' is empty');
         }
@@ -543,28 +508,12 @@ def case_console():
              "const two = document.createElement('img'); two.src = 'https://elsewhere.example/x.png'; document.body.append(two); const three = document.createElement('style'); "
              "three.textContent = 'body{display:none}'; document.head.append(three) })()")
     page.wait("getComputedStyle(document.body).display !== 'none'", "a style of somebody else is not used")
-    browser().run("new Promise((done) => setTimeout(done, 300))")
-    assert len([one for one in page.complaints if "Content Security Policy" in one]) >= 3, page.complaints
+    harness.wait_until(lambda: page.run("true") and len([one for one in page.complaints if "Content Security Policy" in one]) >= 3, "the policy complains")
     assert page.hosts == {f"127.0.0.1:{SERVER.api}"} or not any("elsewhere" in host for host in page.hosts - {"elsewhere.example"}), page.hosts
 
 
-def pictures(name, path, ready):
-    if not PICTURES:
-        return
-    page = browser()
-    os.makedirs(PICTURES, exist_ok=True)
-    for width, height in ((1440, 900), (390, 844)):
-        for theme in ("light", "dark"):
-            page.size(width, height, theme)
-            show(path, ready)
-            time.sleep(0.8)
-            page.picture(os.path.join(PICTURES, f"{name}-{width}-{theme}.png"))
-    page.size(1440, 900)
-
-
 def finish(status):
-    if "browser" in STATE:
-        STATE["browser"].close()
+    STAGE.close()
     SERVER.__exit__()
     sys.exit(status)
 

@@ -3,22 +3,29 @@
 
 A small program in the language (the folder of its name) makes the spans of scenario.json and sends them by each
 protocol that its SDK has, in two processes, the second a child of the first. The trace is then read by the native API,
-and every field is compared. The SDKs are installed under build/, in locked versions; where one can't be had its cases
+and every field is compared. The same goes over TLS to a server with accounts, which lets the first process in by a token in the
+SDK's header setting, the second by its certificate; all by OpenTelemetry's own environment. The SDKs are installed under build/, in locked versions; where one can't be had its cases
 are skipped by name. In C, where there is no stock SDK, libfiligree takes its place (PROGRAM is its emitter); its spans are
 also read back from the OpenTelemetry Collector's own receiver (the folder receiver/, in Go).
 """
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 import harness  # noqa: E402
+from authority import Authority  # noqa: E402
+from doors import Closed  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 INSTALL_SECONDS = 600
@@ -93,6 +100,13 @@ def install(language, plan=None):
             raise harness.Skip(f"{tool} is not installed")
     source = os.path.join(HERE, language)
     folder = os.path.join(ROOT, "build", "conformance", f"{language}-{digest(source)}")
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(folder + ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test may want the same
+        return install_into(folder, source, plan)
+
+
+def install_into(folder, source, plan):
     if os.path.exists(os.path.join(folder, "installed")):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -122,9 +136,17 @@ def emit(language, folder, server, protocol, part, base, parent=None):
     """Runs the program for one part of the scenario; returns the ids that it says."""
     port = server.grpc if protocol == "grpc" else server.http
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-                   "OTEL_EXPORTER_OTLP_INSECURE": "true", "CONFORMANCE_BASE_NS": str(base), "TRACESTATE": TRACE_STATE,
+                   # A machine that is busy with other tests is no fault.
+                   "OTEL_EXPORTER_OTLP_TIMEOUT": "60000", "OTEL_BSP_EXPORT_TIMEOUT": "60000",
+                   "CONFORMANCE_BASE_NS": str(base), "TRACESTATE": TRACE_STATE,
                    "TRACEPARENT": f"00-{parent['traceId']}-{parent['spanId']}-01" if parent else "", "no_proxy": "*"}
-    done = run([*LANGUAGES[language]["run"], os.path.join(HERE, "scenario.json"), part], folder, environment, 120)
+    if isinstance(server, Door):
+        # Python's requests would take the authorities of a machine that names its own in the place of the exporter's.
+        environment.update({"OTEL_EXPORTER_OTLP_ENDPOINT": f"https://127.0.0.1:{port}", "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "",
+                            **server.way_in(language, protocol, part)})
+    else:
+        environment["OTEL_EXPORTER_OTLP_INSECURE"] = "true"
+    done = run([*LANGUAGES[language]["run"], os.path.join(HERE, "scenario.json"), part], folder, environment, 300)
     assert done.returncode == 0, f"the {language} program failed: {done.stderr[-2000:]}"
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -257,7 +279,37 @@ def check(server, language, protocol):
     base = time.time_ns() - 5_000_000_000
     said = emit(language, folder, server, protocol, "first", base)
     said.update(emit(language, folder, server, protocol, "second", base, said["producer"]))
+    # The receiver has printed them; who reads along may be behind.
+    count = sum(len(spans) for spans in scenario["parts"].values())
+    harness.wait_until(lambda: len(harness.spans_of(server.trace(said["server"]["traceId"]))) >= count, "all spans are there")
     compare_trace(server.trace(said["server"]["traceId"]), scenario, said, base, language)
+
+
+class Door(Closed):
+    """A server with accounts that speaks TLS alone."""
+
+    def __init__(self, folder):
+        self.authority = Authority(folder, "ours")
+        certificate, key = self.authority.issue("server", "DNS:localhost,IP:127.0.0.1")
+        self.client = self.authority.issue("emitter", "DNS:emitter.example")
+        super().__init__(options=["--tls-cert", certificate, "--tls-key", key, "--tls-client-ca", self.authority.file],
+                         tls=ssl.create_default_context(cafile=self.authority.file))
+        self.secret = None
+
+    def way_in(self, language, protocol, part):
+        """The environment that lets a process in."""
+        trust = {"OTEL_EXPORTER_OTLP_CERTIFICATE": self.authority.file}
+        # JavaScript's exporters over HTTP read no certificates from OpenTelemetry's environment: Node's own has the authority, and a token remains.
+        is_deaf = language == "javascript" and protocol != "grpc"
+        if is_deaf:
+            trust = {"NODE_EXTRA_CA_CERTS": self.authority.file}
+        if part == "first" or is_deaf:
+            self.secret = self.secret or self.token("ingest", name="emitter")
+            return {**trust, "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{self.secret}"}
+        return {**trust, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": self.client[0], "OTEL_EXPORTER_OTLP_CLIENT_KEY": self.client[1]}
+
+    def get(self, path):
+        return self.root.get(path)[::2] if self.root else super().get(path)
 
 
 class Receiver:
@@ -272,7 +324,7 @@ class Receiver:
     def __exit__(self, *_):
         if self.process:
             self.process.stdin.close()
-            self.process.wait(20)
+            self.process.wait(60)
 
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
@@ -299,11 +351,16 @@ def main():
     language = sys.argv[2]
     wanted = os.environ.get("SDKS", " ".join(LANGUAGES)).split()
     cases = {}
-    with harness.Server() as filigree, Receiver() as receiver:
+    with contextlib.ExitStack() as stack:
+        filigree, receiver = stack.enter_context(harness.Server()), stack.enter_context(Receiver())
+        door = stack.enter_context(Door(stack.enter_context(tempfile.TemporaryDirectory()))) if shutil.which("openssl") else None
+
         def case_of(protocol, server, name):
             def case():
                 if language not in wanted:
                     raise harness.Skip("not among the languages that SDKS names")
+                if not server:
+                    raise harness.Skip("openssl is not installed")
                 if not server.is_alive():
                     server.start()
                 check(server, language, protocol)
@@ -312,6 +369,7 @@ def main():
 
         for protocol in LANGUAGES[language]["protocols"]:
             cases[f"case_{protocol}"] = case_of(protocol, filigree, "Filigree")
+            cases[f"case_tls_{protocol}"] = case_of(protocol, door, "Filigree over TLS, let in by a token and by a certificate")
             if language == "c":
                 cases[f"case_collector_{protocol}"] = case_of(protocol, receiver, "the OpenTelemetry Collector's receiver")
         return harness.main(cases, [])

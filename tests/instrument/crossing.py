@@ -32,15 +32,13 @@ def running(command, env, folder=None):
         process.wait()
 
 
-def chain_of(found, last):
-    """The spans from last up to the root, as (kind, service name's span name)."""
-    by_id = {span.id: span for span in found}
-    chain = []
-    span = last
-    while span:
-        chain.append(span)
-        span = by_id.get(span.parent)
-    return chain
+def chain_from(server, trace, name):
+    """The spans from the one of this name up to the root, once all of them have come."""
+    by_id = {span.id: span for span in spans(server, trace)}
+    chain = [next((span for span in by_id.values() if span.name == name), None)]
+    while chain[-1] and chain[-1].parent:
+        chain.append(by_id.get(chain[-1].parent))
+    return chain if chain[-1] else None
 
 
 def case_crossing():
@@ -54,20 +52,17 @@ def case_crossing():
             with running(["node", "service.js", f"http://127.0.0.1:{inner}/orders/42", broker_url], node_env, folder) as port:
                 trace, said = run(CURL, ["easy", f"http://127.0.0.1:{port}/orders"], server)
                 assert f"traceparent=00-{trace}-" in said[0] and "order.id=ORD-4711" in said[0], said
-                found = harness.wait_until(lambda: len(spans(server, trace)) >= 6 and spans(server, trace), "both ends of HTTP")
-                last = next(span for span in found if span.name == "GET /orders/{id}")
-                assert last["order.id"] == "ORD-4711", last
-                chain = [span.kind for span in chain_of(found, last)]
+                found = harness.wait_until(lambda: chain_from(server, trace, "GET /orders/{id}"), "both ends of HTTP, and what is between them")
+                assert found[0]["order.id"] == "ORD-4711", found
+                chain = [span.kind for span in found]
                 assert chain == ["SERVER", "CLIENT", "SERVER", "CLIENT", "INTERNAL"], (chain, found)
 
                 trace, said = run(RABBITMQ, [broker.port, "connect", "guest", "journey", "ORD-4712", "publish", "", "from.c", "a ring", "ambient",
                                              "consume", "to.c", "take", "ack"], server)
                 assert said[-1].startswith("take node has a ring"), said
-                found = harness.wait_until(lambda: [span for span in spans(server, trace) if span.name == "process to.c"] and spans(server, trace),
-                                           "both ends of RabbitMQ")
-                last = next(span for span in found if span.name == "process to.c")
-                chain = chain_of(found, last)
-                assert [span.kind for span in chain] == ["CONSUMER", "PRODUCER", "CONSUMER", "PRODUCER", "INTERNAL"], (chain, found)
+                chain = harness.wait_until(lambda: chain_from(server, trace, "process to.c"), "both ends of RabbitMQ, and what is between them")
+                last = chain[0]
+                assert [span.kind for span in chain] == ["CONSUMER", "PRODUCER", "CONSUMER", "PRODUCER", "INTERNAL"], chain
                 assert last.links == [chain[1].id] and chain[3].name == "publish from.c", chain
                 assert last["order.id"] == "ORD-4712", last
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """install.py FILIGREE BUILD NAME...: what `make install` gives a stranger of each instrumentation."""
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +49,22 @@ def case_install():
                         language = ["-x", "c++" if compiler == "c++" else "c", source, "-x", "none"]
                         say(compiler, f"-std={standard}", "-Wall", "-Wextra", "-Werror", *define, *language, "-o", program, *flags, "-pthread")
                         say(program, env={**env, "LD_LIBRARY_PATH": libraries, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+
+
+def case_man_pages():
+    """each has a man page that names every call of its header, and reads without a warning"""
+    with tempfile.TemporaryDirectory() as folder:
+        say("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", folder)
+        pages = {name: os.path.join(path, name) for path, _, files in os.walk(folder) for name in files if name.endswith(".3")}
+        for name in NAMES:
+            page = pages[f"libfiligree-{name}.3"]
+            header = next(os.path.join(path, f"filigree_{name}.h") for path, _, files in os.walk(folder) if f"filigree_{name}.h" in files)
+            with open(page, encoding="ascii") as file, open(header, encoding="utf-8") as declared:
+                text, calls = file.read(), re.findall(r"^FG_API[^;]*?\b(fg_\w+)\(", declared.read(), re.M)
+            assert len(calls) > 2 and not [call for call in calls if call + "(" not in text], (name, calls)
+            if shutil.which("groff"):
+                done = subprocess.run(["groff", "-man", "-Tascii", "-ww", "-z", page], capture_output=True, text=True, check=True)
+                assert not done.stderr, done.stderr
 
 
 if __name__ == "__main__":

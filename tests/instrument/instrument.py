@@ -10,11 +10,11 @@ import harness  # noqa: E402
 def environment(server, service="instrument-test", **more):
     env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "FILIGREE_", "PG"))}
     env.update(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.http}", OTEL_SERVICE_NAME=service, OTEL_BSP_SCHEDULE_DELAY="20",
-               FILIGREE_RECORDER="off", **more)
+               FILIGREE_RECORDER="off", FILIGREE_EXIT_TIMEOUT="60000", **more)
     return env
 
 
-def run(program, words, server, status=0, seconds=60, service="instrument-test", **more):
+def run(program, words, server, status=0, seconds=120, service="instrument-test", **more):
     """Runs it to its end. Returns the id of its trace, which is in its first line (None: it is untraced), and all further lines."""
     env = environment(server, service, **more)
     done = subprocess.run([program, *map(str, words)], env=env, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,

@@ -41,7 +41,7 @@ def serving(how, said=None):
 def ask(port, method, path, body=None, trace=None, headers=None, connection=None):
     """Status and body of an answer to a request with a context of its own; the context's trace id is the third."""
     trace = trace or harness.new_trace_id()
-    own = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    own = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     own.request(method, path, body, {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "baggage": "order.id=ORD-4711;journey,shop=moscow",
                                      **(headers or {})})
     answer = own.getresponse()

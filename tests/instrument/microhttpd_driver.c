@@ -181,5 +181,5 @@ int main(int argc, char **argv)
     MHD_stop_daemon(daemon);
     MHD_stop_daemon(NULL);
     printf("completed %d wrong %d\n", completed_count, wrong_count);
-    return fg_tracing_flush(10000) == 0 ? 0 : 1;
+    return fg_tracing_flush(60000) == 0 ? 0 : 1;
 }

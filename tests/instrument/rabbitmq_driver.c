@@ -274,5 +274,5 @@ int main(int argc, char **argv)
     destroy_kept();
     fg_scope_leave(&scope);
     fg_span_end(span);
-    return fg_tracing_flush(10000) == 0 ? 0 : 1;
+    return fg_tracing_flush(60000) == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@ import base64
 import http.server
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -22,13 +23,13 @@ CASES = sys.argv[6:]
 
 def environment(endpoint, folder=None, **more):
     env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "FILIGREE_"))}
-    env.update(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_SERVICE_NAME="sdk-test", OTEL_BSP_SCHEDULE_DELAY="20")
+    env.update(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_SERVICE_NAME="sdk-test", OTEL_BSP_SCHEDULE_DELAY="20", FILIGREE_EXIT_TIMEOUT="60000")
     env["FILIGREE_RECORDER_DIR" if folder else "FILIGREE_RECORDER"] = folder or "off"
     return {**env, **more}
 
 
-def run(mode, *words, env, seconds=60):
-    done = subprocess.run([DRIVER, mode, *map(str, words)], env=env, capture_output=True, text=True, timeout=seconds,
+def run(mode, *words, env, seconds=120, wrapper=()):
+    done = subprocess.run([*wrapper, DRIVER, mode, *map(str, words)], env=env, capture_output=True, text=True, timeout=seconds,
                           stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 0, f"{mode}: {done.returncode}: {done.stdout} {done.stderr}"
     return done.stdout, done.stderr
@@ -40,7 +41,8 @@ def numbers(text):
 
 
 def trace_id(text):
-    return text.split("00-")[1][:32]
+    """The trace id of the first traceparent in a text; an id may itself end with 00."""
+    return re.search(r"\b00-([0-9a-f]{32})\b", text)[1]
 
 
 def names(server, wanted):
@@ -64,7 +66,7 @@ def sent_spans(body):
 
 
 class Sink:
-    """An HTTP server that answers as it is told: a list of (status, headers, body, seconds); the last one stays."""
+    """An HTTP server that answers as it is told: a list of (status, headers, body, seconds); the last one stays. Headers may be what makes them."""
 
     def __init__(self, *answers, tls=None, port=0):
         self.answers = list(answers)
@@ -86,7 +88,7 @@ class Sink:
                 time.sleep(seconds)
                 try:
                     self.send_response(status)
-                    for key, value in headers.items():
+                    for key, value in (headers() if callable(headers) else headers).items():
                         self.send_header(key, value)
                     self.send_header("Content-Length", str(len(answer)))
                     self.end_headers()
@@ -150,7 +152,7 @@ class GrpcSink:
 
     def __exit__(self, *_):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
     @property
     def bodies(self):

@@ -1,10 +1,14 @@
 /* A program that is traced, in the ways that tests/sdk/sdk.py needs; settings come from OTEL_*.
  *
  *     driver spans N [MS]     N traces of a parent and a child; flushes, and prints the counters
+ *     driver fails N          the same, but flushes until an export has failed
  *     driver open             a span that stays open until standard input ends
  *     driver nest             an ended span under two open ones, until it is killed
+ *     driver eat              the same, then it takes 256 MiB, and is killed by a limit
  *     driver fork             a span over a fork, whose child makes one of its own
  *     driver threads N        spans from N threads until standard input ends
+ *     driver wait N           the spans of `spans N`, once standard input has ended
+ *     driver bad              all that a program may do wrong, three times each; its counters
  *     driver crash FILE HOW   nested spans, written down in FILE, until it dies, by HOW or a kill
  *     driver idle             nothing, until standard input ends */
 #include <filigree.h>
@@ -20,6 +24,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define FLUSH_MS 60000 /* a machine that is busy with other things is no fault */
 
 static void say(void *arg, const char *text)
 {
@@ -55,7 +61,7 @@ static void wait_for_end(void)
         ;
 }
 
-static void spans(int count, unsigned flush_ms)
+static void make(int count)
 {
     for (int i = 0; i < count; i++) {
         fg_span parent = fg_span_start("parent", NULL);
@@ -70,11 +76,99 @@ static void spans(int count, unsigned flush_ms)
         if (i == 0)
             print_span("trace", parent);
     }
+}
+
+static void spans(int count, unsigned flush_ms)
+{
+    make(count);
     printf("flush %d\n", fg_tracing_flush(flush_ms));
     print_stats();
 }
 
-static void nest(void)
+static void fails(int count)
+{
+    fg_stats s = {.size = sizeof s};
+    int r = 0;
+    make(count);
+    for (int i = 0; i < FLUSH_MS / 100 && s.failed_exports == 0; i++) {
+        r = fg_tracing_flush(100);
+        fg_tracing_stats(&s);
+    }
+    printf("flush %d\n", r);
+    print_stats();
+}
+
+static const char *get_wrong(void *carrier, const char *name)
+{
+    return strcmp(name, carrier) == 0 ? "00-nonsense" : NULL;
+}
+
+static const char *get_flood(void *carrier, const char *name)
+{
+    if (strcmp(name, "traceparent") == 0)
+        return "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    return strcmp(name, "tracestate") == 0 ? carrier : NULL;
+}
+
+static void *leave_open(void *arg)
+{
+    (void)fg_span_enter(fg_span_start(arg, NULL));
+    return NULL;
+}
+
+static void bad(void)
+{
+    enum { LONG = 100000, TIMES = 3 };
+    const char *const torn[] = {"whole", "torn \xe2\x82"};
+    char *text = malloc(LONG + 1);
+    if (!text)
+        return;
+    memset(text, 'x', LONG);
+    text[LONG] = 0;
+    for (int i = 0; i < TIMES; i++) {
+        pthread_t id;
+        fg_span span = fg_span_start("bad", NULL);
+        fg_span_set_string(span, NULL, "no key");
+        fg_span_set_string(span, "long", text);
+        fg_span_set_string(span, "text", "not \xff UTF-8");
+        fg_span_set(span, fg_attr_strings("list", torn, 2));
+        fg_span_end(span);
+        fg_span_set_int(span, "late", 1);
+        fg_span_add_event(span, "late", NULL, 0);
+        fg_span_end(span);
+        fg_context_free(fg_context_extract(get_wrong, "traceparent"));
+        fg_context_free(fg_context_extract(get_flood, text));
+        fg_context_free(fg_context_extract(get_wrong, "baggage"));
+        if (pthread_create(&id, NULL, leave_open, "left.open") == 0)
+            pthread_join(id, NULL);
+    }
+    free(text);
+    fg_span good = fg_span_start("good", NULL);
+    print_span("trace", good);
+    fg_span_end(good);
+    printf("flush %d\n", fg_tracing_flush(FLUSH_MS));
+    fg_stats s = {.size = sizeof s};
+    fg_tracing_stats(&s);
+    printf("exported %llu items %llu truncated %llu invalid %llu misuses %llu contexts %llu\n",
+           (unsigned long long)s.exported_spans, (unsigned long long)s.dropped_items,
+           (unsigned long long)s.truncated_values, (unsigned long long)s.invalid_texts,
+           (unsigned long long)s.misuses, (unsigned long long)s.malformed_contexts);
+}
+
+/* No more than it takes to be killed by a limit of the tests. */
+static void eat(void)
+{
+    enum { MIB = 1 << 20, MIBS = 256 };
+    for (int i = 0; i < MIBS; i++) {
+        volatile char *taken = malloc(MIB);
+        if (!taken)
+            return;
+        for (size_t at = 0; at < MIB; at += 4096)
+            taken[at] = 1;
+    }
+}
+
+static void nest(bool is_eating)
 {
     fg_span outer = fg_span_start("outer", NULL);
     fg_scope scope = fg_span_enter(outer);
@@ -86,7 +180,10 @@ static void nest(void)
     fg_span_set_string(work, "password", "hunter2");
     fg_span_end(work);
     print_span("trace", outer);
-    wait_for_end();
+    if (is_eating)
+        eat();
+    else
+        wait_for_end();
     fg_scope_leave(&inner_scope);
     fg_scope_leave(&scope);
 }
@@ -220,18 +317,27 @@ int main(int argc, char **argv)
         return 1;
     }
     if (strcmp(mode, "spans") == 0) {
-        spans(atoi(argv[2]), argc > 3 ? (unsigned)atoi(argv[3]) : 20000);
+        spans(atoi(argv[2]), argc > 3 ? (unsigned)atoi(argv[3]) : FLUSH_MS);
+    } else if (strcmp(mode, "fails") == 0) {
+        fails(atoi(argv[2]));
+    } else if (strcmp(mode, "wait") == 0) {
+        printf("ready\n");
+        fflush(stdout);
+        wait_for_end();
+        spans(atoi(argv[2]), FLUSH_MS);
+    } else if (strcmp(mode, "bad") == 0) {
+        bad();
     } else if (strcmp(mode, "open") == 0) {
         fg_span span = fg_span_start("stays.open", NULL);
         print_span("trace", span);
         wait_for_end();
-    } else if (strcmp(mode, "nest") == 0) {
-        nest();
+    } else if (strcmp(mode, "nest") == 0 || strcmp(mode, "eat") == 0) {
+        nest(strcmp(mode, "eat") == 0);
     } else if (strcmp(mode, "fork") == 0) {
         return over_fork();
     } else if (strcmp(mode, "threads") == 0) {
         threads(atoi(argv[2]));
-        printf("flush %d\n", fg_tracing_flush(20000));
+        printf("flush %d\n", fg_tracing_flush(FLUSH_MS));
         print_stats();
     } else if (strcmp(mode, "crash") == 0) {
         return crash(argv[2], argv[3], (unsigned)atoi(argv[4]));

@@ -34,13 +34,14 @@ def all_sent(said, spans, failed, trouble=""):
 
 def case_retry_after_is_honoured_over_http():
     """Retry-After in seconds and as a date; 429, 502, 503, 504 come again, and nothing is lost or sent twice"""
-    date = email.utils.formatdate(time.time() + 3, usegmt=True)
-    with Sink((503, {"Retry-After": date}, b"", 0), (429, {"Retry-After": "1"}, b"", 0), (504, {}, b"", 0), OK) as sink:
+    def soon():
+        return {"Retry-After": email.utils.formatdate(time.time() + 3, usegmt=True)}
+    with Sink((503, soon, b"", 0), (429, {"Retry-After": "1"}, b"", 0), (504, {}, b"", 0), OK) as sink:
         said, trouble = run("spans", 20, env=environment(sink.endpoint))
         all_sent(said, 40, 3, trouble)
         assert sink.span_count() == 40
-        # A date has whole seconds, and the program took a moment to start.
-        assert sink.times[1] - sink.times[0] > 0.8 and sink.times[2] - sink.times[1] >= 1, sink.times
+        # A date has whole seconds.
+        assert sink.times[1] - sink.times[0] > 1.8 and sink.times[2] - sink.times[1] >= 1, sink.times
         assert trouble.count("did not go through") == 1, trouble
 
 
@@ -51,9 +52,8 @@ def case_retry_after_nonsense():
         said, trouble = run("spans", 5, env=environment(sink.endpoint))
         all_sent(said, 10, 3, trouble)
     with Sink((503, {"Retry-After": "31536000"}, b"", 0)) as sink:
-        start = time.monotonic()
-        run("spans", 5, 200, env=environment(sink.endpoint, FILIGREE_EXIT_TIMEOUT="200"))
-        assert time.monotonic() - start < 5 and len(sink.times) <= 2, sink.times
+        run("spans", 5, 200, env=environment(sink.endpoint, FILIGREE_EXIT_TIMEOUT="200"), seconds=60)  # not a year
+        assert len(sink.times) <= 2, sink.times
 
 
 def case_grpc_says_when():
@@ -98,7 +98,7 @@ def case_grpc_nonsense():
         assert numbers(said)["refused"] == 10, (said, trouble)
     # Somebody who speaks HTTP/1 alone, and somebody who speaks nothing.
     with Sink(OK) as sink:
-        said, trouble = run("spans", 5, 700, env=grpc(sink.endpoint, FILIGREE_EXIT_TIMEOUT="100"))
+        said, trouble = run("fails", 5, env=grpc(sink.endpoint, FILIGREE_EXIT_TIMEOUT="100"))
         counts = numbers(said)
         assert counts["exported"] == 0 and counts["failed"] >= 1, (said, trouble)
 
@@ -137,23 +137,21 @@ def case_raw_nonsense():
             thread = threading.Thread(target=serve, daemon=True)
             thread.start()
             env = environment(f"http://127.0.0.1:{listener.getsockname()[1]}", FILIGREE_EXIT_TIMEOUT="100")
-            said, trouble = run("spans", 5, 900, env=env)
+            said, trouble = run("fails", 5, env=env)
             counts = numbers(said)
             assert counts["exported"] == 0 and counts["failed"] >= 1 and counts["refused"] == 0 and count >= 1, (answer, said, trouble)
             listener.shutdown(socket.SHUT_RDWR)
-        thread.join(15)
+        thread.join(60)
 
 
 def case_slow_servers_are_given_up_in_time():
     """an answer that takes longer than the timeout is a failure, and is asked for again"""
     for protocol in ("http/protobuf", "grpc"):
-        slow = Sink((200, {}, b"", 1.5), OK) if protocol != "grpc" else GrpcSink({"wait": 1500}, {})
+        slow = Sink((200, {}, b"", 600), OK) if protocol != "grpc" else GrpcSink({"wait": 600000}, {})
         with slow as sink:
-            start = time.monotonic()
-            said, trouble = run("spans", 5, env=environment(sink.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol, OTEL_EXPORTER_OTLP_TIMEOUT="300"))
+            said, trouble = run("spans", 5, env=environment(sink.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol, OTEL_EXPORTER_OTLP_TIMEOUT="3000"))
             counts = numbers(said)
             assert counts["exported"] == 10 and counts["failed"] == 1 and "imed out" in trouble, (said, trouble)
-            assert time.monotonic() - start < 10
 
 
 def case_a_server_that_comes_later():
@@ -161,9 +159,14 @@ def case_a_server_that_comes_later():
     port = harness.free_port()
     env = environment(f"http://127.0.0.1:{port}", OTEL_BSP_MAX_QUEUE_SIZE="64")
     process = subprocess.Popen([DRIVER, "spans", "200"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.3)
+    trouble = ""
+    while "did not go through" not in trouble:
+        line = process.stderr.readline()
+        assert line, f"it ended: {trouble}"
+        trouble += line
     with Sink(OK, port=port) as sink:
-        said, trouble = process.communicate(timeout=60)
+        said, rest = process.communicate(timeout=60)
+        trouble += rest
         counts = numbers(said)
         assert counts["failed"] >= 1 and counts["full"] > 0 and counts["exported"] + counts["full"] == 400, (said, trouble)
         assert "spans are dropped: too many" in trouble, trouble

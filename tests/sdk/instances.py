@@ -71,14 +71,16 @@ def one(server, query=""):
 
 def case_a_process_runs_and_ends():
     """an idle process is running, by its heartbeats; one that ended says so"""
-    with harness.Server().start() as server, idle(http_endpoint(server), FILIGREE_HEARTBEAT="200") as process:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(harness.Server().start())
         assert instances(server) == {"sum": {"count": 0, "running": 0, "silent": 0, "ended": 0, "died": 0,
                                              "lost": {"exports": 0, "full": 0, "refused": 0}}, "instances": [], "truncated": False}
-        found = harness.wait_until(lambda: (one(server) or {}).get("exports", 0) >= 2 and one(server), "two heartbeats are heard")
-        assert found["service"] == "sdk-test" and found["state"] == "running" and found["pid"] == process.pid, found
+        process = stack.enter_context(idle(http_endpoint(server), FILIGREE_HEARTBEAT="200"))
+        found = harness.wait_until(lambda: (found := one(server, "?state=running")) and found["exports"] >= 2 and found, "two heartbeats are heard")
+        assert found["service"] == "sdk-test" and found["pid"] == process.pid, found
         assert found["heartbeat_ns"] == 200000000 and found["first_sequence"] == 1 and found["last_sequence"] == found["exports"], found
         process.stdin.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         found = one(server, "?service=sdk-test&state=ended")
         assert found and found["ended"] == "the program ended" and found["losses"] == [], instances(server)
         assert instances(server, "?service=another")["sum"]["count"] == 0
@@ -95,7 +97,7 @@ def case_a_process_dies():
         process.stdout.readline()
         harness.wait_until(lambda: one(server, "?state=running"), "it is heard")
         process.send_signal(signal.SIGSEGV)
-        process.wait(20)
+        process.wait(60)
         found = harness.wait_until(lambda: one(server, "?state=died"), "its death is known")
         assert found["ended"] == "killed by SIGSEGV" and found["lost"] == {"exports": 0, "full": 0, "refused": 0}, found
 
@@ -107,7 +109,7 @@ def case_lost_exports_are_seen():
         with idle(forwarder.endpoint, FILIGREE_HEARTBEAT="100") as process:
             harness.wait_until(lambda: forwarder.count >= 8, "eight exports")
             process.stdin.close()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         answer = instances(server)
         (found,) = answer["instances"]
         assert found["lost"] == {"exports": 3, "full": 0, "refused": 0} and answer["sum"]["lost"]["exports"] == 3, found

@@ -21,7 +21,7 @@ def start(command, env, folder=None):
 
 def stop(process):
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 

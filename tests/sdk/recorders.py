@@ -32,7 +32,7 @@ def start_nest(path, **more):
 
 def end(process, how):
     process.send_signal(how)
-    status = -process.wait(20)
+    status = -process.wait(60)
     assert status == how, status
 
 
@@ -66,6 +66,53 @@ def case_the_dead_are_taken_in_while_the_server_runs():
         assert server.metric('filigree_ingest_spans_total{protocol="recorder"}') == 9, server.metrics()
         assert "spans of processes that died were taken" in server.words()
         assert server.end() == 0
+
+
+@contextlib.contextmanager
+def control_group(bytes_max):
+    """A group whose processes may take so much memory; of either version of control groups."""
+    for root, limits in (("/sys/fs/cgroup", ("memory.max", "memory.swap.max")), ("/sys/fs/cgroup/memory", ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"))):
+        path = os.path.join(root, f"filigree-test-{os.getpid()}")
+        try:
+            os.mkdir(path)
+        except OSError:
+            continue
+        try:
+            # Where both versions are there the first folder is no group, and so is what is made in it.
+            if not os.path.exists(os.path.join(path, limits[0])):
+                continue
+            with open(os.path.join(path, limits[0]), "w", encoding="ascii") as file:
+                file.write(str(bytes_max))
+            with contextlib.suppress(OSError), open(os.path.join(path, limits[1]), "w", encoding="ascii") as file:
+                file.write("0" if "swap" in limits[1] else str(bytes_max))
+            yield path
+            return
+        finally:
+            harness.wait_until(lambda path=path: is_removed(path), "the control group is empty")
+    raise harness.Skip("no control group with a memory limit can be made here")
+
+
+def is_removed(path):
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+    return not os.path.exists(path)
+
+
+def case_the_out_of_memory_killer_is_named():
+    """who was killed for want of memory in its control group is told from who was killed otherwise in it"""
+    with folder() as path, control_group(96 << 20) as group, harness.Server(options=["--recorders", path]).start() as server:
+        def enter():
+            with open(os.path.join(group, "cgroup.procs"), "w", encoding="ascii") as file:
+                file.write(str(os.getpid()))
+        for mode, cause in (("nest", "killed, or ended without a word"), ("eat", "killed by the out-of-memory killer"),
+                            ("nest", "killed, or ended without a word")):
+            with subprocess.Popen([DRIVER, mode], env=environment(NOWHERE, path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  text=True, preexec_fn=enter) as process:
+                wanted = trace_id(process.stdout.readline())
+                if mode == "nest":
+                    process.kill()
+                assert -process.wait(60) == signal.SIGKILL, process.returncode
+            check_nest(spans_there(server, wanted), cause)
 
 
 def case_the_living_are_left_alone():

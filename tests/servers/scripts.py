@@ -2,6 +2,7 @@
 """scripts.py FILIGREE: the scripts of tools/servers start real servers, and stop exactly those."""
 import os
 import signal
+import subprocess
 import sys
 import time
 import urllib.error
@@ -54,7 +55,7 @@ def case_rabbitmq():
     with RealServer("rabbitmq", "--management", "0") as broker:
         url = f"http://127.0.0.1:{broker.words['management']}/api/overview"
         try:
-            urllib.request.urlopen(url, timeout=10)
+            urllib.request.urlopen(url, timeout=60)
             raise AssertionError("no password was wanted")
         except urllib.error.HTTPError as answer:
             assert answer.code == 401, answer
@@ -73,13 +74,46 @@ def case_swift():
         for _ in range(2):
             try:
                 urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{store.port}/models", headers={
-                    "Authorization": "AWS test:tester:nonsense", "Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())}), timeout=20)
+                    "Authorization": "AWS test:tester:nonsense", "Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())}), timeout=60)
                 raise AssertionError("a wrong signature was taken")
             except urllib.error.HTTPError as answer:
                 body = answer.read()
                 assert answer.code == 403 and b"<Code>SignatureDoesNotMatch</Code>" in body, (answer.code, body)
             check_end(store)
             store.start()
+
+
+def put_object(store, path, data=b"a ring"):
+    """The status and body of an S3 PUT, signed by curl."""
+    done = subprocess.run(["curl", "-sS", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "-X", "PUT", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+                           "--data-binary", "@-", "-w", "\n%{http_code}", f"http://test%3Atester:testing@127.0.0.1:{store.port}{path}"], input=data,
+                          capture_output=True, check=True)
+    body, _, status = done.stdout.rpartition(b"\n")
+    return int(status), body
+
+
+def case_swift_buckets():
+    """a bucket of the slow storage policy keeps its objects with the slow server; a bucket's quota is kept, until it is lifted; the front server stops alone"""
+    with RealServer("swift", "--tape", "0.1") as store:
+        store.call("bucket", "models")
+        store.call("bucket", "archive", "X-Storage-Policy: tape")
+        assert put_object(store, "/archive/ring.stl")[0] == 200
+        disk = os.path.join(store.folder, "devices", "disk")
+        assert "objects-1" in os.listdir(disk) and "objects" not in os.listdir(disk), os.listdir(disk)
+        store.call("bucket", "models", "X-Container-Meta-Quota-Bytes: 3")
+        status, body = put_object(store, "/models/ring.stl")
+        assert status == 400 and b"<Code>EntityTooLarge</Code>" in body, (status, body)
+        store.call("bucket", "models", "X-Container-Meta-Quota-Bytes: ")
+        assert put_object(store, "/models/ring.stl")[0] == 200
+        store.call("proxy", "stop")
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{store.port}/", timeout=60)
+            raise AssertionError("it still answers")
+        except urllib.error.URLError as trouble:
+            assert isinstance(trouble.reason, ConnectionRefusedError), trouble
+        store.call("proxy", "start")
+        assert put_object(store, "/models/ring.stl")[0] == 200
+        check_end(store)
 
 
 def case_stop_is_exact():

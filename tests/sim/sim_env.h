@@ -93,6 +93,8 @@ FG_MUST_CHECK int fg_sim_flip(struct fg_sim *sim, const char *path, uint64_t off
 /* -- Clock, chance, counting */
 
 void fg_sim_advance(struct fg_sim *sim, uint64_t ns);
+/* So long takes each read of a file. 0 at the start. */
+void fg_sim_set_read_ns(struct fg_sim *sim, uint64_t ns);
 void fg_sim_set_wall_ns(struct fg_sim *sim, uint64_t ns);
 /* A number from the simulation's own chance, in [0, below). */
 uint64_t fg_sim_below(struct fg_sim *sim, uint64_t below);

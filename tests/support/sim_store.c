@@ -17,6 +17,10 @@ static void open_store(struct sim_store *on)
     options.reserve_bytes = 0;
     options.wal_segment_size = (uint64_t)4 << 20;
     options.merge_rate_bytes = 0;
+    options.scan_threads = on->scan_threads;
+    options.scan_alone_ns = 0;
+    options.consumers = on->consumer;
+    options.consumer_count = on->consumer ? 1 : 0;
     fg_arena_init(&arena, 64 << 10);
     int r = fg_store_open(&options, &arena, &message, &on->store);
     if (r < 0)
@@ -26,7 +30,20 @@ static void open_store(struct sim_store *on)
 
 void sim_store_open(struct sim_store *on, uint64_t seed)
 {
-    *on = (struct sim_store){0};
+    sim_store_open_for(on, seed, NULL);
+}
+
+void sim_store_open_for(struct sim_store *on, uint64_t seed,
+                        const struct fg_consumer_options *consumer)
+{
+    *on = (struct sim_store){.consumer = consumer};
+    assert_int_equal(fg_sim_new(seed, &on->sim), 0);
+    open_store(on);
+}
+
+void sim_store_open_helped(struct sim_store *on, uint64_t seed, unsigned scan_threads)
+{
+    *on = (struct sim_store){.scan_threads = scan_threads};
     assert_int_equal(fg_sim_new(seed, &on->sim), 0);
     open_store(on);
 }
@@ -58,7 +75,7 @@ static void done(struct fg_append *append, int result)
 
 void sim_store_append(struct sim_store *on, struct fg_builder *builder)
 {
-    struct waiting waiting = {.append = {.done = done}};
+    struct waiting waiting = {.append = {.tenant = on->tenant, .done = done}};
     bool did = true;
     assert_int_equal(fg_block_freeze(builder, &waiting.append.block), 0);
     assert_int_equal(fg_store_append_take(on->store, &waiting.append), 0);

@@ -19,8 +19,15 @@ need_number() {
   [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -le 65535 ] || die "$1 is no port: $2"
 }
 
-# A port of the loopback that nobody listens on now.
+# A port of the loopback that nobody listens on now: the next of those in DIR/ports, which whoever starts several servers at once writes there, each
+# number once; without them one that the kernel gives, which it may give to another as well.
 free_port() {
+  local port
+  if read -r port 2>/dev/null <"$dir/ports"; then
+    sed -i 1d "$dir/ports"
+    echo "$port"
+    return
+  fi
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
@@ -103,6 +110,18 @@ await() {
 choose_user() {
   as=()
   if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid="$1" --regid="$1" --clear-groups); fi
+}
+
+# take_certificate PREFIX: copies of PREFIX.pem, PREFIX.key and the authority's ca.pem beside them, in DIR/tls: a server may be run by a user
+# who can't read the others. Without PREFIX there is none, and what an earlier start has left goes.
+take_certificate() {
+  rm -rf "${dir:?}/tls"
+  [ -n "$1" ] || return 0
+  [ -r "$1.pem" ] && [ -r "$1.key" ] && [ -r "${1%/*}/ca.pem" ] || die "--tls wants $1.pem, $1.key and ${1%/*}/ca.pem"
+  mkdir -p "$dir/tls"
+  install -m 600 "$1.key" "$dir/tls/server.key"
+  install -m 644 "$1.pem" "$dir/tls/server.pem"
+  install -m 644 "${1%/*}/ca.pem" "$dir/tls/ca.pem"
 }
 
 # dispatch ARGUMENTS...: start, run and stop are functions of the script that calls this; others are tried as its own.

@@ -1,4 +1,5 @@
 // The address is the state: what is shown is read from it, and what is clicked goes into it.
+import { options } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
 export interface Address {
@@ -13,14 +14,55 @@ function read(): Address {
 }
 
 export function useAddress(): Address {
-  const [address, setAddress] = useState(read);
+  const [address, setAddress] = useState(read), [first] = useState(location.href);
   useEffect(() => {
     const changed = () => setAddress(read());
     addEventListener('popstate', changed);
     addEventListener(CHANGED, changed);
+    if (location.href !== first) changed(); // a page that leads on at once did so before this listened
     return () => { removeEventListener('popstate', changed); removeEventListener(CHANGED, changed); };
   }, []);
   return address;
+}
+
+// -- Whose data: tenant=NAME in the address. Each tab has its own, and a link that is sent leads to the same; without it
+// the server shows what the account has, or the default where it has all.
+
+export function tenantNamed(): string | undefined {
+  return new URLSearchParams(location.search).get('tenant') || undefined;
+}
+
+// The address may name one that the reader may not see: nothing on that page leads there again.
+let isForeign = false;
+
+export function setForeign(foreign: boolean): void {
+  isForeign = foreign;
+}
+
+// What is the same for all tenants: who asks, and the server as a whole.
+const NOBODYS = /^\/(login|setup)$|^\/auth\/|^\/api\/v1\/(auth\/|stats$)/;
+
+// The same place for the tenant that is shown, unless it names one. All that the pages ask, and all that they lead to, goes through here.
+export function ofTenant(to: string): string {
+  const tenant = isForeign ? undefined : tenantNamed(), [, path, search = '', hash] = /^([^?#]*)(?:\?([^#]*))?(#.*)?$/s.exec(to)!;
+  if (!tenant || !path!.startsWith('/') || path!.startsWith('//') || NOBODYS.test(path!) || new URLSearchParams(search).has('tenant')) return to;
+  return `${path}?${search && `${search}&`}tenant=${encodeURIComponent(tenant)}${hash ?? ''}`;
+}
+
+// What the browser keeps of what was looked at is kept for each tenant by itself.
+export function keptName(name: string): string {
+  const tenant = tenantNamed();
+  return tenant ? `${name}@${tenant}` : name;
+}
+
+// Links have it where they are made, so that what is copied or opened in another tab has it too.
+export function carryTenant(): void {
+  const before = options.vnode;
+  options.vnode = (vnode) => {
+    const props = vnode.props as { href?: unknown };
+    if (vnode.type === 'a' && typeof props.href === 'string') props.href = ofTenant(props.href);
+    before?.(vnode);
+  };
 }
 
 export function linkTo(path: string, params: Record<string, string | undefined> = {}): string {
@@ -31,14 +73,14 @@ export function linkTo(path: string, params: Record<string, string | undefined> 
 }
 
 export function go(to: string): void {
-  history.pushState(null, '', to);
+  history.pushState(null, '', ofTenant(to));
   dispatchEvent(new Event(CHANGED));
   scrollTo(0, 0);
 }
 
 // The same without a step for the browser's Back.
 export function replaceBy(to: string): void {
-  history.replaceState(null, '', to);
+  history.replaceState(null, '', ofTenant(to));
   dispatchEvent(new Event(CHANGED));
 }
 
@@ -59,6 +101,7 @@ export function followLinks(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = (event.target as Element).closest?.('a');
   if (!link || link.target || link.origin !== location.origin || link.pathname.startsWith('/api/') || link.hash) return;
+  if ((new URLSearchParams(link.search).get('tenant') || undefined) !== tenantNamed() && !NOBODYS.test(link.pathname)) return; // another's pages begin anew
   event.preventDefault();
   go(link.pathname + link.search);
 }

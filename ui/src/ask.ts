@@ -1,23 +1,30 @@
 // Asking the server. What was read stays on the page while the next answer is on its way; a server that does not answer
 // is asked again, and that is said.
 import { useEffect, useState } from 'preact/hooks';
+import { ofTenant } from './address';
 
 export class Refusal extends Error {
-  constructor(readonly status: number, message: string, readonly at?: number) { super(message); }
+  constructor(readonly status: number, message: string, readonly at?: number, readonly retryAfter?: number) { super(message); }
   get mayPass(): boolean { return this.status === 0 || this.status === 429 || this.status === 502 || this.status === 503; }
 }
 
 export async function askText(path: string, signal?: AbortSignal): Promise<string> {
   let answer: Response;
   try {
-    answer = await fetch(path, { signal, headers: { accept: 'application/json' } });
+    answer = await fetch(ofTenant(path), { signal, headers: { accept: 'application/json' } });
     if (answer.ok) return await answer.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Refusal(0, String(error));
   }
   const text = await answer.text().catch(() => '');
+  if (answer.status === 401) signInFirst();
   throw new Refusal(answer.status, sentenceOf(text) ?? `${answer.status} ${answer.statusText}`, placeOf(text));
+}
+
+// The session is over: to the page where one signs in, which leads back here.
+function signInFirst(): void {
+  if (location.pathname !== '/login') location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -29,7 +36,7 @@ export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
   }
 }
 
-function sentenceOf(text: string): string | undefined {
+export function sentenceOf(text: string): string | undefined {
   try {
     const body: unknown = JSON.parse(text);
     const said = (body as { error?: unknown }).error;

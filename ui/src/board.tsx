@@ -1,11 +1,13 @@
 // The board: all open orders by step and state, filtered and exported.
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { Address, amend, linkTo } from './address';
-import { useAsk } from './ask';
+import { ask, useAsk } from './ask';
+import { CommonPart } from './common';
 import { formatCount, formatDuration, formatTime, zone } from './format';
 import { Board, List, OPEN, Row, STATES, STOPPED, State, causeText, orderLink, placeName, sumOf, useLive } from './journeys';
-import { Name, Said, Swatch } from './parts';
+import { Name, Said, Swatch, oneLine } from './parts';
 import { StateMark, StateShape } from './state_mark';
+import { humanOf, labelOf, noteLabels, told } from './verdict_text';
 import { plural, words } from './words';
 
 const EVERY_MS = 3000, PAGE = 100, LIMIT_MAX = 10000;
@@ -23,7 +25,7 @@ function Matrix({ board }: { board: Board }) {
     <div class="scroll"><table class="matrix"><thead><tr><th>{words.atStep}</th>
       {OPEN.map((state) => <th class="n" key={state}><span class={`st is-${state}`}><StateShape state={state} /><span class="word">{words.inState[state]}</span></span></th>)}<th class="n">{words.longestHere}</th></tr></thead>
     <tbody>{shown.map((step) => <tr key={step.flow + step.name}>
-      <th scope="row" class="row-head">{step.service && <Swatch service={step.service} />}<Name text={step.label} /> <span class="faint small">{step.human ?? step.service}</span></th>
+      <th scope="row" class="row-head">{step.service && <Swatch service={step.service} />}<Name text={labelOf(step)} /> <span class="faint small nw">{step.human ? humanOf(step) : step.service}</span></th>
       {OPEN.map((state) => <td key={state} class={`n${step.states[state] > 0 && STOPPED.includes(state) ? ` hot-${state}` : ''}`}>
         {step.states[state] > 0 ? <a href={linkTo('/board', { state, step: step.name })}>{formatCount(step.states[state])}</a> : <span class="faint">·</span>}</td>)}
       <td class="n faint">{step.since ? formatDuration(Math.max(0, now - Date.parse(step.since)) * 1e6) : '·'}</td></tr>)}
@@ -52,6 +54,21 @@ function exportCsv(rows: Row[]): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+// All that fit, not only those that are shown.
+function Export({ path }: { path: string }) {
+  const [said, setSaid] = useState('');
+  const run = async () => {
+    setSaid(words.exporting);
+    try {
+      exportCsv((await ask<List>(path)).journeys);
+      setSaid('');
+    } catch (error) {
+      setSaid(`${words.exportFailed} ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  return <span class="end"><span class="dim" role="status">{said}</span> <button class="btn" onClick={() => void run()}>{words.exportCsv}</button></span>;
+}
+
 function OrderRow({ row, now, labels }: { row: Row; now: number; labels: Map<string, string> }) {
   const step = row.expected_step ?? row.last_step;
   const since = row.since ? Date.parse(row.since) : now, past = row.deadline ? now - Date.parse(row.deadline) : -1;
@@ -59,7 +76,7 @@ function OrderRow({ row, now, labels }: { row: Row; now: number; labels: Map<str
     <td class="ord"><a href={orderLink(row.key, row.value)}><Name text={row.value} /></a></td>
     <td><StateMark state={row.state} /></td>
     <td class="opt">{step ? <Name text={labels.get(`${row.flow} ${step}`) ?? step} /> : '·'}</td>
-    <td class="why">{row.cause ? <><span class="dim"><Name text={placeName(row.place)} /></span> · <span class="narrow">{causeText(row.cause)}</span><span class="wide"><Name text={row.state === 'waiting' ? causeText(row.cause) : row.cause.text ?? causeText(row.cause)} /></span></> : <span class="faint">·</span>}</td>
+    <td class="why">{row.cause ? <><span class="dim"><Name text={placeName(row.place)} /></span> · <span class="narrow">{causeText(row.cause)}</span><span class="wide"><Name text={row.state === 'waiting' ? causeText(row.cause) : told(row.cause.text ?? causeText(row.cause))} /></span></> : <span class="faint">·</span>}</td>
     <td class="opt nw" title={zone}>{formatTime(since)}</td>
     <td class="n">{formatDuration(Math.max(0, now - since) * 1e6)}</td>
     <td class="n opt">{past > 0 && row.state !== 'done' && row.state !== 'cancelled' ? formatDuration(past * 1e6) : <span class="faint">·</span>}</td></tr>;
@@ -75,10 +92,11 @@ export function BoardPage({ address }: { address: Address }) {
   useLive(board, EVERY_MS);
   useLive(asked, EVERY_MS);
   useEffect(() => { document.title = `${words.board} · Filigree`; }, []);
-  const now = board.data ? Date.parse(board.data.now) : Date.now();
-  const labels = new Map(board.data?.steps.map((one) => [`${one.flow} ${one.name}`, one.label]));
+  const now = board.data ? Date.parse(board.data.now) : Date.now(), stepAsked = board.data?.steps.find((one) => one.name === filter.step);
+  noteLabels(board.data?.steps ?? []);
+  const labels = new Map(board.data?.steps.map((one) => [`${one.flow} ${one.name}`, labelOf(one)]));
   const rows = asked.data?.journeys ?? [], count = asked.data?.count ?? 0;
-  const chips = ([['step', board.data?.steps.find((one) => one.name === filter.step)?.label ?? filter.step], ['place', filter.place && words.places[filter.place]], ['service', filter.service], ['cause', filter.cause && causeText({ code: filter.cause, text: null })]] as const).filter(([, text]) => text);
+  const chips = ([['step', stepAsked ? labelOf(stepAsked) : filter.step], ['place', filter.place && words.places[filter.place]], ['service', filter.service], ['cause', filter.cause && causeText({ code: filter.cause, text: null })]] as const).filter(([, text]) => text);
   const choose = (wanted?: string) => amend({ state: wanted, limit: undefined });
   const isOpen = states.length === OPEN.length && OPEN.every((one) => states.includes(one)), isStopped = states.length === STOPPED.length && STOPPED.every((one) => states.includes(one));
   return <div class="board">
@@ -90,10 +108,11 @@ export function BoardPage({ address }: { address: Address }) {
     </div>
     <Said asked={board} />
     {board.data && <Matrix board={board.data} />}
+    {STOPPED.some((one) => states.includes(one)) && <CommonPart filter={{ ...filter, state: STOPPED.filter((one) => states.includes(one)).join(',') }} />}
     <section aria-labelledby="orders"><div class="head"><h2 id="orders">{words.list}</h2>
       {asked.data && <span class="dim">{words.shownOf(formatCount(rows.length), formatCount(count))}</span>}
-      {chips.map(([name, text]) => <button class="btn chip" key={name} aria-label={`${words.clearFilter}: ${text}`} onClick={() => amend({ [name]: undefined })}><Name text={text ?? ''} /> ×</button>)}
-      {rows.length > 0 && <button class="btn end" onClick={() => exportCsv(rows)}>{words.exportCsv}</button>}</div>
+      {chips.map(([name, text]) => <button class="btn chip" key={name} aria-label={`${words.clearFilter}: ${oneLine(text ?? '')}`} onClick={() => amend({ [name]: undefined })}><Name text={text ?? ''} /> ×</button>)}
+      {rows.length > 0 && <Export path={linkTo('/api/v1/journeys', { ...filter, state: states.join(','), limit: String(LIMIT_MAX) })} />}</div>
       <Said asked={asked} />
       {asked.data && rows.length === 0 && <p class="note">{words.noneFits}</p>}
       {rows.length > 0 && <table class="orders"><thead><tr><th>{words.order}</th><th>{words.stateHead}</th><th class="opt">{words.atStep}</th><th>{words.why}</th><th class="opt">{words.sinceHead}</th><th class="n">{words.forHow}</th><th class="n opt">{words.pastDeadline}</th></tr></thead>

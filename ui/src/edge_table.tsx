@@ -1,6 +1,6 @@
 // The figures of the map's arrows, as a table.
 import { formatCount, formatDuration, formatShare } from './format';
-import { MapEdge, MapNode, ServiceMapData, kindOf, nodeErrors, perSecond } from './map_model';
+import { MapEdge, MapNode, ServiceMapData, kindOf, nodeErrors, perSecond, seenOf } from './map_model';
 import { Name, Swatch } from './parts';
 import { nodeLink } from './services';
 import { Times, tracesLink } from './times';
@@ -8,7 +8,7 @@ import { words } from './words';
 
 function NodeName({ node, params, times }: { node: MapNode; params: URLSearchParams; times: Times }) {
   return <>{node.is_watched && <Swatch service={node.name} />}<a href={nodeLink(node, params, times)}><Name text={node.name} /></a>
-    {node.kind !== 'service' && <span class="small faint"> {kindOf(node)}{node.is_watched ? '' : `, ${words.notWatched}`}</span>}</>;
+    {node.kind !== 'service' && <span class="small faint"> {[kindOf(node), seenOf(node)].filter(Boolean).join(', ')}</span>}</>;
 }
 
 export function EdgeTable({ data, edges, params, times, side }:

@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { Asked } from './ask';
 import { Box, Chart, Plane, Stop } from './chart';
-import { formatCount, formatDuration, formatShare } from './format';
+import { formatCount, formatDuration, formatShare, formatTime } from './format';
 import { spanText } from './search_time';
 import { plural, words } from './words';
 
@@ -42,33 +42,37 @@ function tonesOf(most: number): { tone: number; count: number }[] {
   return [...Array(TONES)].map((_, index) => ({ tone: index + 1, count: counts.find((one) => toneOf(one, most) === index + 1) ?? 0 })).filter(({ count }) => count > 0);
 }
 
-export function HeatMap({ asked, onBox, onRead }: { asked: Asked<Heat>; onBox: (box: Box) => void; onRead: (text: string) => void }) {
+interface Props { asked: Asked<Heat>; onBox: (box: Box) => void; onCell: (box: Required<Box>) => void; onRead: (text: string) => void }
+
+export function HeatMap({ asked, onBox, onCell, onRead }: Props) {
   const heat = asked.data;
   const cells = useMemo(() => (heat ? cellsOf(heat) : []), [heat]);
   const [isTable, setTable] = useState(false);
   if (!heat) return <div class="chart-room" />;
-  if (cells.length === 0) return <p class="chart-room dim">{heat.open_count > 0 ? words.heatOpen(formatCount(heat.open_count)) : words.heatEmpty}</p>;
+  if (cells.length === 0 && !heat.partial) return <p class="chart-room dim">{heat.open_count > 0 ? words.heatOpen(formatCount(heat.open_count)) : words.heatEmpty}</p>;
   const startMs = Number(BigInt(heat.start_ns) / 1000n) / 1000, endMs = startMs + Number(heat.column_ns) / 1e6 * heat.column_count;
-  const minNs = Math.max(1, Math.min(...cells.map((one) => Math.max(1, one.minNs)))), maxNs = Math.max(minNs * 100, ...cells.map((one) => one.maxNs));
-  const most = Math.max(...cells.map(({ count }) => count));
+  const minNs = cells.length === 0 ? 1e6 : Math.max(1, Math.min(...cells.map((one) => one.minNs))), maxNs = Math.max(minNs * 100, ...cells.map((one) => one.maxNs));
+  const most = Math.max(0, ...cells.map(({ count }) => count));
   const size = (plane: Plane, one: Cell) => {
     const x0 = plane.x(one.startMs), x1 = plane.x(one.endMs), y0 = plane.y(one.maxNs), y1 = plane.y(Math.max(minNs, one.minNs));
     return { x: x0, y: y0, w: Math.max(1, x1 - x0 - (x1 - x0 > 4 ? 1 : 0)), h: Math.max(2, y1 - y0 - 1) };
   };
-  const narrow = (one: Cell): Box => ({ startMs: one.startMs, endMs: one.endMs, minNs: one.minNs, maxNs: one.maxNs });
+  const narrow = (one: Cell): Required<Box> => ({ startMs: one.startMs, endMs: one.endMs, minNs: one.minNs, maxNs: one.maxNs });
   const wholeFrom = heat.partial && heat.partial_reason !== 'damage' ? Number(BigInt(heat.whole_from_ns) / 1000000n) : undefined;
+  const hasUncounted = wholeFrom !== undefined && wholeFrom > startMs;
   const name = words.heatSaid(formatCount(heat.span_count), plural(heat.span_count, words.spanWord), spanText(startMs, endMs),
-    formatDuration(minNs), formatDuration(maxNs), formatShare(heat.error_count, heat.span_count));
+    formatDuration(minNs), formatDuration(maxNs), formatShare(heat.error_count, Math.max(1, heat.span_count)))
+    + (hasUncounted ? ` ${words.notCountedUntil(formatTime(wholeFrom))}` : '');
   return <>
     <Chart name={name} startMs={startMs} endMs={endMs} minNs={minNs} maxNs={maxNs} onBox={onBox} onRead={onRead}
       stops={(plane) => cells.map((one): Stop => {
         const { x, y, w, h } = size(plane, one);
-        return { ms: one.startMs, ns: one.minNs, x: x + w / 2, y: y + h / 2, w, h, text: textOf(one), enter: () => onBox(narrow(one)) };
+        return { ms: one.startMs, ns: one.minNs, x: x + w / 2, y: y + h / 2, w, h, text: textOf(one), enter: () => onCell(narrow(one)) };
       })}
       draw={(plane) => <>
-        {wholeFrom !== undefined && wholeFrom > startMs && <>
+        {hasUncounted && <>
           <defs><pattern id="uncounted" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="slant" d="M0 0v7" /></pattern></defs>
-          <rect fill="url(#uncounted)" x={plane.left} y={plane.top} width={Math.max(0, plane.x(Math.min(endMs, wholeFrom)) - plane.left)} height={plane.bottom - plane.top} /></>}
+          <rect class="not-counted" fill="url(#uncounted)" x={plane.left} y={plane.top} width={Math.max(0, plane.x(Math.min(endMs, wholeFrom!)) - plane.left)} height={plane.bottom - plane.top} /></>}
         {cells.map((one) => {
           const { x, y, w, h } = size(plane, one);
           return <g key={`${one.startMs} ${one.minNs}`}><rect class={`cell tone-${toneOf(one.count, most)}`} x={x} y={y} width={w} height={h} />
@@ -79,18 +83,19 @@ export function HeatMap({ asked, onBox, onRead }: { asked: Asked<Heat>; onBox: (
       <span>{words.heatTones}</span>{tonesOf(most).map(({ tone, count }) => <span class="nw" key={tone}>
         <i class={`tone-key tone-${tone}`} aria-hidden="true" /> {formatCount(count)}</span>)}
       <span class="nw"><i class="tone-key tone-bad" aria-hidden="true" /> {words.withErrors}</span>
+      {hasUncounted && <span class="nw"><i class="tone-key not-counted-key" aria-hidden="true" /> {words.notCounted}</span>}
       {heat.open_count > 0 && <span>{words.heatOpen(formatCount(heat.open_count))}</span>}
       <button class="as-link" aria-expanded={isTable} onClick={() => setTable(!isTable)}>{words.asTable}</button>
     </p>
-    {isTable && <Table cells={cells} onBox={(one) => onBox(narrow(one))} />}
+    {isTable && <Table cells={cells} onCell={(one) => onCell(narrow(one))} />}
   </>;
 }
 
-function Table({ cells, onBox }: { cells: Cell[]; onBox: (cell: Cell) => void }) {
+function Table({ cells, onCell }: { cells: Cell[]; onCell: (cell: Cell) => void }) {
   return <div class="figures" tabIndex={0} role="region" aria-label={words.asTable}>
     <table><thead><tr><th>{words.when}</th><th>{words.duration}</th><th class="n">{words.spansHead}</th><th class="n">{words.errorsHead}</th></tr></thead>
       <tbody>{cells.slice(-TABLE_MAX).reverse().map((one) => <tr key={`${one.startMs} ${one.minNs}`}>
-        <td><button class="as-link" onClick={() => onBox(one)}>{spanText(one.startMs, one.endMs)}</button></td>
+        <td><button class="as-link" onClick={() => onCell(one)}>{spanText(one.startMs, one.endMs)}</button></td>
         <td class="nw">{formatDuration(one.minNs)} – {formatDuration(one.maxNs)}</td><td class="n">{formatCount(one.count)}</td>
         <td class={`n${one.errors > 0 ? ' broken' : ''}`}>{formatCount(one.errors)}</td></tr>)}</tbody></table>
     {cells.length > TABLE_MAX && <p class="small dim">{words.tableCut(formatCount(TABLE_MAX), formatCount(cells.length))}</p>}

@@ -1,17 +1,18 @@
 // The keys of all pages, on `?`. A page adds its own to SECTIONS.
 import { useEffect, useRef } from 'preact/hooks';
-import { TRACE_KEYS } from './trace/key_list';
+import { COMPARE_KEYS, TRACE_KEYS } from './trace/key_list';
 import { words } from './words';
 
 interface Section { title: string; keys: [key: string, what: string][] }
 
 const SECTIONS: Section[] = [
-  { title: words.keysEverywhere, keys: [['/', words.keySearch], ['?', words.keyHelp], ['g n', words.nowPage], ['g b', words.board], ['g q', words.search], ['g s', words.services], ['g t', words.store], ['Esc', words.keyBack]] },
+  { title: words.keysEverywhere, keys: [['/', words.keySearch], ['?', words.keyHelp], ['g n', words.nowPage], ['g b', words.board], ['g i', words.incidents], ['g r', words.scorecard], ['g f', words.flows], ['g q', words.search], ['g s', words.services], ['g c', words.components], ['g t', words.store], ['Esc', words.keyBack]] },
   { title: words.search, keys: [['j k', words.keyRow], ['Enter', words.keyOpen], ['b', words.keyBuilder], ['h', words.keyChart], ['l', words.keyLive],
     ['↑ ↓', words.keyChoices], ['Tab', words.keyTake]] },
   { title: words.keysChart, keys: [['← → ↑ ↓', words.keyMove], ['Shift ← →', words.keySelect], ['Enter', words.keyChartEnter], ['Esc', words.keyUnselect]] },
   { title: words.services, keys: [['j k', words.keyRow], ['← → ↑ ↓', words.keyMap], ['Enter', words.keyOpen]] },
   { title: words.trace, keys: TRACE_KEYS },
+  { title: words.keysCompare, keys: COMPARE_KEYS },
 ];
 
 export function Help({ onClose }: { onClose: () => void }) {

@@ -2,7 +2,7 @@
 // a second. A tail ends after some spans, so that a busy server costs no more than a search a second: what came between two tails,
 // or more than one can read, is caught up by a search for the newest. A query about whole traces can't be tailed: it is searched again.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { linkTo } from './address';
+import { linkTo, ofTenant } from './address';
 import { Refusal, ask } from './ask';
 import { asksTraces } from './query';
 import { Page, Summary, pathOf } from './traces';
@@ -23,7 +23,7 @@ const sleep = (ms: number, signal: AbortSignal) => new Promise<void>((resolve) =
 
 // Reads lines until the tail ends; true: spans were missed, so that only a search tells what came.
 async function tail(q: string, signal: AbortSignal, begun: () => void, onTrace: (id: string) => void): Promise<void> {
-  const answer = await fetch(linkTo('/api/v1/tail', { q, limit: String(SPANS_A_TAIL) }), { signal });
+  const answer = await fetch(ofTenant(linkTo('/api/v1/tail', { q, limit: String(SPANS_A_TAIL) })), { signal });
   if (!answer.ok || !answer.body) throw new Refusal(answer.status, await answer.text().catch(() => ''));
   begun();
   const reader = answer.body.getReader(), decoder = new TextDecoder();

@@ -17,10 +17,15 @@ export function visible(text: string): string {
   });
 }
 
-// A name, on one line, cut; its direction does not reach its neighbours.
+// A name on one line, cut: also for what has no elements in it, such as a title.
+export function oneLine(text: string, most = SHOWN_MAX): string {
+  const shown = visible(text.slice(0, most)).replace(/[\n\t]/g, ' ');
+  return (shown === '' ? '·' : shown) + (text.length > most ? '…' : '');
+}
+
+// The same where its direction shall not reach its neighbours.
 export function Name({ text }: { text: string }) {
-  const shown = visible(text.slice(0, SHOWN_MAX)).replace(/[\n\t]/g, ' ');
-  return <bdi>{shown === '' ? '·' : shown}{text.length > SHOWN_MAX ? '…' : ''}</bdi>;
+  return <bdi>{oneLine(text)}</bdi>;
 }
 
 // A value: cut with a way to see the rest.
@@ -87,6 +92,10 @@ export function Said({ asked }: { asked: Asked<unknown> }) {
     {asked.isSlow && asked.failingSince === undefined && <p class="note">{words.slow}</p>}
     {asked.refusal && <p class="note"><span class="broken">{words.notRead}</span> <Long text={asked.refusal.message} /></p>}
   </div>;
+}
+
+export function NoPage() {
+  return <><h1 class="no-page">{words.noPage}</h1><p><a href="/search">{words.toSearch}</a></p></>;
 }
 
 export function isTyping(event: KeyboardEvent): boolean {

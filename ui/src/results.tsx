@@ -2,7 +2,7 @@
 // nothing moves under them.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { formatCount, formatDuration, formatTime, zone } from './format';
-import { Cross, Name, Swatch, isTyping, useKeys } from './parts';
+import { Cross, Name, Swatch, isTyping, oneLine, useKeys } from './parts';
 import { slotOf } from './slots';
 import { Summary, startMs } from './traces';
 import { plural, words } from './words';
@@ -77,7 +77,7 @@ function Row({ one, longest, now }: { one: Summary; longest: number; now: number
     <span class="c-services small dim">{others.slice(0, OTHERS_SHOWN).map(({ service }) =>
       <span class="svc" key={service}><Swatch service={service} /><Name text={service} /></span>)}{others.length > OTHERS_SHOWN ? `+${others.length - OTHERS_SHOWN}` : ''}</span>
     <span class="c-count n dim">{formatCount(one.span_count)}<span class="unit"> {plural(one.span_count, words.spanWord)}</span></span>
-    <span class="c-errors n" title={failing.length > 0 ? words.failsIn(failing.slice(0, OTHERS_SHOWN).map((name) => name.slice(0, 60)).join(', ')) : undefined}>{one.error_count > 0
+    <span class="c-errors n" title={failing.length > 0 ? words.failsIn(failing.slice(0, OTHERS_SHOWN).map((name) => oneLine(name, 60)).join(', ')) : undefined}>{one.error_count > 0
       ? <span class="st broken"><Cross />{formatCount(one.error_count)}<span class="unit">{plural(one.error_count, words.errorWord)}</span></span>
       : <span class="faint zero">0</span>}</span>
     <span class="c-time"><span class="track"><i class={`len s${slotOf(one.root_service)}${one.open_count > 0 ? ' ragged' : ''}`} style={{ width: `${Math.max(0.5, 100 * duration / longest)}%` }} /></span>

@@ -1,5 +1,5 @@
 // The search page: a query, a time, a picture, and the traces that fit. All of it is in the address.
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Address, go, replaceBy } from './address';
 import { Asked, useAsk } from './ask';
 import { Builder } from './builder';
@@ -8,7 +8,7 @@ import { FirstSpan } from './first_span';
 import { formatCount, formatDuration, formatTime } from './format';
 import { remember } from './history';
 import { useLive } from './live';
-import { Said, isTyping, useKeys } from './parts';
+import { Said, isTyping, oneLine, useKeys } from './parts';
 import { QueryLine } from './query_line';
 import { Results } from './results';
 import { CHARTS, LIMIT_MAX, QUERY_MAX, SearchState, addressOf, isFixed, nsText, readAddress, timesOf } from './search_address';
@@ -28,14 +28,19 @@ export function SearchPage({ address }: { address: Address }) {
   const [text, setText] = useState(q);
   const [round, setRound] = useState(0);
   const [isEmpty, setEmpty] = useState(false); // nothing is stored at all
-  useEffect(() => setText(q), [q]);
+  const asked = useRef(q);
+  // What was asked in the line stands there already, and may have been typed on since.
+  useEffect(() => {
+    if (q !== asked.current) setText(q);
+    asked.current = q;
+  }, [q]);
   // The present moment is taken anew with each question, and kept while its pages are read.
   const times = useMemo(() => timesOf(state, Date.now()), [q, range, fromMs, toMs, round]);
   const found = useTraces(state, times);
   const live = useLive(isLive && q.length <= QUERY_MAX, q, times);
   const chartTimes = useMemo(() => (live.round > 0 ? timesOf(state, Date.now()) : times), [times, live.round]);
   const rows = useMemo(() => merged(found.rows, live.arrived, state.sort), [found.rows, live.arrived, state.sort]);
-  useEffect(() => { document.title = `${q || words.search} · Filigree`; }, [q]);
+  useEffect(() => { document.title = `${q ? oneLine(q, 80) : words.search} · Filigree`; }, [q]);
   useEffect(() => { if (found.isOfQuestion && found.first.data) remember(q); }, [found.isOfQuestion, q]);
 
   const to = (changes: Partial<SearchState>) => {
@@ -49,12 +54,15 @@ export function SearchPage({ address }: { address: Address }) {
     if (isFixed(state) || range === 'all') found.first.again();
     else setRound(round + 1);
   };
-  const submit = (asked: string) => {
-    setText(asked);
-    if (asked.length > QUERY_MAX) return; // which is said already
-    if (/^[0-9a-f]{32}$/i.test(asked)) go(`/trace/${asked.toLowerCase()}`);
-    else if (asked === q) again();
-    else to({ q: asked });
+  const submit = (query: string) => {
+    setText(query);
+    if (query.length > QUERY_MAX) return; // which is said already
+    if (/^[0-9a-f]{32}$/i.test(query)) go(`/trace/${query.toLowerCase()}`);
+    else if (query === q) again();
+    else {
+      asked.current = query;
+      to({ q: query });
+    }
   };
   const toggleLive = () => to(isLive ? { isLive: false } : { isLive: true, ...(isFixed(state) || range === 'yesterday' ? { fromMs: undefined, toMs: undefined, range: '15m' as const } : {}) });
   useKeys((event) => {
@@ -108,8 +116,15 @@ interface AnswerProps {
 
 function Answer({ state, times, found, rows, live, to }: AnswerProps) {
   const count = rows.length, hasMore = found.next !== null;
+  // After a cell of the heat map the list is what one came for: the focus goes there when it has come.
+  const wantsList = useRef(false);
+  useEffect(() => {
+    if (!wantsList.current || !found.isOfQuestion) return;
+    wantsList.current = false;
+    document.querySelector<HTMLElement>('.results a.res')?.focus();
+  }, [found.isOfQuestion, found.first.data]);
   return <>
-    <SearchChart state={state} times={times} found={found} rows={rows} to={to} />
+    <SearchChart state={state} times={times} found={found} rows={rows} to={to} onListed={() => { wantsList.current = true; }} />
     <section class="results" aria-label={words.results}>
       <div class="said dim">
         <p>{words.found(formatCount(count), plural(count, words.traceWord), hasMore, state.sort === 'longest')}</p>

@@ -1,6 +1,7 @@
 // What the search page's address says, and how it is written. Nothing in an address is fatal: what can't be understood, as from
 // an older version or a typing error, is left out and said.
 import { linkTo } from './address';
+import { visible } from './parts';
 import { words } from './words';
 
 export const TIME_WORDS = ['15m', '1h', 'today', 'yesterday', '24h', '7d', 'all'] as const;
@@ -24,7 +25,7 @@ export const RANGE_DEFAULT: TimeWord = '24h';
 export const LIMIT_DEFAULT = 50, LIMIT_MAX = 5000;
 // Letters of a query: a request's URL has a bound, and a letter may take nine bytes of it.
 export const QUERY_MAX = 2000;
-const KNOWN = ['q', 'range', 'from', 'to', 'limit', 'chart', 'sort', 'live', 'build', 'explain'];
+const KNOWN = ['q', 'range', 'from', 'to', 'limit', 'chart', 'sort', 'live', 'build', 'explain', 'tenant'];
 const SHOWN_MAX = 60;
 
 // A moment in an address: RFC 3339, a date, or a count since 1970, told apart by its digits.
@@ -41,7 +42,7 @@ export function momentOf(text: string): number | undefined {
 
 export function readAddress(params: URLSearchParams): SearchState {
   const notes: string[] = [];
-  const said = (name: string) => notes.push(words.addressWrong(name, (params.get(name) ?? '').slice(0, SHOWN_MAX)));
+  const said = (name: string) => notes.push(words.addressWrong(name, visible((params.get(name) ?? '').slice(0, SHOWN_MAX))));
   const oneOf = <T extends string>(name: string, all: readonly T[]): T | undefined => {
     const given = params.get(name), found = all.find((one) => one === given);
     if (given !== null && found === undefined) said(name);
@@ -63,7 +64,7 @@ export function readAddress(params: URLSearchParams): SearchState {
     fromMs = toMs = undefined;
   }
   const unknown = [...new Set([...params.keys()].filter((name) => !KNOWN.includes(name)))];
-  if (unknown.length > 0) notes.push(words.addressUnknown(unknown.slice(0, 5).map((name) => name.slice(0, SHOWN_MAX)).join(', ')));
+  if (unknown.length > 0) notes.push(words.addressUnknown(unknown.slice(0, 5).map((name) => visible(name.slice(0, SHOWN_MAX))).join(', ')));
   return {
     q: params.get('q') ?? '', range: oneOf('range', TIME_WORDS) ?? RANGE_DEFAULT, fromMs, toMs,
     limit: limitText !== null && isCount ? Math.min(LIMIT_MAX, Number(limitText)) : LIMIT_DEFAULT,

@@ -7,6 +7,7 @@ import { Box } from './chart';
 import { Dots } from './dots';
 import { Heat, HeatMap } from './heat_map';
 import { formatCount } from './format';
+import { openTraces } from './open_traces';
 import { asksTraces, narrowed } from './query';
 import { Chart, SearchState, Times, nsText } from './search_address';
 import { Found, Page, Summary, pathOf } from './traces';
@@ -14,7 +15,7 @@ import { words } from './words';
 
 const DOTS_MAX = 500;
 
-interface Props { state: SearchState; times: Times; found: Found; rows: Summary[]; to: (changes: Partial<SearchState>) => void }
+interface Props { state: SearchState; times: Times; found: Found; rows: Summary[]; to: (changes: Partial<SearchState>) => void; onListed: () => void }
 
 // Which kind is drawn: what the address says; else dots, as long as all traces that fit are in the list.
 export function chartOf(state: SearchState, found: Found): Chart {
@@ -27,7 +28,7 @@ function columnCount(): number {
   return Math.max(24, Math.min(160, Math.round((document.documentElement.clientWidth - 120) / 9 / 8) * 8));
 }
 
-export function SearchChart({ state, times, found, rows, to }: Props) {
+export function SearchChart({ state, times, found, rows, to, onListed }: Props) {
   const kind = chartOf(state, found);
   const [read, setRead] = useState('');
   const isTraces = asksTraces(state.q);
@@ -41,7 +42,7 @@ export function SearchChart({ state, times, found, rows, to }: Props) {
   const dots = useMemo(() => (wantsMore && more.data && more.data.traces.length > rows.length ? more.data.traces : rows), [rows, more.data, wantsMore]);
   const isCut = found.next !== null && (!(wantsMore && more.data) || more.data.next !== null);
 
-  const onBox = (box: Box) => {
+  const changesFor = (box: Box): Partial<SearchState> => {
     const changes: Partial<SearchState> = { isLive: false };
     if (box.startMs !== undefined && box.endMs !== undefined) {
       changes.fromMs = Math.floor(box.startMs);
@@ -52,7 +53,12 @@ export function SearchChart({ state, times, found, rows, to }: Props) {
       const low = writtenDuration(box.minNs), high = writtenDuration(box.maxNs);
       changes.q = narrowed(kind === 'heat' ? q : state.q, [...(box.minNs > 1 ? [`${key}>=${low}`] : []), `${key}<${high}`]);
     }
-    to(changes);
+    return changes;
+  };
+  const onBox = (box: Box) => to(changesFor(box));
+  const onCell = (box: Required<Box>) => {
+    const changes = changesFor(box);
+    void openTraces(changes.q ?? q, box, () => { onListed(); to(changes); });
   };
   const kinds: [Chart, string][] = [['heat', words.chartHeat], ['dots', words.chartDots], ['none', words.chartNone]];
   return <figure class="search-chart" aria-label={words.chartLabel}>
@@ -66,7 +72,7 @@ export function SearchChart({ state, times, found, rows, to }: Props) {
     {isTraces && state.chart === 'heat' && <p class="note small dim">{words.heatNotTraces}</p>}
     {kind === 'heat' && heat.refusal && <p class="note small dim">{words.notRead} {heat.refusal.message}</p>}
     {kind === 'heat' && heat.data?.partial && <p class="note small late-text">{words.heatPartial[heat.data.partial_reason ?? ''] ?? words.partialOther}</p>}
-    {kind === 'heat' && !heat.refusal && <HeatMap asked={heat} onBox={onBox} onRead={setRead} />}
+    {kind === 'heat' && !heat.refusal && <HeatMap asked={heat} onBox={onBox} onCell={onCell} onRead={setRead} />}
     {kind === 'dots' && <Dots rows={dots} window={times} isCut={isCut} onBox={onBox} onRead={setRead} />}
   </figure>;
 }

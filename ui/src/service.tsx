@@ -9,7 +9,8 @@ import { FigureCells, Row, SortHead, queryOf, slowerThan, sortOf, sortRows } fro
 import { formatCount, formatDuration, formatRate, formatShare } from './format';
 import { ServiceMapData, edgesDrawn } from './map_model';
 import { Mark } from './marks';
-import { Name, Said, Swatch } from './parts';
+import { openTraces } from './open_traces';
+import { Name, Said, Swatch, oneLine } from './parts';
 import { clockText } from './plot';
 import { Line, RateChart } from './rate_chart';
 import { useHeldOrder, useMoment } from './refresh';
@@ -44,7 +45,7 @@ export function ServicePage({ address }: { address: Address }) {
   const rounded = times.isFixed ? times : { startMs: floor(times.startMs, MAP_MS), endMs: floor(times.endMs, MAP_MS) + MAP_MS };
   const { step: _, ...window } = query(rounded);
   const map = useAsk<ServiceMapData>(linkTo('/api/v1/map', window));
-  useEffect(() => { document.title = `${service} · ${words.services} · Filigree`; }, [service]);
+  useEffect(() => { document.title = `${oneLine(service, 80)} · ${words.services} · Filigree`; }, [service]);
   useEffect(() => setFailing(asked.failingSince !== undefined), [asked.failingSince]);
   const isNothing = asked.data && !series;
   return <>
@@ -105,7 +106,10 @@ function Charts({ series, usual, page, usualPage, heat, times, moment, params, p
           {...said(durationText(total[key]), before && durationText(before[key]))} onPoint={(at) => open(series[key][at]! > 0 ? slowerThan(series[key][at]!) : '', at)} />;
       })}
       {heat && <DurationMap data={heat} cursor={cursor} onCursor={setCursor} onRange={range}
-        onCell={(at, fromNs, toNs) => open(` duration>=${fromNs}ns duration<${toNs}ns`, at)} />}
+        onCell={(at, fromNs, toNs) => {
+          const more = ` duration>=${fromNs}ns duration<${toNs}ns`, [startMs, endMs] = stepOf(at);
+          void openTraces(query + more, { startMs, endMs }, () => open(more, at));
+        }} />}
     </div>
     <p class="small faint">{words.chartHint}</p>
     <details><summary class="small">{words.chartTable}</summary>

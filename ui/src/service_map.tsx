@@ -3,10 +3,11 @@
 import { useMemo, useRef, useState } from 'preact/hooks';
 import { followed } from './map_links';
 import { Box, Drawn, layOut } from './map_layout';
-import { MapEdge, MapNode, ServiceMapData, edgeSaid, edgeText, figuresOf, kindOf, nodeErrors } from './map_model';
+import { MapEdge, MapNode, ServiceMapData, edgeSaid, edgeText, figuresOf, kindOf, nodeErrors, seenOf } from './map_model';
 import { Shape } from './marks';
-import { visible } from './parts';
+import { oneLine } from './parts';
 import { useWidth } from './plot';
+import { hasMessages, messagesSaid } from './queue_table';
 import { State } from './series';
 import { slotOf } from './slots';
 import { language, words } from './words';
@@ -21,8 +22,8 @@ interface Props {
 const UPRIGHT_BELOW = 1100, NAME_MAX = 20;
 
 function cut(text: string, most = NAME_MAX): string {
-  const shown = visible(text).replace(/[\n\t]/g, ' ');
-  return shown.length > most ? `${shown.slice(0, most - 1)}…` : shown || '·';
+  const shown = oneLine(text);
+  return shown.length > most ? `${shown.slice(0, most - 1)}…` : shown;
 }
 
 export function ServiceMap({ data, states, nodeLink, edgeLink }: Props) {
@@ -54,7 +55,7 @@ export function ServiceMap({ data, states, nodeLink, edgeLink }: Props) {
           {isLabelled && <text class="edge-text" x={label.x} y={label.y + 4} text-anchor="middle">{edgeText(edge)}</text>}
         </a>;
       })}
-      {drawn.boxes.map((box, index) => <Node key={box.node.id} box={box} href={nodeLink(box.node)} state={box.node.is_watched ? states.get(box.node.name) : nodeErrors(box.node) ? 'failing' : undefined}
+      {drawn.boxes.map((box, index) => <Node key={box.node.id} box={box} href={nodeLink(box.node)} state={box.node.monitor?.result === 'down' ? 'failing' : box.node.is_watched ? states.get(box.node.name) : nodeErrors(box.node) ? 'failing' : undefined}
         at={index} tabIndex={at === index ? 0 : -1} onFocus={() => { setAt(index); setLit(box.node.id); }} onLeave={() => setLit(undefined)} onEnter={() => setLit(box.node.id)} />)}
     </svg>
   </div>;
@@ -69,8 +70,8 @@ interface NodeProps { at: number; box: Box; href: string; state?: State; tabInde
 function Node({ at, box, href, state, tabIndex, onFocus, onEnter, onLeave }: NodeProps) {
   const { node, x, y, width, height } = box;
   const tone = state && state !== 'well' && state !== 'fresh' ? state : undefined;
-  const kind = `${kindOf(node)}${node.is_watched ? '' : `, ${words.notWatched}`}`;
-  const said = `${visible(node.name)}, ${kind}${state ? `, ${words.stateWords[state]}` : ''}: ${figuresOf(node)}`;
+  const kind = [kindOf(node), seenOf(node)].filter(Boolean).join(', ');
+  const said = `${oneLine(node.name)}, ${kind}${state ? `, ${words.stateWords[state]}` : ''}: ${figuresOf(node)}${node.messages && hasMessages(node.messages) ? `; ${messagesSaid(node.messages)}` : ''}`;
   return <a href={href} class={`node ${tone ? `is-${tone}` : ''} ${node.is_watched ? '' : 'is-unwatched'}`} data-at={at} tabIndex={tabIndex} aria-label={said}
     onFocus={onFocus} onBlur={onLeave} onPointerEnter={onEnter} onPointerLeave={onLeave}>
     <title>{node.is_watched ? said : `${said}. ${words.notWatchedWhy}`}</title>
@@ -83,11 +84,11 @@ function Node({ at, box, href, state, tabIndex, onFocus, onEnter, onLeave }: Nod
   </a>;
 }
 
-// What it is, and that it is not watched, where both fit.
+// What it is, and how a monitor sees it or that none does, where both fit.
 function kindText(node: MapNode, width: number): string {
   const room = Math.floor((width - (node.kind === 'queue' ? 36 : 22)) / (language === 'ru' ? 6.9 : 6.2)), kind = cut(node.system || kindOf(node), room);
-  const both = `${kind}, ${words.notWatched}`;
-  return both.length <= room ? both : kind;
+  const both = `${kind}, ${seenOf(node)}`;
+  return both.length <= room ? both : node.monitor ? cut(seenOf(node), room) : kind;
 }
 
 // The nearest thing in a direction: what lies more to the side counts as farther.

@@ -8,6 +8,7 @@ import { formatCount, formatTime } from './format';
 import { MapNode, ServiceMapData, drawable, edgesDrawn } from './map_model';
 import { Mark } from './marks';
 import { Name, Said, Swatch, isTyping, useKeys } from './parts';
+import { QueueTable, hasMessages } from './queue_table';
 import { useHeldOrder, useMoment } from './refresh';
 import { STATES, SeriesPage, State, gridOf, healthOf, keyOf } from './series';
 import { ServiceMap } from './service_map';
@@ -58,9 +59,18 @@ export function ServicesPage({ address }: { address: Address }) {
       {view === 'table' ? <EdgeTable data={map.data} edges={edgesDrawn(map.data)} params={params} times={times} />
         : <ServiceMap data={map.data} states={states} nodeLink={(node) => nodeLink(node, params, times)} edgeLink={(edge) => tracesLink(edge.query, times)} />}
     </section>}
+    {map.data && <Queues data={map.data} params={params} times={times} />}
     {!map.data && <Said asked={map} />}
     {asked.data && rows.length > 0 && <ServiceTable rows={rows} page={asked.data} usual={usual.data} params={params} times={times} moment={moment} />}
   </>;
+}
+
+function Queues({ data, params, times }: { data: ServiceMapData; params: URLSearchParams; times: Times }) {
+  const queues = data.nodes.filter((node) => node.messages !== null && hasMessages(node.messages));
+  if (queues.length === 0) return null;
+  return <section class="queues-section"><div class="head"><h2>{words.queuesHead}</h2><span class="small faint map-hint">{words.queuesHint}</span></div>
+    <QueueTable label={words.queuesHead} times={['p50', 'p95'].map(words.qTime)} rows={queues.map((node) => ({
+      name: node.name, href: nodeLink(node, params, times), messages: node.messages!, waited: [node.p50_ns, node.p95_ns] }))} /></section>;
 }
 
 export function nodeLink(node: MapNode, params: URLSearchParams, times: Times): string {

@@ -1,5 +1,6 @@
 // A service's colour is a slot of ten, given by first sight and kept by the server: every page and every browser shows the
 // same. What the server said last is kept by the browser too, so that nothing changes its colour while it is asked.
+import { keptName } from './address';
 import { ask } from './ask';
 
 const KEY = 'filigree.places', SLOTS = 10, KEPT_MAX = 500, PAUSE_MS = 5000;
@@ -9,7 +10,7 @@ interface Place { service: string; place: number }
 
 function kept(): Place[] {
   try {
-    const places: unknown = JSON.parse(localStorage.getItem(KEY) ?? '[]');
+    const places: unknown = JSON.parse(localStorage.getItem(keptName(KEY)) ?? '[]');
     return Array.isArray(places) ? places.filter((one: Partial<Place> | null): one is Place => typeof one?.service === 'string' && Number.isInteger(one.place)) : [];
   } catch {
     return [];
@@ -27,7 +28,7 @@ function take(places: Place[]): void {
   fromServer = true;
   const isSame = before.size === known.size && places.every(({ service, place }) => before.get(service) === place);
   try {
-    localStorage.setItem(KEY, JSON.stringify(places.filter(({ service }) => service.length <= 200).slice(0, KEPT_MAX)));
+    localStorage.setItem(keptName(KEY), JSON.stringify(places.filter(({ service }) => service.length <= 200).slice(0, KEPT_MAX)));
   } catch { /* it is asked again next time */ }
   if (!isSame || isFirst) dispatchEvent(new Event(CHANGED));
 }

@@ -135,9 +135,10 @@ function Bar({ share, slot }: { share: number; slot?: preact.ComponentChildren }
 function ByService({ stats, params }: { stats: StoreStats; params: URLSearchParams }) {
   const [isWhole, setWhole] = useState(false), shown = isWhole ? stats.services : stats.services.slice(0, TOP);
   if (stats.services.length === 0) return <section />;
+  const several = new Set(stats.services.map((one) => one.tenant)).size > 1, inTenant = (tenant: string, to: string) => (several ? `${to}${to.includes('?') ? '&' : '?'}${new URLSearchParams({ tenant })}` : to);
   return <section><h2>{words.fillsByService}</h2>
     <table class="tb2 fills"><thead><tr><th>{words.name}</th><td class="c-bar" /><th class="n">{words.shareHead}</th><th class="n">{words.perDay}</th><th class="n c-p50">{words.spansHead}</th></tr></thead>
-      <tbody>{shown.map((one) => <tr key={one.service}><td class="nm"><Swatch service={one.service} /><a href={serviceLink(one.service, params)}><Name text={one.service} /></a></td>
+      <tbody>{shown.map((one) => <tr key={`${one.tenant} ${one.service}`}><td class="nm"><Swatch service={one.service} /><a href={inTenant(one.tenant, serviceLink(one.service, params))}><Name text={one.service} /></a>{several && <span class="small faint"> {one.tenant}</span>}</td>
         <td class="c-bar"><Bar share={one.share} /></td><td class="n">{formatShare(one.share, 1)}</td><td class="n">{one.bytes_per_day === null ? '·' : formatBytes(one.bytes_per_day)}</td><td class="n c-p50">{formatCount(one.spans)}</td></tr>)}</tbody></table>
     <More count={stats.services.length} isWhole={isWhole} onTurn={() => setWhole(!isWhole)} /></section>;
 }

@@ -17,6 +17,6 @@ export interface StoreStats {
   disk: { free_bytes: number; total_bytes: number };
   forecast: { bytes_per_day: number | null; limited_by: 'disk' | 'retention-size'; days_left: number | null; full_bytes: number | null; price_per_gb_month: number };
   days: { day: string; segments: number; spans: number; traces: number; bytes: number }[];
-  services: { service: string; spans: number; errors: number; share: number; bytes_per_day: number | null }[];
+  services: { tenant: string; service: string; spans: number; errors: number; share: number; bytes_per_day: number | null }[];
   keys: { of: string; key: string; values: number; bytes: number; share: number; bytes_per_day: number | null }[];
 }

@@ -4,7 +4,7 @@ import { StoreStats } from './store_model';
 import { words } from './words';
 
 const REFUSED: Record<string, string> = {
-  malformed: words.rMalformed, too_large: words.rTooLarge, overloaded: words.rOverloaded, no_space: words.rNoSpace, failed: words.rFailed, starting: words.rStarting,
+  malformed: words.rMalformed, too_large: words.rTooLarge, overloaded: words.rOverloaded, no_space: words.rNoSpace, failed: words.rFailed, starting: words.rStarting, over_quota: words.rOverQuota,
 };
 const REJECTED: Record<string, string> = {
   trace_id_size: words.jTraceIdSize, trace_id_zero: words.jTraceIdZero, span_id_size: words.jSpanIdSize, span_id_zero: words.jSpanIdZero,

@@ -1,10 +1,17 @@
 import { traceEn, traceRu } from './trace/words';
 
 // The message catalogue: every sentence of the pages, in each language. A missing one does not compile.
+import { componentsEn, componentsRu } from './words_components';
+import { accessEn, accessRu } from './words_access';
+import { findingsEn, findingsRu } from './words_findings';
+import { flowsEn, flowsRu } from './words_flows';
+import { incidentsEn, incidentsRu } from './words_incidents';
 import { journeyEn, journeyRu } from './words_journey';
+import { monitorsEn, monitorsRu } from './words_monitors';
 import { searchEn, searchRu } from './words_search';
 import { servicesEn, servicesRu } from './words_services';
 import { storeEn, storeRu } from './words_store';
+import { verdictEn, verdictRu } from './words_verdict';
 
 const own = {
   search: 'Search', services: 'Services', skip: 'To the content', pages: 'Pages',
@@ -37,6 +44,9 @@ const own = {
   keys: 'Keys', keyRow: 'next, previous', keyFold: 'close, open', keyError: 'next error', keySearch: 'search', keyGo: 'search, services', keyOpen: 'open',
   rate: 'Rate', errorsShare: 'Errors', name: 'Name', operation: 'Operation',
   noServices: 'No service sent spans in this time.', uncounted: (n: string) => `${n} spans found no place in the counts.`,
+  openHere: 'Open to everybody who uses this machine, and to nobody else: this server has no accounts.',
+  openToAll: 'This server has no accounts: whoever reaches it on the network may read and write everything.',
+  plainToAll: 'This connection is not encrypted: whoever is on the way may listen in.',
   open: 'not ended', noPage: 'There is no such page.', toSearch: 'To the search', suggestions: 'Suggestions', field: 'field', key: 'key', zone: 'Time zone',
   units: { ns: 'ns', us: 'µs', ms: 'ms', s: 's', min: 'min', h: 'h', d: 'd', perS: '/s', perMin: '/min', perH: '/h' },
   byteUnits: ['B', 'kB', 'MB', 'GB', 'TB', 'PB'],
@@ -44,20 +54,56 @@ const own = {
   months: ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
 };
 
-const en = { ...searchEn, ...servicesEn, ...storeEn, ...traceEn, ...journeyEn, ...own };
+const en = {
+  ...accessEn,
+  ...componentsEn,
+  ...findingsEn,
+  ...flowsEn,
+  ...incidentsEn,
+  ...journeyEn,
+  ...monitorsEn,
+  ...searchEn,
+  ...servicesEn,
+  ...storeEn,
+  ...traceEn,
+  ...verdictEn,
+  ...own,
+};
 
 export type Words = typeof en;
 
 // A name that two parts of the catalogue give does not compile either: one would hide the other.
-type Names<T> = keyof T;
-type Twice = Names<typeof searchEn> & Names<typeof servicesEn> | (Names<typeof searchEn> | Names<typeof servicesEn>) & Names<typeof storeEn>
-  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn>) & Names<typeof traceEn>
-  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn> | Names<typeof traceEn>) & Names<typeof journeyEn>
-  | (Names<typeof searchEn> | Names<typeof servicesEn> | Names<typeof storeEn> | Names<typeof traceEn> | Names<typeof journeyEn>) & Names<typeof own>;
-export const namesTwice: [Twice] extends [never] ? false : { isTwice: Twice } = false;
+type Parts = [
+  typeof accessEn,
+  typeof componentsEn,
+  typeof flowsEn,
+  typeof incidentsEn,
+  typeof journeyEn,
+  typeof monitorsEn,
+  typeof searchEn,
+  typeof servicesEn,
+  typeof storeEn,
+  typeof traceEn,
+  typeof verdictEn,
+  typeof own,
+];
+type Twice<P extends unknown[], Seen = never> =
+  P extends [infer First, ...infer Rest] ? (keyof First & Seen) | Twice<Rest, Seen | keyof First> : never;
+export const namesTwice: [Twice<Parts>] extends [never] ? false : { isTwice: Twice<Parts> } = false;
 
 const ru: Words = {
-  ...searchRu, ...servicesRu, ...storeRu, ...traceRu, ...journeyRu,
+  ...accessRu,
+  ...componentsRu,
+  ...findingsRu,
+  ...flowsRu,
+  ...incidentsRu,
+  ...journeyRu,
+  ...monitorsRu,
+  ...searchRu,
+  ...servicesRu,
+  ...storeRu,
+  ...traceRu,
+  ...verdictRu,
   search: 'Поиск', services: 'Сервисы', skip: 'К содержанию', pages: 'Страницы',
   queryLabel: 'Поиск трасс', queryHint: 'service:shop-api duration>1s status:error',
   find: 'Найти', rangeLabel: 'Время', range15m: '15 минут', range1h: 'Последний час', range24h: '24 часа', range7d: '7 дней', rangeAll: 'Всё время',
@@ -88,6 +134,9 @@ const ru: Words = {
   keys: 'Клавиши', keyRow: 'следующая, предыдущая', keyFold: 'свернуть, раскрыть', keyError: 'следующая ошибка', keySearch: 'поиск', keyGo: 'поиск, сервисы', keyOpen: 'открыть',
   rate: 'Частота', errorsShare: 'Ошибки', name: 'Имя', operation: 'Операция',
   noServices: 'За это время ни один сервис не присылал спанов.', uncounted: (n) => `Не вошло в подсчёт спанов: ${n}.`,
+  openHere: 'Открыто всем, кто работает на этой машине, и больше никому: учётных записей на сервере нет.',
+  openToAll: 'На сервере нет учётных записей: любой, кто до него доберётся по сети, может всё читать и писать.',
+  plainToAll: 'Соединение не зашифровано: его могут прослушать по дороге.',
   open: 'не завершены', noPage: 'Такой страницы нет.', toSearch: 'К поиску', suggestions: 'Подсказки', field: 'поле', key: 'ключ', zone: 'Часовой пояс',
   units: { ns: 'нс', us: 'мкс', ms: 'мс', s: 'с', min: 'мин', h: 'ч', d: 'д', perS: '/с', perMin: '/мин', perH: '/ч' },
   byteUnits: ['Б', 'КБ', 'МБ', 'ГБ', 'ТБ', 'ПБ'],

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "bench/grpc.h"
+#include "bench/tls.h"
 #include "net/grpc.h"
 #include "wire/protobuf.h"
 
@@ -57,7 +58,8 @@ struct connection {
     size_t answer_size;
     bool answered, keeps_alive;
     struct fg_bench_grpc *grpc; /* NULL: HTTP/1.1 */
-    struct fg_slice unsent;     /* of what it gave */
+    struct fg_bench_tls_session *tls;
+    struct fg_slice unsent; /* of what it gave */
 };
 
 struct loader {
@@ -65,6 +67,7 @@ struct loader {
     struct fg_bench_load_result *result;
     llhttp_settings_t settings;
     struct addrinfo *address;
+    struct fg_bench_tls *tls; /* NULL: plain text */
     struct connection *connections;
     int epoll;
     uint64_t begin_ns, end_ns, due_ns, due_step_ns;
@@ -150,7 +153,9 @@ static void hang_up(struct connection *connection)
         close(connection->fd);
     connection->fd = -1;
     connection->state = CLOSED;
+    fg_bench_tls_session_free(connection->tls);
     fg_bench_grpc_free(connection->grpc);
+    connection->tls = NULL;
     connection->grpc = NULL;
     connection->unsent = fg_slice(NULL, 0);
     connection->resume_ns = now(connection->loader) + REDIAL_NS;
@@ -185,6 +190,10 @@ static void dial(struct connection *connection)
         lose(connection, ENOMEM);
         return;
     }
+    if (loader->tls && !(connection->tls = fg_bench_tls_session_new(loader->tls, connection->fd))) {
+        lose(connection, ENOMEM);
+        return;
+    }
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP,
                                 .data.ptr = connection};
     if (epoll_ctl(loader->epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0 ||
@@ -198,7 +207,8 @@ static bool send_some(struct connection *connection, struct fg_slice bytes, size
 {
     ssize_t n;
     do {
-        n = send(connection->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+        n = connection->tls ? fg_bench_tls_send(connection->tls, bytes.data, bytes.size)
+                            : send(connection->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN)
         lose(connection, errno);
@@ -303,8 +313,7 @@ static void acknowledge(struct connection *connection)
     }
     fg_bench_histogram_add(&result->latency, now(loader) - connection->begin_ns);
     result->requests++;
-    result->spans +=
-        (uint64_t)fg_bench_traces_per_request(loader->load->shape) * FG_BENCH_TRACE_SPANS;
+    result->spans += fg_bench_spans_per_request(loader->load->shape);
     result->body_bytes += connection->body_size;
     if (loader->load->acknowledged)
         loader->load->acknowledged(loader->load->arg, connection->request);
@@ -382,7 +391,8 @@ static void receive(struct connection *connection)
 {
     char bytes[16384];
     while (connection->fd >= 0) {
-        ssize_t n = recv(connection->fd, bytes, sizeof bytes, 0);
+        ssize_t n = connection->tls ? fg_bench_tls_receive(connection->tls, bytes, sizeof bytes)
+                                    : recv(connection->fd, bytes, sizeof bytes, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
@@ -427,6 +437,9 @@ static void on_event(struct connection *connection, uint32_t events)
         send_more(connection);
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         receive(connection);
+    /* What had to wait for the handshake. */
+    if (connection->tls && connection->state == BUSY && events & EPOLLIN)
+        send_more(connection);
 }
 
 /* -- The run -------------------------------------------------------------------------------------
@@ -500,16 +513,22 @@ static int run(struct loader *loader)
 
 static int resolve(struct loader *loader)
 {
+    const struct fg_bench_load *load = loader->load;
     char host[256];
-    const char *address = loader->load->address;
+    const char *address = load->address;
     const char *colon = strrchr(address, ':');
     if (!colon || (size_t)(colon - address) >= sizeof host)
         return FG_EINVALID;
     bool is_v6 = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
     snprintf(host, sizeof host, "%.*s", (int)(colon - address - (is_v6 ? 2 : 0)),
              address + (is_v6 ? 1 : 0));
+    int r = load->is_tls ? fg_bench_tls_new(load->ca_file, host, load->is_grpc, &loader->tls) : 0;
+    if (r < 0) {
+        problem(loader, "%s can't be used", load->ca_file ? load->ca_file : "TLS", 0);
+        return FG_EIO;
+    }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    int r = getaddrinfo(host, colon + 1, &hints, &loader->address);
+    r = getaddrinfo(host, colon + 1, &hints, &loader->address);
     if (r != 0)
         problem(loader, "%s", gai_strerror(r), 0);
     return r == 0 ? 0 : FG_EIO;
@@ -538,6 +557,7 @@ static void loader_free(struct loader *loader)
     for (uint32_t i = 0; loader->connections && i < loader->load->connection_count; i++) {
         if (loader->connections[i].fd >= 0)
             close(loader->connections[i].fd);
+        fg_bench_tls_session_free(loader->connections[i].tls);
         fg_bench_grpc_free(loader->connections[i].grpc);
         free(loader->connections[i].out);
     }
@@ -546,6 +566,7 @@ static void loader_free(struct loader *loader)
         close(loader->epoll);
     if (loader->address)
         freeaddrinfo(loader->address);
+    fg_bench_tls_free(loader->tls);
 }
 
 int fg_bench_load_run(const struct fg_bench_load *load, struct fg_bench_load_result *ret_result)
@@ -567,8 +588,7 @@ int fg_bench_load_run(const struct fg_bench_load *load, struct fg_bench_load_res
         loader.begin_ns = loader.due_ns = loader.alive_ns = now(&loader);
         loader.end_ns = loader.begin_ns + load->duration_ns;
         if (load->rate_spans) {
-            uint64_t spans =
-                (uint64_t)fg_bench_traces_per_request(load->shape) * FG_BENCH_TRACE_SPANS;
+            uint64_t spans = (uint64_t)fg_bench_spans_per_request(load->shape);
             loader.due_step_ns = spans * FG_NS_PER_SECOND / load->rate_spans;
         }
         r = run(&loader);

@@ -17,7 +17,9 @@ struct fg_bench_load {
     const struct fg_bench_shape *shape;
     const char *address; /* host:port */
     const char *path;    /* "/v1/traces" */
-    bool is_grpc;        /* HTTP/2 without TLS; path is FG_BENCH_GRPC_PATH */
+    bool is_grpc;        /* HTTP/2; path is FG_BENCH_GRPC_PATH */
+    bool is_tls;
+    const char *ca_file; /* with TLS: whom to believe, in PEM; NULL: the system's authorities */
     uint32_t connection_count;
     uint64_t rate_spans; /* a second; 0: as fast as they are acknowledged */
     uint64_t duration_ns;

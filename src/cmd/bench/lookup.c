@@ -89,7 +89,7 @@ static int ask(struct asker *asker, uint64_t trace)
 int fg_bench_lookup_run(const struct fg_bench_lookup *lookup, const uint64_t *traces,
                         size_t trace_count, struct fg_bench_lookup_result *ret_result)
 {
-    static const struct fg_option option = FG_CLIENT_OPTION;
+    static const struct fg_option option = FG_CLIENT_SERVER_OPTION;
     char server[URL_SIZE_MAX];
     struct asker asker = {.lookup = lookup, .result = ret_result};
     memset(ret_result, 0, sizeof *ret_result);

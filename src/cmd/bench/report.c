@@ -214,12 +214,19 @@ static void print_kept(const struct fg_bench_report *report)
 {
     FILE *out = report->cli->out;
     const struct fg_bench_figures *figures = report->figures;
-    char bytes[FG_UNITS_TEXT_SIZE], fixed[FG_UNITS_TEXT_SIZE];
+    char bytes[FG_UNITS_TEXT_SIZE], fixed[FG_UNITS_TEXT_SIZE], held[FG_UNITS_TEXT_SIZE];
     fg_size_format(figures->folder_bytes, bytes);
     fg_size_format(figures->fixed_bytes, fixed);
     if (figures->is_settled)
         fprintf(out, "settled       %llu spans in segments, sealed and merged in %.1f s\n",
                 (unsigned long long)figures->stored_spans, figures->settle_seconds);
+    if (figures->behind_seconds > 0) {
+        fg_size_format(figures->held_bytes, held);
+        fprintf(out,
+                "then          %llu requests to follow, and %s of merged segments that were still "
+                "read: gone after %.1f s\n",
+                (unsigned long long)figures->behind_requests, held, figures->behind_seconds);
+    }
     if (figures->folder_bytes)
         fprintf(out, "folder        %s, and %s of fixed size (log and reserve)\n", bytes, fixed);
     if (figures->is_looked_up)
@@ -259,7 +266,10 @@ void fg_bench_report_text(const struct fg_bench_report *report)
             "connections, %s, seed %llu\n",
             options->kind == FG_BENCH_SMALL ? "small" : "wide", report->figures->span_wire_bytes,
             options->spans_per_request, options->connection_count,
-            options->is_grpc ? "gRPC" : "HTTP/1.1", (unsigned long long)options->seed);
+            options->is_grpc  ? options->is_tls ? "gRPC over TLS" : "gRPC"
+            : options->is_tls ? "HTTP/1.1 over TLS"
+                              : "HTTP/1.1",
+            (unsigned long long)options->seed);
     print_load(report);
     print_kept(report);
     print_rows(report);
@@ -328,6 +338,9 @@ static void put_counts(struct fg_json_writer *json, const struct fg_bench_figure
     put_text(json, "problem", figures->load.problem);
     put_double(json, "generator_cpu_seconds", figures->generator_cpu_seconds);
     put_uint(json, "stored_spans", figures->stored_spans);
+    put_uint(json, "behind_requests", figures->behind_requests);
+    put_uint(json, "held_bytes", figures->held_bytes);
+    put_double(json, "behind_seconds", figures->behind_seconds);
     put_uint(json, "folder_bytes", figures->folder_bytes);
     put_uint(json, "fixed_bytes", figures->fixed_bytes);
     put_uint(json, "traces_looked_up", figures->lookup.asked + figures->kill_lookup.asked);
@@ -348,6 +361,8 @@ int fg_bench_report_json(const struct fg_bench_report *report)
     put_machine(json, report);
     put_text(json, "shape", options->kind == FG_BENCH_SMALL ? "small" : "wide");
     put_text(json, "protocol", options->is_grpc ? "grpc" : "http");
+    FG_JSON_KEY(json, "tls");
+    fg_json_bool(json, options->is_tls);
     put_uint(json, "seed", options->seed);
     put_uint(json, "connections", options->connection_count);
     put_uint(json, "spans_per_request", options->spans_per_request);

@@ -1,19 +1,20 @@
 #include "run.h"
 
-#include "../client.h"
 #include "../progress.h"
+#include "ask.h"
 #include "base/limits.h"
 #include "sample.h"
 
-#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
-#define ANSWER_SIZE_MAX   ((size_t)1 << 20)
 #define ACK_LOG_SIZE_MAX  ((size_t)4 << 20)
 #define ACK_LOG_SIZE_FULL ((size_t)1 << 20)
+#define BEHIND_LOOK_NS    50000000
+#define BEHIND_NS_MAX     (2 * FG_NS_PER_MINUTE)
 
 struct run {
     struct fg_cli *cli;
@@ -101,6 +102,8 @@ static int load(struct run *run, uint64_t duration_ns, uint64_t first_request,
                                  .address = run->server->otlp,
                                  .path = options->path,
                                  .is_grpc = options->is_grpc,
+                                 .is_tls = options->is_tls,
+                                 .ca_file = options->ca_file,
                                  .connection_count = options->connection_count,
                                  .rate_spans = options->rate_spans,
                                  .duration_ns = duration_ns,
@@ -158,48 +161,14 @@ static int measure_load(struct run *run)
 /* -- Settling ------------------------------------------------------------------------------------
  */
 
-static int take(void *arg, struct fg_slice data)
-{
-    struct fg_buffer *answer = arg;
-    fg_buffer_append_slice(answer, data);
-    return answer->error;
-}
-
-/* Posts {} and gives back the answer as JSON; NULL after a sentence. */
-static json_t *post(struct run *run, struct fg_client *client, const char *path)
-{
-    struct fg_buffer answer;
-    fg_buffer_init(&answer, ANSWER_SIZE_MAX);
-    struct fg_client_request request = {.path = path,
-                                        .content_type = "application/json",
-                                        .body = FG_SLICE("{}"),
-                                        .data = take,
-                                        .arg = &answer};
-    long status;
-    json_t *root = NULL;
-    int r = fg_client_run(client, &request, &status);
-    if (r < 0 || status != 200)
-        fprintf(run->cli->err, "filigree: bench: %s: %s\n", path, fg_client_message(client));
-    else
-        root = json_loadb((const char *)answer.data, answer.size, 0, NULL);
-    fg_buffer_free(&answer);
-    return root;
-}
-
-static uint64_t member(const json_t *object, const char *name)
-{
-    json_int_t value = json_integer_value(json_object_get(object, name));
-    return value > 0 ? (uint64_t)value : 0;
-}
-
-static int settle_with(struct run *run, struct fg_client *client)
+static int settle_with(struct run *run, struct fg_bench_ask *ask)
 {
     struct fg_bench_figures *figures = run->figures;
-    json_t *sealed = post(run, client, "/api/v1/admin/seal");
-    json_t *merged = sealed ? post(run, client, "/api/v1/admin/merge") : NULL;
+    json_t *sealed = fg_bench_ask_post(ask, "/api/v1/admin/seal");
+    json_t *merged = sealed ? fg_bench_ask_post(ask, "/api/v1/admin/merge") : NULL;
     if (merged) {
-        figures->stored_spans = member(merged, "segment_spans");
-        figures->stored_bytes = member(merged, "segment_bytes");
+        figures->stored_spans = fg_bench_ask_member(merged, "segment_spans");
+        figures->stored_bytes = fg_bench_ask_member(merged, "segment_bytes");
     }
     figures->is_settled = merged != NULL;
     json_decref(sealed);
@@ -207,22 +176,46 @@ static int settle_with(struct run *run, struct fg_client *client)
     return figures->is_settled ? 0 : FG_EIO;
 }
 
+static int ask_behind(struct fg_bench_ask *ask, uint64_t *ret_held_bytes, uint64_t *ret_requests)
+{
+    int r = fg_bench_ask_metric(ask, "filigree_store_held_bytes", ret_held_bytes);
+    return r < 0 ? r : fg_bench_ask_metric(ask, "filigree_store_requests_behind", ret_requests);
+}
+
+/* The folder is that of the spans when no reader holds a segment that was merged, and all that is
+ * made of them is made. What takes too long is left, and stands in the report. */
+static void wait_for_readers(struct run *run, struct fg_bench_ask *ask)
+{
+    struct fg_bench_figures *figures = run->figures;
+    struct fg_env *env = run->cli->env;
+    const struct timespec pause = {.tv_nsec = BEHIND_LOOK_NS};
+    uint64_t begin_ns = fg_env_mono_ns(env), waited_ns = 0;
+    if (ask_behind(ask, &figures->held_bytes, &figures->behind_requests) < 0)
+        return;
+    uint64_t bytes = figures->held_bytes, requests = figures->behind_requests;
+    while ((bytes || requests) && waited_ns < BEHIND_NS_MAX) {
+        nanosleep(&pause, NULL);
+        if (ask_behind(ask, &bytes, &requests) < 0)
+            break;
+        waited_ns = fg_env_mono_ns(env) - begin_ns;
+        figures->behind_seconds = (double)waited_ns / 1e9;
+    }
+}
+
 /* Seals and merges all that was taken, so that what merging costs is in the figures too. */
 static int settle(struct run *run)
 {
     struct fg_bench_figures *figures = run->figures;
-    static const struct fg_option option = FG_CLIENT_OPTION;
-    char url[FG_BENCH_ADDRESS_SIZE + 8];
-    snprintf(url, sizeof url, "http://%s", run->server->api);
-    struct fg_arguments arguments = {.options = &option, .option_count = 1, .values = {url}};
-    struct fg_client *client;
-    int r = fg_client_new(run->cli, &arguments, &client);
+    struct fg_bench_ask ask = {.client = NULL};
+    int r = fg_bench_ask_connect(&ask, run->server);
     if (r < 0)
-        return say(run, r, url);
+        return r;
     uint64_t begin_ns = fg_env_mono_ns(run->cli->env);
-    r = settle_with(run, client);
-    fg_client_free(client);
+    r = settle_with(run, &ask);
     figures->settle_seconds = (double)(fg_env_mono_ns(run->cli->env) - begin_ns) / 1e9;
+    if (r == 0)
+        wait_for_readers(run, &ask);
+    fg_bench_ask_free(&ask);
     struct fg_bench_usage usage;
     usage_since(run, &usage);
     figures->settled_cpu_seconds = usage.cpu_seconds;

@@ -12,7 +12,8 @@ struct fg_bench_options {
     uint64_t kill_after_ns; /* of a second load, at whose end the server is killed; 0: no kill */
     size_t lookup_count;
     const char *path; /* of the endpoint */
-    bool is_grpc;
+    bool is_grpc, is_tls;
+    const char *ca_file;   /* with TLS: whom to believe; NULL: the system's authorities */
     const char *trace_url; /* with {id}; NULL: nothing is looked up */
     const char *ack_log;   /* a file for the ids of all acknowledged traces; may be NULL */
 };
@@ -27,8 +28,12 @@ struct fg_bench_figures {
     bool is_settled; /* the server was asked to seal and to merge, and said what it holds: */
     double settle_seconds;
     uint64_t stored_spans, stored_bytes; /* of segments */
-    uint64_t folder_bytes, fixed_bytes;  /* of the folder's files */
-    double settled_cpu_seconds;          /* since the begin of the load, merges included */
+    /* When all was merged: merged segments that readers held, and requests that were not followed
+     * yet; and how long it took until neither was left. */
+    uint64_t held_bytes, behind_requests;
+    double behind_seconds;
+    uint64_t folder_bytes, fixed_bytes; /* of the folder's files */
+    double settled_cpu_seconds;         /* since the begin of the load, merges included */
     uint64_t settled_written_bytes;
     uint64_t disk_written_bytes; /* by the whole disk since the begin of the load */
 

@@ -1,20 +1,18 @@
 #include "search.h"
 
-#include "../client.h"
 #include "../progress.h"
+#include "ask.h"
 #include "base/limits.h"
 #include "base/units.h"
-#include "os/thread.h"
+#include "beside.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_SIZE_MAX   ((size_t)16 << 20)
 #define PATH_SIZE         1024
 #define SPANS_PER_REQUEST 5200u
 #define FIRST_TRIES       3u /* of each kind, each after a start of its own */
@@ -25,69 +23,16 @@ struct bench {
     struct fg_bench_server *server;
     struct fg_bench_search_figures *figures;
     struct fg_bench_shape *shape;
-    struct fg_client *client;
+    struct fg_bench_ask ask;
     struct fg_progress progress;
     uint64_t begin_ns;    /* of the day */
     uint64_t next_chance; /* for choosing what to search */
-    /* The load beside the searches. */
-    struct fg_bench_load_result *busy;
-    atomic_bool busy_ends;
-    int busy_error;
 };
 
 static int say(const struct bench *bench, int r, const char *what)
 {
     fprintf(bench->cli->err, "filigree: bench: %s: %s\n", what, fg_error_name(r));
     return r;
-}
-
-/* -- Asking --------------------------------------------------------------------------------------
- */
-
-static int connect_client(struct bench *bench)
-{
-    static const struct fg_option option = FG_CLIENT_OPTION;
-    static char url[FG_BENCH_ADDRESS_SIZE + 8];
-    struct fg_arguments arguments = {.options = &option, .option_count = 1, .values = {url}};
-    snprintf(url, sizeof url, "http://%s", bench->server->api);
-    fg_client_free(bench->client);
-    bench->client = NULL;
-    int r = fg_client_new(bench->cli, &arguments, &bench->client);
-    return r < 0 ? say(bench, r, url) : 0;
-}
-
-static int take(void *arg, struct fg_slice data)
-{
-    struct fg_buffer *answer = arg;
-    fg_buffer_append_slice(answer, data);
-    return answer->error;
-}
-
-/* The answer as JSON; posts {} where post is set. NULL after a sentence. */
-static json_t *ask(struct bench *bench, const char *path, bool post)
-{
-    struct fg_buffer answer;
-    long status = 0;
-    json_t *root = NULL;
-    fg_buffer_init(&answer, ANSWER_SIZE_MAX);
-    struct fg_client_request request = {.path = path, .data = take, .arg = &answer};
-    if (post) {
-        request.content_type = "application/json";
-        request.body = FG_SLICE("{}");
-    }
-    if (fg_client_run(bench->client, &request, &status) == 0 && status == 200)
-        root = json_loadb((const char *)answer.data, answer.size, 0, NULL);
-    if (!root)
-        fprintf(bench->cli->err, "filigree: bench: %s: %s\n", path,
-                fg_client_message(bench->client));
-    fg_buffer_free(&answer);
-    return root;
-}
-
-static uint64_t member(const json_t *object, const char *name)
-{
-    json_int_t value = json_integer_value(json_object_get(object, name));
-    return value > 0 ? (uint64_t)value : 0;
 }
 
 /* -- The day -------------------------------------------------------------------------------------
@@ -97,8 +42,6 @@ static uint64_t moment(void *arg, uint64_t request)
 {
     const struct bench *bench = arg;
     uint64_t requests = bench->options->span_count / SPANS_PER_REQUEST + 1;
-    if (request >= requests) /* the load beside the searches is of now */
-        return fg_env_wall_ns(bench->cli->env);
     return bench->begin_ns + (uint64_t)((double)request / (double)requests * (double)FG_NS_PER_DAY);
 }
 
@@ -148,11 +91,11 @@ static int fill(struct bench *bench)
 static int settle(struct bench *bench)
 {
     uint64_t begin_ns = fg_env_mono_ns(bench->cli->env);
-    json_t *sealed = ask(bench, "/api/v1/admin/seal", true);
-    json_t *merged = sealed ? ask(bench, "/api/v1/admin/merge", true) : NULL;
+    json_t *sealed = fg_bench_ask_post(&bench->ask, "/api/v1/admin/seal");
+    json_t *merged = sealed ? fg_bench_ask_post(&bench->ask, "/api/v1/admin/merge") : NULL;
     bench->figures->settle_seconds = (double)(fg_env_mono_ns(bench->cli->env) - begin_ns) / 1e9;
-    bench->figures->span_count = member(merged, "segment_spans");
-    bench->figures->stored_bytes = member(merged, "segment_bytes");
+    bench->figures->span_count = fg_bench_ask_member(merged, "segment_spans");
+    bench->figures->stored_bytes = fg_bench_ask_member(merged, "segment_bytes");
     int r = merged ? 0 : FG_EIO;
     json_decref(sealed);
     json_decref(merged);
@@ -218,7 +161,7 @@ static int search(struct bench *bench, enum fg_bench_search_kind kind,
              bench->begin_ns + FG_NS_PER_DAY, (int)escaped.size, (const char *)escaped.data);
     fg_buffer_free(&escaped);
     uint64_t begin_ns = fg_env_mono_ns(bench->cli->env);
-    json_t *root = ask(bench, path, false);
+    json_t *root = fg_bench_ask_get(&bench->ask, path);
     fg_bench_histogram_add(histogram, fg_env_mono_ns(bench->cli->env) - begin_ns);
     if (!root)
         return FG_EIO;
@@ -258,7 +201,7 @@ static int start_again(struct bench *bench)
     int r = fg_bench_server_start(bench->server);
     if (r == 0)
         r = fg_bench_server_wait(bench->server, &ready_ns);
-    return r == 0 ? connect_client(bench) : r;
+    return r == 0 ? fg_bench_ask_connect(&bench->ask, bench->server) : r;
 }
 
 /* Each search is the first one that its server sees. */
@@ -277,53 +220,27 @@ static int search_first(struct bench *bench)
 /* -- While spans come in -------------------------------------------------------------------------
  */
 
-static bool is_busy(void *arg, uint64_t spans)
-{
-    struct bench *bench = arg;
-    (void)spans;
-    return !atomic_load(&bench->busy_ends);
-}
-
-static void send_beside(void *arg)
-{
-    struct bench *bench = arg;
-    uint64_t requests = bench->options->span_count / SPANS_PER_REQUEST + 1;
-    struct fg_bench_load load = {.env = bench->cli->env,
-                                 .shape = bench->shape,
-                                 .address = bench->server->otlp,
-                                 .path = "/v1/traces",
-                                 .connection_count = bench->options->connection_count,
-                                 .rate_spans = bench->options->busy_rate_spans,
-                                 .duration_ns = UINT64_MAX / 2,
-                                 .first_request = requests,
-                                 .moment = moment,
-                                 .acknowledged = nothing,
-                                 .tick = is_busy,
-                                 .arg = bench};
-    bench->busy_error = fg_bench_load_run(&load, bench->busy);
-}
-
 static int search_busy(struct bench *bench)
 {
-    struct fg_thread thread;
+    struct fg_bench_search_figures *figures = bench->figures;
     struct fg_bench_histogram warm_up[FG_BENCH_SEARCH_KINDS] = {{{0}, 0, 0, 0}};
-    bench->busy = calloc(1, sizeof *bench->busy);
-    int r = bench->busy ? fg_thread_start(&thread, "bench-load", send_beside, bench) : FG_ENOMEM;
-    if (r < 0) {
-        free(bench->busy);
+    struct fg_bench_beside beside;
+    const struct fg_bench_load load = {.env = bench->cli->env,
+                                       .shape = bench->shape,
+                                       .address = bench->server->otlp,
+                                       .path = "/v1/traces",
+                                       .connection_count = bench->options->connection_count,
+                                       .rate_spans = bench->options->busy_rate_spans,
+                                       .first_request =
+                                           bench->options->span_count / SPANS_PER_REQUEST + 1};
+    int r = fg_bench_beside_start(&beside, &load);
+    if (r < 0)
         return say(bench, r, "the load beside the searches");
-    }
     r = search(bench, FG_BENCH_SEARCH_SLOW, warm_up); /* while it gets under way */
     if (r == 0)
-        r = search_all(bench, bench->figures->searched.busy);
-    atomic_store(&bench->busy_ends, true);
-    fg_thread_join(&thread);
-    bench->figures->busy_spans = bench->busy->spans;
-    bench->figures->busy_seconds = (double)bench->busy->elapsed_ns / 1e9;
-    if (r == 0 && bench->busy_error < 0)
-        r = say(bench, bench->busy_error, "the load beside the searches");
-    free(bench->busy);
-    return r;
+        r = search_all(bench, figures->searched.busy);
+    int sent = fg_bench_beside_end(&beside, &figures->busy_spans, &figures->busy_seconds);
+    return r == 0 && sent < 0 ? say(bench, sent, "the load beside the searches") : r;
 }
 
 /* -- The run -------------------------------------------------------------------------------------
@@ -369,10 +286,10 @@ int fg_bench_search_run(struct fg_cli *cli, const struct fg_bench_search_options
     if (r == 0)
         r = fg_bench_server_wait(server, &ready_ns);
     if (r == 0)
-        r = connect_client(bench);
+        r = fg_bench_ask_connect(&bench->ask, bench->server);
     if (r == 0)
         r = run_all(bench);
-    fg_client_free(bench->client);
+    fg_bench_ask_free(&bench->ask);
     fg_bench_shape_free(bench->shape);
     free(bench);
     return r;

@@ -38,20 +38,33 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-/* A port that nobody listens on: the kernel chooses one, and it is given back. */
+/* A port that nobody listens on, as the kernel chooses one. Returns what holds it, since the kernel
+ * may choose one that was given back once more; below 0 where there is none. */
 static int choose_address(char ret_text[FG_BENCH_ADDRESS_SIZE])
 {
     struct sockaddr_in address = loopback(0);
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    int r = bind(fd, (struct sockaddr *)&address, sizeof address);
-    if (r == 0)
-        r = getsockname(fd, (struct sockaddr *)&address, &size);
-    close(fd);
+    if (fd >= 0 && (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+                    getsockname(fd, (struct sockaddr *)&address, &size) < 0)) {
+        close(fd);
+        fd = -1;
+    }
     snprintf(ret_text, FG_BENCH_ADDRESS_SIZE, "127.0.0.1:%u", ntohs(address.sin_port));
-    return r;
+    return fd;
+}
+
+static bool choose_addresses(struct fg_bench_server *server)
+{
+    int fds[] = {choose_address(server->otlp), choose_address(server->grpc),
+                 choose_address(server->api)};
+    bool is_chosen = true;
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        is_chosen = is_chosen && fds[i] >= 0;
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    return is_chosen;
 }
 
 int fg_bench_server_prepare(struct fg_bench_server *server, const char *folder)
@@ -72,10 +85,7 @@ int fg_bench_server_prepare(struct fg_bench_server *server, const char *folder)
         sizeof server->data)
         return FG_ELIMIT;
     server->is_own = true;
-    if (choose_address(server->otlp) < 0 || choose_address(server->grpc) < 0 ||
-        choose_address(server->api) < 0)
-        return failed(server, "no free port");
-    return 0;
+    return choose_addresses(server) ? 0 : failed(server, "no free port");
 }
 
 /* In the child: only what may be done after a fork. */
@@ -96,12 +106,46 @@ static int open_log(const struct fg_bench_server *server)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
+int fg_bench_server_certify(struct fg_bench_server *server)
+{
+    char folder[FG_BENCH_PATH_SIZE];
+    char *words[] = {"filigree", "certs", "--dir", folder, NULL};
+    int size =
+        snprintf(folder, sizeof folder, "%.*s/certs", FG_BENCH_PATH_SIZE - 32, server->folder);
+    snprintf(server->ca_file, sizeof server->ca_file, "%.*s/ca.pem", size, folder);
+    snprintf(server->cert_file, sizeof server->cert_file, "%.*s/server.pem", size, folder);
+    snprintf(server->key_file, sizeof server->key_file, "%.*s/server.key", size, folder);
+    server->is_tls = true;
+    if (access(server->key_file, F_OK) == 0)
+        return 0;
+    int log = open_log(server), status = 0;
+    if (log < 0)
+        return failed(server, server->folder);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        become(words, log);
+    close(log);
+    if (pid < 0)
+        return failed(server, "fork");
+    waitpid(pid, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    fprintf(server->cli->err, "filigree: bench: no certificate could be made; see %s/server.log\n",
+            server->folder);
+    return FG_EIO;
+}
+
 int fg_bench_server_start(struct fg_bench_server *server)
 {
     char *words[WORDS_MAX] = {"filigree",    "serve",      "--data",      server->data,
                               "--otlp-http", server->otlp, "--otlp-grpc", server->grpc,
                               "--api",       server->api};
+    char *const tls[] = {"--tls-cert",     server->cert_file, "--tls-key",
+                         server->key_file, "--tls-on",        "otlp-http,otlp-grpc"};
     size_t count = 10;
+    for (size_t i = 0; server->is_tls && i < sizeof tls / sizeof *tls; i++)
+        words[count++] = tls[i];
     for (size_t i = 0; i < server->option_count && count < WORDS_MAX - 1; i++)
         words[count++] = server->options[i];
     words[count] = NULL;
@@ -253,7 +297,7 @@ int fg_bench_folder_size(struct fg_cli *cli, const char *path, uint64_t *ret_byt
 /* A file of /proc/PID as text; the caller frees it. NULL where it can't be read. */
 static char *proc_text(struct fg_cli *cli, pid_t pid, const char *name)
 {
-    char path[64];
+    char path[100];
     uint8_t *data;
     size_t size;
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
@@ -299,6 +343,38 @@ int fg_bench_usage_read(struct fg_cli *cli, pid_t pid, struct fg_bench_usage *re
     free(io);
     free(status);
     return 0;
+}
+
+struct threads {
+    struct fg_cli *cli;
+    pid_t pid;
+    const char *name;
+    double seconds;
+};
+
+static int add_thread(void *arg, const struct fg_dir_entry *entry)
+{
+    struct threads *threads = arg;
+    char path[64];
+    snprintf(path, sizeof path, "task/%.20s/comm", entry->name); /* a number */
+    char *name = proc_text(threads->cli, threads->pid, path);
+    if (name && strncmp(name, threads->name, strcspn(name, "\n")) == 0 &&
+        strcspn(name, "\n") == strlen(threads->name)) {
+        snprintf(path, sizeof path, "task/%.20s/stat", entry->name);
+        char *stat = proc_text(threads->cli, threads->pid, path);
+        threads->seconds += stat ? cpu_seconds(stat) : 0;
+        free(stat);
+    }
+    free(name);
+    return 0;
+}
+
+double fg_bench_thread_seconds(struct fg_cli *cli, pid_t pid, const char *name)
+{
+    struct threads threads = {.cli = cli, .pid = pid, .name = name};
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    return fg_env_list(cli->env, path, add_thread, &threads) == 0 ? threads.seconds : 0;
 }
 
 uint64_t fg_bench_disk_written(struct fg_cli *cli, const char *path)

@@ -16,6 +16,8 @@ struct fg_bench_server {
     char folder[FG_BENCH_PATH_SIZE]; /* own: holds data/ and server.log */
     char data[FG_BENCH_PATH_SIZE];   /* "": not known */
     char otlp[FG_BENCH_ADDRESS_SIZE], grpc[FG_BENCH_ADDRESS_SIZE], api[FG_BENCH_ADDRESS_SIZE];
+    bool is_tls; /* own: its OTLP ports speak TLS, by certs/ in its folder */
+    char ca_file[FG_BENCH_PATH_SIZE], cert_file[FG_BENCH_PATH_SIZE], key_file[FG_BENCH_PATH_SIZE];
     char *const *options; /* more words for `filigree serve` */
     size_t option_count;
 };
@@ -30,6 +32,10 @@ struct fg_bench_usage {
 /* Makes the folder (a new one in TMPDIR or /var/tmp where folder is NULL) and chooses free ports.
  * On failure a sentence has been said. */
 FG_MUST_CHECK int fg_bench_server_prepare(struct fg_bench_server *server, const char *folder);
+
+/* Makes an authority and a certificate in certs/ of the folder, by `filigree certs`, unless they
+ * are there; from then on it is started with them. On failure a sentence has been said. */
+FG_MUST_CHECK int fg_bench_server_certify(struct fg_bench_server *server);
 
 /* Starts it. It dies with this process. */
 FG_MUST_CHECK int fg_bench_server_start(struct fg_bench_server *server);
@@ -46,6 +52,9 @@ void fg_bench_server_clean(struct fg_bench_server *server);
 
 /* FG_ENOTFOUND where there is no such process. */
 FG_MUST_CHECK int fg_bench_usage_read(struct fg_cli *cli, pid_t pid, struct fg_bench_usage *ret);
+
+/* Processor seconds of all threads of the process that have this name; 0 where there is none. */
+double fg_bench_thread_seconds(struct fg_cli *cli, pid_t pid, const char *name);
 
 /* Bytes that the disk which holds path has written since the machine started, all processes
  * together, after everything that waits was written; 0 where that is not to be seen. A process's

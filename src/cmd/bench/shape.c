@@ -3,7 +3,7 @@
 #include "base/endian.h"
 #include "base/hex.h"
 #include "base/limits.h"
-#include "template.h"
+#include "company.h"
 #include "wire/otlp_value.h"
 
 #include <inttypes.h>
@@ -41,8 +41,11 @@ struct template
 };
 
 struct fg_bench_shape {
+    enum fg_bench_kind kind;
     uint64_t seed;
+    uint64_t open; /* orders of the company */
     uint32_t trace_count;
+    struct fg_bench_slot company[FG_BENCH_COMPANY_SPANS];
     struct template templates[TEMPLATE_COUNT];
 };
 
@@ -212,14 +215,36 @@ static int template_make(struct template *template, enum fg_bench_kind kind, uin
     return each(&walk, fg_buffer_slice(&template->bytes), 1, walk_resource_spans);
 }
 
+static bool is_company(enum fg_bench_kind kind)
+{
+    return kind == FG_BENCH_COMPANY || kind == FG_BENCH_PLACED;
+}
+
+/* What comes again and again: traces, and their spans. */
+static uint32_t traces_of(enum fg_bench_kind kind)
+{
+    return kind == FG_BENCH_COMPANY ? FG_BENCH_COMPANY_TRACES : 1;
+}
+
+static uint32_t spans_of(enum fg_bench_kind kind)
+{
+    return kind == FG_BENCH_COMPANY  ? FG_BENCH_COMPANY_SPANS
+           : kind == FG_BENCH_PLACED ? fg_bench_company_count(0)
+                                     : FG_BENCH_TRACE_SPANS;
+}
+
 int fg_bench_shape_new(enum fg_bench_kind kind, uint64_t seed, uint32_t spans_per_request,
                        struct fg_bench_shape **ret_shape)
 {
     struct fg_bench_shape *shape = calloc(1, sizeof *shape);
     if (!shape)
         return FG_ENOMEM;
+    shape->kind = kind;
     shape->seed = fg_bench_mix(seed);
-    shape->trace_count = (spans_per_request + FG_BENCH_TRACE_SPANS - 1) / FG_BENCH_TRACE_SPANS;
+    shape->open = 1;
+    shape->trace_count =
+        (spans_per_request + spans_of(kind) - 1) / spans_of(kind) * traces_of(kind);
+    fg_bench_company_slots(shape->company);
     int r = 0;
     for (unsigned i = 0; i < TEMPLATE_COUNT && r == 0; i++)
         r = template_make(&shape->templates[i], kind, shape->trace_count,
@@ -241,9 +266,24 @@ void fg_bench_shape_free(struct fg_bench_shape *shape)
     free(shape);
 }
 
+void fg_bench_shape_open(struct fg_bench_shape *shape, uint64_t order_count)
+{
+    shape->open = order_count;
+}
+
 uint32_t fg_bench_traces_per_request(const struct fg_bench_shape *shape)
 {
     return shape->trace_count;
+}
+
+uint32_t fg_bench_orders_per_request(const struct fg_bench_shape *shape)
+{
+    return shape->trace_count / traces_of(shape->kind);
+}
+
+uint32_t fg_bench_spans_per_request(const struct fg_bench_shape *shape)
+{
+    return fg_bench_orders_per_request(shape) * spans_of(shape->kind);
 }
 
 size_t fg_bench_request_size_max(const struct fg_bench_shape *shape)
@@ -260,7 +300,7 @@ double fg_bench_span_size(const struct fg_bench_shape *shape)
     double total = 0;
     for (unsigned i = 0; i < TEMPLATE_COUNT; i++)
         total += (double)shape->templates[i].bytes.size;
-    return total / TEMPLATE_COUNT / shape->trace_count / FG_BENCH_TRACE_SPANS;
+    return total / TEMPLATE_COUNT / fg_bench_spans_per_request(shape);
 }
 
 size_t fg_bench_request_size(const struct fg_bench_shape *shape, uint64_t request)
@@ -285,6 +325,14 @@ static void trace_id(uint64_t seed, uint64_t trace, uint64_t *ret_high, uint64_t
     *ret_low = fg_bench_mix(*ret_high ^ trace) | 1; /* never all zero */
 }
 
+static uint64_t order_of(const struct fg_bench_shape *shape, uint64_t trace)
+{
+    uint32_t in_set = (uint32_t)(trace % FG_BENCH_COMPANY_TRACES);
+    return shape->kind == FG_BENCH_COMPANY
+               ? fg_bench_company_order(trace / FG_BENCH_COMPANY_TRACES, in_set, shape->open)
+               : trace;
+}
+
 static struct trace_values trace_values(const struct fg_bench_shape *shape, uint64_t trace,
                                         uint64_t now_ns)
 {
@@ -296,7 +344,7 @@ static struct trace_values trace_values(const struct fg_bench_shape *shape, uint
     values.duration_ns =
         TRACE_NS_MIN + (share * share >> 16) * ((TRACE_NS_MAX - TRACE_NS_MIN) >> 16);
     values.begin_ns = now_ns - values.duration_ns - (values.chance >> 16) % (100 * FG_NS_PER_MS);
-    uint64_t number = trace;
+    uint64_t number = order_of(shape, trace);
     for (size_t i = FG_BENCH_ORDER_DIGITS; i-- > 0; number /= 10)
         values.order[i] = (uint8_t)('0' + number % 10);
     return values;
@@ -307,9 +355,17 @@ static uint64_t span_id(const struct trace_values *values, uint8_t span)
     return fg_bench_mix(values->id_high + span) | 1;
 }
 
-static void put_times(const struct trace_values *values, uint8_t span, uint8_t *at)
+static const struct fg_bench_slot *slot_of(const struct fg_bench_shape *shape,
+                                           const struct patch *patch)
 {
-    const struct fg_bench_slot *slot = &fg_bench_slots[span];
+    uint32_t first = fg_bench_company_first(patch->trace % traces_of(shape->kind));
+    return is_company(shape->kind) ? &shape->company[first + patch->span]
+                                   : &fg_bench_slots[patch->span];
+}
+
+static void put_times(const struct trace_values *values, const struct fg_bench_slot *slot,
+                      uint8_t span, uint8_t *at)
+{
     uint64_t chance = fg_bench_mix(values->chance + span);
     uint64_t unit_ns = values->duration_ns / 1000;
     uint64_t start_ns = values->begin_ns + slot->begin * unit_ns + chance % JITTER_NS;
@@ -339,7 +395,8 @@ static void put_number(uint64_t chance, uint8_t *at)
     at[2] = (uint8_t)(number >> 14);
 }
 
-static void put_patch(const struct patch *patch, const struct trace_values *values, uint8_t *out)
+static void put_patch(const struct fg_bench_shape *shape, const struct patch *patch,
+                      const struct trace_values *values, uint8_t *out)
 {
     uint8_t *at = out + patch->offset;
     switch ((enum patch_kind)patch->kind) {
@@ -352,7 +409,7 @@ static void put_patch(const struct patch *patch, const struct trace_values *valu
         fg_store_be64(at, span_id(values, patch->span));
         break;
     case PATCH_TIMES:
-        put_times(values, patch->span, at);
+        put_times(values, slot_of(shape, patch), patch->span, at);
         break;
     case PATCH_ORDER:
         memcpy(at, values->order, sizeof values->order);
@@ -380,7 +437,7 @@ void fg_bench_request_write(const struct fg_bench_shape *shape, uint64_t request
             trace = patch->trace;
             values = trace_values(shape, first + trace, now_ns);
         }
-        put_patch(patch, &values, out);
+        put_patch(shape, patch, &values, out);
     }
 }
 

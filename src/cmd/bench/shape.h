@@ -11,23 +11,31 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Spans of every trace of either shape. */
+/* Spans of every trace of the first two shapes. */
 #define FG_BENCH_TRACE_SPANS 13u
 
 enum fg_bench_kind {
-    FG_BENCH_SMALL, /* 333 bytes a span: an order through three services */
-    FG_BENCH_WIDE,  /* 40 attributes a span, long SQL, 3 000 names, 50 services */
+    FG_BENCH_SMALL,   /* 333 bytes a span: an order through three services */
+    FG_BENCH_WIDE,    /* 40 attributes a span, long SQL, 3 000 names, 50 services */
+    FG_BENCH_COMPANY, /* orders in several traces over days: see company.h */
+    FG_BENCH_PLACED,  /* the company's orders as they begin: the first trace of each */
 };
 
 struct fg_bench_shape;
 
-/* spans_per_request is rounded up to whole traces. FG_ELIMIT where a request would be larger than
- * FG_REQUEST_BODY_SIZE_MAX. */
+/* spans_per_request is rounded up to whole traces, of the company to whole sets of them. FG_ELIMIT
+ * where a request would be larger than FG_REQUEST_BODY_SIZE_MAX. */
 FG_MUST_CHECK int fg_bench_shape_new(enum fg_bench_kind kind, uint64_t seed,
                                      uint32_t spans_per_request, struct fg_bench_shape **ret_shape);
 void fg_bench_shape_free(struct fg_bench_shape *shape);
 
+/* Of the company: how many orders are under way at one time; 1 where it was not said. */
+void fg_bench_shape_open(struct fg_bench_shape *shape, uint64_t order_count);
+
 uint32_t fg_bench_traces_per_request(const struct fg_bench_shape *shape);
+uint32_t fg_bench_spans_per_request(const struct fg_bench_shape *shape);
+/* Orders that a request brings. */
+uint32_t fg_bench_orders_per_request(const struct fg_bench_shape *shape);
 /* Bytes that any request needs. */
 size_t fg_bench_request_size_max(const struct fg_bench_shape *shape);
 /* Bytes on the wire, on average over all requests. */

@@ -1,8 +1,9 @@
-/* The two shapes as tables: a trace of thirteen spans, a customer's order from the shop's API over
- * the CRM and a message broker to the system that computes the price. */
+/* The small and the wide shape as tables: a trace of thirteen spans, a customer's order from the
+ * shop's API over the CRM and a message broker to the system that computes the price. */
 #include "template.h"
 
 #include "base/endian.h"
+#include "company.h"
 #include "wire/otlp.h"
 #include "wire/protobuf.h"
 
@@ -79,19 +80,9 @@ static void put_int(struct writer *writer, const char *key, int64_t integer)
 /* -- The small shape ----------------------------------------------------------------------------
  */
 
-enum part { HTTP_SERVER, HTTP_CLIENT, DATABASE, OBJECT_STORE, MESSAGE, WORK };
-
-struct plan {
-    uint8_t service;
-    uint8_t part;
-    uint8_t kind;
-    const char *name;
-    const char *detail[3]; /* what the part's attributes need */
-};
-
 static const char *const small_services[SMALL_SERVICES] = {"shop-api", "crm-api", "mes-api"};
 
-static const struct plan small_plans[FG_BENCH_TRACE_SPANS] = {
+static const struct fg_bench_plan small_plans[FG_BENCH_TRACE_SPANS] = {
     {0, HTTP_SERVER, FG_OTLP_KIND_SERVER, "POST /api/orders", {"POST", "/api/orders", "201"}},
     {0, WORK, FG_OTLP_KIND_INTERNAL, "order.validate", {"OrderValidator.Validate"}},
     {0,
@@ -135,7 +126,7 @@ static const struct plan small_plans[FG_BENCH_TRACE_SPANS] = {
       "$3, now())"}},
 };
 
-static void put_http(struct writer *writer, const struct plan *plan)
+static void put_http(struct writer *writer, const struct fg_bench_plan *plan)
 {
     static const char *const clients[] = {"198.51.100.17", "198.51.100.34", "203.0.113.5",
                                           "203.0.113.77",  "192.0.2.140",   "192.0.2.9"};
@@ -152,7 +143,7 @@ static void put_http(struct writer *writer, const struct plan *plan)
     put_text(writer, "order.id", "ORD-@@@@@@@@");
 }
 
-static void put_database(struct writer *writer, const struct plan *plan)
+static void put_database(struct writer *writer, const struct fg_bench_plan *plan)
 {
     put_text(writer, "db.system.name", "postgresql");
     put_text(writer, "db.namespace", plan->detail[0]);
@@ -163,7 +154,7 @@ static void put_database(struct writer *writer, const struct plan *plan)
     put_int(writer, "db.response.returned_rows", (int64_t)draw(writer, 12));
 }
 
-static void put_object_store(struct writer *writer, const struct plan *plan)
+static void put_object_store(struct writer *writer, const struct fg_bench_plan *plan)
 {
     put_text(writer, "rpc.system", "aws-api");
     put_text(writer, "rpc.service", "S3");
@@ -175,18 +166,20 @@ static void put_object_store(struct writer *writer, const struct plan *plan)
     put_text(writer, "order.id", "ORD-@@@@@@@@");
 }
 
-static void put_message(struct writer *writer, const struct plan *plan)
+static void put_message(struct writer *writer, const struct fg_bench_plan *plan)
 {
     put_text(writer, "messaging.system", "rabbitmq");
-    put_text(writer, "messaging.destination.name", "mes.orders");
+    put_text(writer, "messaging.destination.name",
+             plan->detail[1] ? plan->detail[1] : "mes.orders");
     put_text(writer, "messaging.operation.type", plan->detail[0]);
-    put_text(writer, "messaging.message.id", "########-####-####-####-############");
+    put_text(writer, "messaging.message.id",
+             plan->detail[1] ? "################" : "########-####-####-####-############");
     put_int(writer, "messaging.message.body.size", FG_BENCH_NUMBER);
     put_text(writer, "messaging.rabbitmq.destination.routing_key", "orders.new");
     put_text(writer, "order.id", "ORD-@@@@@@@@");
 }
 
-static void put_work(struct writer *writer, const struct plan *plan)
+static void put_work(struct writer *writer, const struct fg_bench_plan *plan)
 {
     static const char *const alloys[] = {"gold-585", "gold-750", "silver-925", "platinum-950"};
     put_text(writer, "code.function.name", plan->detail[0]);
@@ -196,9 +189,19 @@ static void put_work(struct writer *writer, const struct plan *plan)
     put_text(writer, "order.id", "ORD-@@@@@@@@");
 }
 
-static void put_small_attributes(struct writer *writer, const struct plan *plan)
+static void put_list(struct writer *writer, const struct fg_bench_plan *plan)
 {
-    switch ((enum part)plan->part) {
+    put_text(writer, "http.request.method", plan->detail[0]);
+    put_text(writer, "url.path", plan->detail[1]);
+    put_int(writer, "http.response.status_code", 200);
+    put_int(writer, "http.response.body.size", FG_BENCH_NUMBER);
+    put_text(writer, "client.address", "192.0.2.9");
+    put_text(writer, "server.address", "mes.shop.example");
+}
+
+static void put_small_attributes(struct writer *writer, const struct fg_bench_plan *plan)
+{
+    switch ((enum fg_bench_part)plan->part) {
     case HTTP_SERVER:
     case HTTP_CLIENT:
         put_http(writer, plan);
@@ -215,7 +218,20 @@ static void put_small_attributes(struct writer *writer, const struct plan *plan)
     case WORK:
         put_work(writer, plan);
         break;
+    case LIST:
+        put_list(writer, plan);
+        break;
     }
+}
+
+/* As libfiligree does it: each span of an order names it. */
+static void put_company_attributes(struct writer *writer, const struct fg_bench_plan *plan)
+{
+    put_small_attributes(writer, plan);
+    if (plan->part == DATABASE)
+        put_text(writer, "order.id", "ORD-@@@@@@@@");
+    if (plan->detail[3])
+        put_text(writer, "order.status", plan->detail[3]);
 }
 
 /* -- The wide shape -----------------------------------------------------------------------------
@@ -292,11 +308,38 @@ static uint64_t place_number(const struct place *place)
     return fg_bench_mix(place->chance + place->trace * FG_BENCH_TRACE_SPANS + place->span);
 }
 
+static bool is_company(const struct place *place)
+{
+    return place->kind == FG_BENCH_COMPANY || place->kind == FG_BENCH_PLACED;
+}
+
+/* In its set. */
+static uint32_t company_trace(const struct place *place)
+{
+    return place->kind == FG_BENCH_COMPANY ? place->trace % FG_BENCH_COMPANY_TRACES : 0;
+}
+
+static uint32_t company_span(const struct place *place)
+{
+    return fg_bench_company_first(company_trace(place)) + place->span;
+}
+
+static const struct fg_bench_plan *plan_of(const struct place *place)
+{
+    return is_company(place) ? fg_bench_company_plan(company_span(place))
+                             : &small_plans[place->span];
+}
+
+static uint32_t span_count(const struct place *place)
+{
+    return is_company(place) ? fg_bench_company_count(company_trace(place)) : FG_BENCH_TRACE_SPANS;
+}
+
 static uint32_t service_of(const struct place *place)
 {
-    if (place->kind == FG_BENCH_SMALL)
-        return small_plans[place->span].service;
-    return (uint32_t)(place_number(place) % WIDE_SERVICES);
+    if (place->kind == FG_BENCH_WIDE)
+        return (uint32_t)(place_number(place) % WIDE_SERVICES);
+    return plan_of(place)->service;
 }
 
 static void put_ids(struct writer *writer, const struct place *place)
@@ -306,7 +349,8 @@ static void put_ids(struct writer *writer, const struct place *place)
     fg_pb_put_bytes(writer->out, SPAN_TRACE_ID, fg_slice(trace_id, sizeof trace_id));
     fg_store_be64(span_id, place->span + 1);
     fg_pb_put_bytes(writer->out, SPAN_SPAN_ID, fg_slice(span_id, sizeof span_id));
-    int parent = fg_bench_slots[place->span].parent;
+    int parent = is_company(place) ? fg_bench_company_parent(company_span(place))
+                                   : fg_bench_slots[place->span].parent;
     if (parent < 0)
         return;
     fg_store_be64(span_id, (uint64_t)parent + 1);
@@ -316,7 +360,7 @@ static void put_ids(struct writer *writer, const struct place *place)
 /* One trace of a hundred has a fault in its last span. */
 static void put_status(struct writer *writer, const struct place *place)
 {
-    if (place->span != FG_BENCH_TRACE_SPANS - 1 || draw(writer, 100) != 0)
+    if (place->span != span_count(place) - 1 || draw(writer, 100) != 0)
         return;
     size_t status = fg_pb_begin(writer->out, SPAN_STATUS);
     fg_pb_put_bytes(writer->out, STATUS_MESSAGE,
@@ -327,7 +371,7 @@ static void put_status(struct writer *writer, const struct place *place)
 
 static void put_span(struct writer *writer, const struct place *place)
 {
-    const struct plan *plan = &small_plans[place->span];
+    const struct fg_bench_plan *plan = plan_of(place);
     uint64_t name_number = place_number(place) / WIDE_SERVICES % WIDE_NAMES;
     char wide_name[64];
     snprintf(wide_name, sizeof wide_name, "%s /api/v2/operation-%04u/{id}",
@@ -341,6 +385,8 @@ static void put_span(struct writer *writer, const struct place *place)
     fg_pb_put_fixed64(writer->out, SPAN_END, 0);
     if (is_wide)
         put_wide_attributes(writer, name_number);
+    else if (is_company(place))
+        put_company_attributes(writer, plan);
     else
         put_small_attributes(writer, plan);
     put_status(writer, place);
@@ -380,7 +426,7 @@ static void put_service(struct writer *writer, struct place place, uint32_t trac
     fg_pb_put_bytes(writer->out, SCOPE_VERSION, FG_SLICE("1.9.0"));
     fg_pb_end(writer->out, scope);
     for (place.trace = 0; place.trace < trace_count; place.trace++)
-        for (place.span = 0; place.span < FG_BENCH_TRACE_SPANS; place.span++)
+        for (place.span = 0; place.span < span_count(&place); place.span++)
             if (service_of(&place) == service)
                 put_span(writer, &place);
     fg_pb_end(writer->out, scope_spans);
@@ -390,7 +436,7 @@ static void put_service(struct writer *writer, struct place place, uint32_t trac
 static bool has_service(struct place place, uint32_t trace_count, uint32_t service)
 {
     for (place.trace = 0; place.trace < trace_count; place.trace++)
-        for (place.span = 0; place.span < FG_BENCH_TRACE_SPANS; place.span++)
+        for (place.span = 0; place.span < span_count(&place); place.span++)
             if (service_of(&place) == service)
                 return true;
     return false;
@@ -401,7 +447,7 @@ void fg_bench_template_write(enum fg_bench_kind kind, uint32_t trace_count, uint
 {
     struct writer writer = {.out = out, .chance = chance};
     struct place place = {.kind = kind, .chance = chance};
-    uint32_t services = kind == FG_BENCH_SMALL ? SMALL_SERVICES : WIDE_SERVICES;
+    uint32_t services = kind == FG_BENCH_WIDE ? WIDE_SERVICES : SMALL_SERVICES;
     for (uint32_t service = 0; service < services; service++)
         if (has_service(place, trace_count, service))
             put_service(&writer, place, trace_count, service);

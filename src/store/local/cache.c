@@ -123,7 +123,7 @@ static void list_add(struct shard *shard, struct fg_cache_entry *entry)
 }
 
 /* Takes the entry out of the table; whether nobody holds it any more. */
-static bool drop(struct shard *shard, struct fg_cache_entry *entry)
+static bool take_out(struct shard *shard, struct fg_cache_entry *entry)
 {
     *seek(shard, entry->key) = entry->chain;
     list_remove(shard, entry);
@@ -145,6 +145,16 @@ struct fg_cache_entry *fg_cache_get(struct fg_cache *cache, struct fg_cache_key 
     return entry;
 }
 
+/* By chain. */
+static void free_list(struct fg_cache_entry *dead)
+{
+    while (dead) {
+        struct fg_cache_entry *next = dead->chain;
+        entry_free(dead);
+        dead = next;
+    }
+}
+
 /* Puts the entry in, or takes a reference to one that another thread put in meanwhile. What must be
  * freed afterwards comes back as a list by chain. */
 static struct fg_cache_entry *put_in(struct fg_cache *cache, struct shard *shard,
@@ -160,7 +170,7 @@ static struct fg_cache_entry *put_in(struct fg_cache *cache, struct shard *shard
     size_t need = entry->size + ENTRY_OVERHEAD;
     while (shard->oldest && shard->bytes + need > cache->shard_bytes_max) {
         struct fg_cache_entry *oldest = shard->oldest;
-        if (!drop(shard, oldest))
+        if (!take_out(shard, oldest))
             continue;
         oldest->chain = *ret_dead;
         *ret_dead = oldest;
@@ -190,11 +200,7 @@ int fg_cache_put_take(struct fg_cache *cache, struct fg_cache_key key, uint8_t *
         entry = put_in(cache, shard, entry, &dead);
         fg_mutex_unlock(&shard->lock);
     }
-    while (dead) {
-        struct fg_cache_entry *next = dead->chain;
-        entry_free(dead);
-        dead = next;
-    }
+    free_list(dead);
     *ret_entry = entry;
     return 0;
 }
@@ -214,6 +220,33 @@ void fg_cache_unref(struct fg_cache *cache, struct fg_cache_entry *entry)
     fg_mutex_unlock(&shard->lock);
     if (dead)
         entry_free(entry);
+}
+
+void fg_cache_drop(struct fg_cache *cache, struct fg_cache_entry *entry)
+{
+    struct shard *shard = shard_of(cache, entry->key);
+    fg_mutex_lock(&shard->lock);
+    bool dead = *seek(shard, entry->key) == entry && take_out(shard, entry);
+    fg_mutex_unlock(&shard->lock);
+    assert(!dead); /* whoever calls holds it */
+}
+
+void fg_cache_forget(struct fg_cache *cache, uint64_t owner)
+{
+    for (size_t i = 0; i < cache->shard_count; i++) {
+        struct shard *shard = &cache->shards[i];
+        struct fg_cache_entry *dead = NULL;
+        fg_mutex_lock(&shard->lock);
+        for (struct fg_cache_entry *entry = shard->newest, *older; entry; entry = older) {
+            older = entry->older;
+            if (entry->key.owner != owner || !take_out(shard, entry))
+                continue;
+            entry->chain = dead;
+            dead = entry;
+        }
+        fg_mutex_unlock(&shard->lock);
+        free_list(dead);
+    }
 }
 
 uint64_t fg_cache_size_bytes(struct fg_cache *cache)

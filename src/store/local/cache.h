@@ -27,4 +27,9 @@ FG_MUST_CHECK int fg_cache_put_take(struct fg_cache *cache, struct fg_cache_key 
 struct fg_slice fg_cache_bytes(const struct fg_cache_entry *entry);
 void fg_cache_unref(struct fg_cache *cache, struct fg_cache_entry *entry);
 
+/* Out of the cache: its memory goes with the last reference to it. */
+void fg_cache_drop(struct fg_cache *cache, struct fg_cache_entry *entry);
+/* The same for all entries of an owner, who asks for none of them any more. */
+void fg_cache_forget(struct fg_cache *cache, uint64_t owner);
+
 uint64_t fg_cache_size_bytes(struct fg_cache *cache);

@@ -26,6 +26,7 @@
 
 #define FG_LOCAL_PATH_SIZE_MAX 4096u
 
+struct fg_crew;
 struct fg_local;
 struct fg_policies;
 
@@ -71,6 +72,7 @@ struct fg_blocks_view {
 struct fg_local_counters {
     atomic_uint_fast64_t seal_bytes_written, merges, merge_bytes_written, merge_copied_spans;
     atomic_uint_fast64_t merge_debt_bytes; /* now; set by the merger */
+    atomic_uint_fast64_t held_bytes;       /* now: of files that go with their last reader */
     atomic_uint_fast64_t retention_dropped_spans, erased_spans, damaged_pages, duplicate_spans;
 };
 
@@ -81,6 +83,7 @@ struct fg_local {
     const char *folder;
     struct fg_space *space; /* borrowed */
     struct fg_cache *cache;
+    struct fg_crew *crew; /* who helps scans; NULL: nobody */
     struct fg_local_counters counters;
     atomic_uint_fast64_t next_id;
 
@@ -150,6 +153,7 @@ void fg_local_view_release(struct fg_blocks_view *view);
 FG_MUST_CHECK int fg_local_put(struct fg_blocks *blocks, const struct fg_blocks_put *put);
 FG_MUST_CHECK int fg_local_trace_find(struct fg_blocks_view *view, uint32_t tenant,
                                       uint64_t id_high, uint64_t id_low,
+                                      struct fg_blocks_readers *readers,
                                       struct fg_blocks_places *places, struct fg_read_stats *stats);
 FG_MUST_CHECK int fg_local_trace_read(struct fg_blocks_view *view,
                                       const struct fg_blocks_place *place,

@@ -149,23 +149,31 @@ void fg_merge_plan(const struct fg_merge_candidate *candidates, size_t count,
     }
 }
 
+/* What the plans of one tier would come to, one after the other. */
+static void add_runs(const struct fg_merge_candidate *candidates, size_t begin, size_t end,
+                     unsigned tier, struct fg_merge_load *load, size_t *segments)
+{
+    for (size_t at = begin; at < end;) {
+        struct run run = find_run(candidates, at, end, tier, UINT64_MAX);
+        if (!is_worth(&run))
+            return;
+        load->debt_bytes += run.size_bytes;
+        *segments += run.count;
+        at = run.inputs[run.count - 1] + 1;
+    }
+}
+
 void fg_merge_load(const struct fg_merge_candidate *candidates, size_t count,
                    struct fg_merge_load *ret_load)
 {
     struct fg_merge_load load = {0};
     for (size_t begin = 0, end; begin < count; begin = end) {
-        uint64_t sizes[TIER_COUNT + 1] = {0};
-        size_t counts[TIER_COUNT + 1] = {0};
+        size_t segments = 0;
         end = partition_end(candidates, count, begin);
-        for (size_t i = begin; i < end; i++) {
-            unsigned tier = tier_of(&candidates[i]);
-            sizes[tier] += candidates[i].entry->size_bytes;
-            counts[tier]++;
-        }
         for (unsigned tier = 0; tier < TIER_COUNT; tier++)
-            load.debt_bytes += counts[tier] >= FG_MERGE_INPUTS_MIN ? sizes[tier] : 0;
-        if (end - begin > load.partition_segments_max)
-            load.partition_segments_max = end - begin;
+            add_runs(candidates, begin, end, tier, &load, &segments);
+        if (segments > load.partition_segments_max)
+            load.partition_segments_max = segments;
     }
     *ret_load = load;
 }

@@ -30,9 +30,12 @@ struct fg_merge_plan {
     uint32_t level;      /* of the result */
 };
 
+/* Of the segments that merges are about to read, were nothing to come any more. What is as large as
+ * a merge makes it is none of it: ingest waits for merges, and must not wait for what never comes.
+ */
 struct fg_merge_load {
-    uint64_t debt_bytes; /* of all segments that a merge will read, were nothing to come any more */
-    size_t partition_segments_max;
+    uint64_t debt_bytes;
+    size_t partition_segments_max; /* of one partition */
 };
 
 /* candidates by tenant, day, id. quiet_before_ns: a partition whose last span was received before

@@ -3,6 +3,8 @@
  * A store is made manifest first: a folder that has segments or a log but no manifest has lost it,
  * and nothing is guessed. */
 #include "local/local.h"
+
+#include "crew.h"
 #include "local/policy.h"
 
 #include "base/limits.h"
@@ -244,6 +246,10 @@ int fg_local_open(const struct fg_store_options *options, struct fg_space *space
         r = fg_cache_new(options->cache_size_max, &local->cache);
     if (r < 0)
         *ret_message = "out of memory";
+    if (r == 0 && options->scan_threads)
+        r = fg_crew_new(options->scan_threads, &local->crew);
+    if (r < 0 && local->cache)
+        *ret_message = "can't start a thread";
     if (r == 0)
         r = open_files(local, arena, ret_message);
     if (r < 0) {
@@ -258,6 +264,7 @@ void fg_local_close(struct fg_local *local)
 {
     if (!local)
         return;
+    fg_crew_free(local->crew);
     fg_local_version_release(local->current);
     fg_manifest_free(&local->manifest);
     fg_cache_free(local->cache);

@@ -77,6 +77,7 @@ static void counters(struct fg_blocks *blocks, struct fg_store_counters *ret)
     ret->merge_bytes_written = atomic_load(&own->merge_bytes_written);
     ret->merge_copied_spans = atomic_load(&own->merge_copied_spans);
     ret->merge_debt_bytes = atomic_load(&own->merge_debt_bytes);
+    ret->held_bytes = atomic_load(&own->held_bytes);
     ret->retention_dropped_spans = atomic_load(&own->retention_dropped_spans);
     ret->erased_spans = atomic_load(&own->erased_spans);
     ret->damaged_pages = atomic_load(&own->damaged_pages);

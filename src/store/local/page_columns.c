@@ -384,6 +384,14 @@ static void hand_out_plain(struct work *work, struct attr_arrays *attrs, uint32_
     uint32_t begin = plan->shape_begin[shape], count = plan->shape_begin[shape + 1] - begin;
     const uint32_t *columns = plan->shape_columns + begin;
     uint64_t *values = attrs->value + *at;
+    if (count == 0)
+        return;
+    if (count == 1) { /* as nearly always where one key is searched */
+        attrs->key[*at] = plan->keys[begin];
+        attrs->type[*at] = plan->types[begin];
+        attrs->value[(*at)++] = *work->cursors[*columns]++;
+        return;
+    }
     memcpy(attrs->key + *at, plan->keys + begin, count * sizeof *plan->keys);
     memcpy(attrs->type + *at, plan->types + begin, count * sizeof *plan->types);
     for (uint32_t k = 0; k < count; k++)

@@ -9,6 +9,8 @@
 /* Memory of the sets of one row group: a few thousand classes under the largest predicate take some
  * MiB. */
 #define ARENA_SIZE_MAX ((size_t)1 << 30)
+/* And of a page's texts. */
+#define TEXT_ARENA_SIZE_MAX ((size_t)2 << 30)
 
 static uint32_t count_leaves(const struct fg_predicate *predicate)
 {
@@ -36,6 +38,7 @@ static enum fg_field value_field(enum fg_field field)
 static int find_trace(struct fg_pruner *pruner, struct fg_prune_leaf *leaf)
 {
     struct fg_segment_trace trace;
+    leaf->row_begin = leaf->row_end = 0;
     int r = fg_segment_find_trace(pruner->segment, leaf->predicate->trace_id.high,
                                   leaf->predicate->trace_id.low, &trace);
     if (r == 0) {
@@ -55,7 +58,9 @@ static int init_leaf(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
     leaf->value_predicate.field = value_field(predicate->field);
     if (predicate->field == FG_FIELD_TRACE_ID)
         return find_trace(pruner, leaf);
-    if (predicate->op == FG_PRED_EXISTS)
+    bool is_id =
+        predicate->field == FG_FIELD_SPAN_ID || predicate->field == FG_FIELD_PARENT_SPAN_ID;
+    if (predicate->op == FG_PRED_EXISTS || is_id) /* an id's operand is of no type */
         return 0;
     leaf->has_number = predicate->type == FG_VALUE_INT || predicate->type == FG_VALUE_DOUBLE;
     if (leaf->has_number) {
@@ -84,11 +89,26 @@ int fg_pruner_init(struct fg_pruner *pruner, struct fg_segment *segment,
     *pruner = (struct fg_pruner){.segment = segment, .predicate = predicate};
     pruner->bytes_read = bytes_read;
     fg_arena_init(&pruner->arena, ARENA_SIZE_MAX);
+    fg_arena_init(&pruner->text_arena, TEXT_ARENA_SIZE_MAX);
     int r = fg_codec_new(&pruner->codec);
     if (r < 0 || !predicate)
         return r;
     pruner->leaves = calloc(count_leaves(predicate) + (size_t)1, sizeof *pruner->leaves);
     return pruner->leaves ? init_leaves(pruner, predicate) : FG_ENOMEM;
+}
+
+int fg_pruner_turn(struct fg_pruner *pruner, struct fg_segment *segment, uint64_t *bytes_read)
+{
+    int r = 0;
+    bool is_same = pruner->segment == segment;
+    pruner->segment = segment;
+    pruner->bytes_read = bytes_read;
+    for (uint32_t i = 0; r == 0 && !is_same && i < pruner->leaf_count; i++)
+        if (pruner->leaves[i].predicate->field == FG_FIELD_TRACE_ID)
+            r = find_trace(pruner, &pruner->leaves[i]);
+    if (r < 0)
+        pruner->segment = NULL; /* half turned */
+    return r;
 }
 
 void fg_pruner_free(struct fg_pruner *pruner)
@@ -100,6 +120,7 @@ void fg_pruner_free(struct fg_pruner *pruner)
     free(pruner->leaves);
     fg_codec_free(pruner->codec);
     fg_arena_free(&pruner->arena);
+    fg_arena_free(&pruner->text_arena);
 }
 
 void fg_pruner_begin(struct fg_pruner *pruner, struct fg_group *group)
@@ -108,6 +129,7 @@ void fg_pruner_begin(struct fg_pruner *pruner, struct fg_group *group)
     pruner->group = group;
     pruner->page = NULL;
     pruner->used_filter = false;
+    pruner->has_texts = false;
     for (uint32_t i = 0; i < pruner->leaf_count; i++) {
         pruner->leaves[i].in_dictionary = -1;
         pruner->leaves[i].column_count = 0;
@@ -211,12 +233,9 @@ int fg_pruner_look(struct fg_pruner *pruner, bool *ret_may)
     return 0;
 }
 
-int fg_pruner_page(struct fg_pruner *pruner, const struct fg_page *page, bool *ret_may)
+/* Whether a class that the page has may have rows that match. */
+static int ask_page(struct fg_pruner *pruner, const struct fg_page *page, bool *ret_may)
 {
-    *ret_may = true;
-    if (!pruner->predicate)
-        return 0;
-    pruner->page = page;
     uint32_t leaf = 0;
     struct fg_prune_set set;
     int r = sets(pruner, pruner->predicate, &leaf, &set);
@@ -224,6 +243,28 @@ int fg_pruner_page(struct fg_pruner *pruner, const struct fg_page *page, bool *r
     for (size_t i = 0; r == 0 && i < pruner->word_count; i++)
         any |= set.may[i] & page->class_set[i];
     *ret_may = any != 0;
+    return r;
+}
+
+static int ask_texts(struct fg_pruner *pruner, const struct fg_page *page, bool *ret_may)
+{
+    fg_arena_reset(&pruner->text_arena);
+    pruner->texts =
+        fg_arena_calloc(&pruner->text_arena, pruner->group->column_count, sizeof *pruner->texts);
+    pruner->reads_texts = true;
+    return pruner->texts ? ask_page(pruner, page, ret_may) : FG_ENOMEM;
+}
+
+int fg_pruner_page(struct fg_pruner *pruner, const struct fg_page *page, bool *ret_may)
+{
+    *ret_may = true;
+    if (!pruner->predicate)
+        return 0;
+    pruner->page = page;
+    pruner->reads_texts = false;
+    int r = ask_page(pruner, page, ret_may);
+    if (r == 0 && *ret_may && pruner->has_texts)
+        r = ask_texts(pruner, page, ret_may);
     pruner->page = NULL;
     return r;
 }

@@ -17,9 +17,11 @@ struct fg_prune_set {
 /* A column that a leaf asks, in the row group at hand. */
 struct fg_prune_column {
     uint32_t column;
-    bool any, all;    /* of its values match, or may */
-    uint64_t *codes;  /* those that match; NULL where the form has none */
-    uint64_t *owners; /* classes that have the column, or may have */
+    bool any, all;         /* of its values match, or may */
+    uint64_t *codes;       /* those that match; NULL where the form has none */
+    bool has_texts;        /* each page has its own, which can be looked at */
+    uint32_t looks, finds; /* at them, so far */
+    uint64_t *owners;      /* classes that have the column, or may have */
 };
 
 #define FG_PRUNE_COLUMNS_MAX 8u /* of one key: it has as many types at most */
@@ -59,12 +61,19 @@ struct fg_pruner {
     uint32_t class_count;
     size_t word_count;
     bool used_filter;           /* one said no */
+    bool has_texts;             /* some column has */
     const struct fg_page *page; /* NULL: the whole row group is asked */
+    bool reads_texts;           /* the page's own texts are looked at */
+    struct fg_batch **texts;    /* by column, those of the page that were read; or NULL */
+    struct fg_arena text_arena; /* of one page */
 };
 
 /* FG_ENOMEM. */
 FG_MUST_CHECK int fg_pruner_init(struct fg_pruner *pruner, struct fg_segment *segment,
                                  const struct fg_predicate *predicate, uint64_t *bytes_read);
+/* To another segment, or the same one; what was compiled stays. */
+FG_MUST_CHECK int fg_pruner_turn(struct fg_pruner *pruner, struct fg_segment *segment,
+                                 uint64_t *bytes_read);
 void fg_pruner_free(struct fg_pruner *pruner);
 
 /* Turns to a row group, of which the columns are loaded (borrowed). */
@@ -99,8 +108,8 @@ FG_MUST_CHECK int fg_prune_column_glance(struct fg_pruner *pruner, struct fg_pru
 FG_MUST_CHECK int fg_prune_column_look(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
                                        uint32_t number, struct fg_prune_column *ret_column);
 /* Whether a value of the page's may match. */
-bool fg_prune_column_page(const struct fg_pruner *pruner, const struct fg_prune_leaf *leaf,
-                          const struct fg_prune_column *column);
+FG_MUST_CHECK int fg_prune_column_page(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
+                                       struct fg_prune_column *column, bool *ret_any);
 /* Whether the level has attributes for which there was no column and of which one may be the
  * leaf's. */
 FG_MUST_CHECK int fg_prune_overflow(struct fg_pruner *pruner, const struct fg_prune_leaf *leaf,

@@ -1,5 +1,8 @@
-/* What a column can say of a leaf: by the least and the greatest value, by its filter, and where it
- * has codes by trying the predicate itself on what they stand for. */
+/* What a column can say of a leaf: by the least and the greatest value, by its filter, and by
+ * trying the predicate itself on what its codes stand for or, page by page, on the texts that are a
+ * page's own. A page whose texts all fail is never decoded: reading one column of it is a small
+ * part of that. Where most pages have a text that matches looking would be work done twice, so it
+ * ends. */
 #include "local/prune.h"
 
 #include "local/fuse.h"
@@ -7,6 +10,9 @@
 
 /* Where int64_t and double name the same numbers, and so hash alike. */
 #define EXACT_MAX (INT64_C(1) << 53)
+/* Looks at pages of a row group before they are judged; they go on while at most one in two finds
+ * something. The next row group is another matter: what is looked at depends on nothing else. */
+#define LOOKS_MIN 3u
 
 static bool has_codes(const struct fg_group_column *column)
 {
@@ -204,32 +210,29 @@ int fg_prune_match(struct fg_matcher **matcher, const struct fg_predicate *predi
     return 0;
 }
 
-/* What the codes stand for, as rows of which each has one as an attribute or as its name. */
-static int batch_of_codes(struct fg_pruner *pruner, const struct fg_group_column *column,
-                          struct fg_batch *ret_batch)
+/* Values as rows of which each has one as an attribute or as its name. */
+static int batch_of_values(struct fg_arena *arena, const struct fg_group_column *column,
+                           uint32_t key_id, const uint64_t *values, uint32_t count,
+                           struct fg_batch *batch)
 {
-    uint32_t count = column->distinct_count;
-    uint32_t *begin = fg_arena_alloc(&pruner->arena, (count + (size_t)1) * sizeof *begin);
-    uint32_t *key = fg_arena_alloc(&pruner->arena, (count + (size_t)1) * sizeof *key);
-    uint8_t *type = fg_arena_alloc(&pruner->arena, count + (size_t)1);
+    uint32_t *begin = fg_arena_alloc(arena, (count + (size_t)1) * sizeof *begin);
+    uint32_t *key = fg_arena_alloc(arena, (count + (size_t)1) * sizeof *key);
+    uint8_t *type = fg_arena_alloc(arena, count + (size_t)1);
     if (!begin || !key || !type)
         return FG_ENOMEM;
-    struct fg_batch batch = {.strings = pruner->group->shared.strings,
-                             .string_count = pruner->group->shared.string_count,
-                             .span_count = count};
     bool is_name = column->part != FG_PART_ATTR;
     for (uint32_t i = 0; i < count; i++) {
         begin[i] = i;
-        key[i] = is_name ? (uint32_t)column->codes[i] : column->key_id;
+        key[i] = is_name ? (uint32_t)values[i] : key_id;
         type[i] = column->type;
     }
     begin[count] = count;
+    batch->span_count = count;
     if (is_name)
-        batch.name = key;
+        batch->name = key;
     else
-        batch.span_attrs = (struct fg_attrs){
-            .count = count, .begin = begin, .key = key, .type = type, .value = column->codes};
-    *ret_batch = batch;
+        batch->span_attrs = (struct fg_attrs){
+            .count = count, .begin = begin, .key = key, .type = type, .value = values};
     return 0;
 }
 
@@ -237,14 +240,15 @@ static int look_at_codes(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
                          const struct fg_group_column *column, struct fg_prune_column *result)
 {
     int r = fg_group_load_strings(pruner->group, pruner->codec, pruner->bytes_read);
-    struct fg_batch batch;
     if (r == 0)
         r = fg_group_load_shapes(pruner->group, pruner->codec);
+    uint32_t count = column->distinct_count, found = 0;
+    struct fg_batch batch = {.strings = pruner->group->shared.strings,
+                             .string_count = pruner->group->shared.string_count};
     if (r == 0)
-        r = batch_of_codes(pruner, column, &batch);
+        r = batch_of_values(&pruner->arena, column, column->key_id, column->codes, count, &batch);
     if (r < 0)
         return r;
-    uint32_t count = column->distinct_count, found = 0;
     size_t words = fg_flags_words(count);
     result->codes = fg_arena_calloc(&pruner->arena, words + 1, sizeof *result->codes);
     if (!result->codes)
@@ -271,6 +275,8 @@ int fg_prune_column_look(struct fg_pruner *pruner, struct fg_prune_leaf *leaf, u
             result.all = true;
         else if (has_codes(column) && (column->part == FG_PART_ATTR || text))
             r = look_at_codes(pruner, leaf, column, &result);
+        else if (column->form == FG_FORM_TEXT)
+            result.has_texts = true;
         else if (has_range_test(leaf, column))
             ask_range(leaf, column->type, column->min, column->max, &result.any, &result.all);
         if (column->has_nan && !attr_exists)
@@ -280,24 +286,103 @@ int fg_prune_column_look(struct fg_pruner *pruner, struct fg_prune_leaf *leaf, u
     return r;
 }
 
-bool fg_prune_column_page(const struct fg_pruner *pruner, const struct fg_prune_leaf *leaf,
-                          const struct fg_prune_column *column)
+/* -- A page's own texts */
+
+/* The texts of the column in the page, as strings of a batch, and behind them the key. */
+static int read_texts(struct fg_pruner *pruner, const struct fg_group_column *column,
+                      const struct fg_chunk *chunk, struct fg_batch *batch)
+{
+    struct fg_arena *arena = &pruner->text_arena;
+    struct fg_slice bytes;
+    int r = fg_segment_load_chunk(pruner->segment, chunk, arena, pruner->bytes_read, &bytes);
+    if (r < 0)
+        return r;
+    struct fg_input in = fg_input(bytes);
+    uint32_t count = (uint32_t)fg_input_varint_max(&in, FG_SEGMENT_CELLS_MAX);
+    struct fg_slice *strings = fg_arena_calloc(arena, count + (size_t)1, sizeof *strings);
+    uint64_t *ids = fg_arena_alloc(arena, (count + (size_t)1) * sizeof *ids);
+    if (in.error || !strings || !ids)
+        return in.error ? in.error : FG_ENOMEM;
+    r = fg_text_decode(pruner->codec, &in, count, FG_SEGMENT_TEXT_SIZE_MAX, arena, strings);
+    for (uint32_t i = 0; i < count; i++)
+        ids[i] = i;
+    strings[count] = column->key;
+    *batch = (struct fg_batch){.strings = strings, .string_count = count + 1};
+    return r < 0 ? r : batch_of_values(arena, column, count, ids, count, batch);
+}
+
+/* Read once for all leaves. */
+static int texts_of(struct fg_pruner *pruner, uint32_t number, const struct fg_chunk *chunk,
+                    const struct fg_batch **ret_batch)
+{
+    struct fg_batch *batch = pruner->texts[number];
+    int r = 0;
+    if (!batch) {
+        batch = fg_arena_calloc(&pruner->text_arena, 1, sizeof *batch);
+        r = batch ? read_texts(pruner, &pruner->group->columns[number], chunk, batch) : FG_ENOMEM;
+    }
+    if (r < 0)
+        return r;
+    *ret_batch = pruner->texts[number] = batch;
+    return 0;
+}
+
+static int look_at_texts(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
+                         const struct fg_batch *batch, bool *ret_any)
+{
+    size_t words = fg_flags_words(batch->span_count);
+    uint64_t *bits = fg_arena_calloc(&pruner->text_arena, words + 1, sizeof *bits), any = 0;
+    if (!bits)
+        return FG_ENOMEM;
+    int r = fg_prune_match(&leaf->value, &leaf->value_predicate, batch, bits);
+    for (size_t i = 0; i < words; i++)
+        any |= bits[i];
+    *ret_any = any != 0;
+    return r;
+}
+
+static int ask_texts(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
+                     struct fg_prune_column *column, const struct fg_chunk *chunk, bool *ret_any)
+{
+    const struct fg_batch *batch;
+    *ret_any = true;
+    if (!pruner->reads_texts || chunk->size == 0 ||
+        (column->looks >= LOOKS_MIN && column->finds * 2 > column->looks))
+        return 0;
+    int r = texts_of(pruner, column->column, chunk, &batch);
+    if (r == FG_ECORRUPT)
+        return 0; /* who reads the page says so */
+    if (r == 0)
+        r = look_at_texts(pruner, leaf, batch, ret_any);
+    column->looks++;
+    column->finds += *ret_any;
+    return r;
+}
+
+int fg_prune_column_page(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
+                         struct fg_prune_column *column, bool *ret_any)
 {
     const struct fg_group_column *info = &pruner->group->columns[column->column];
     const struct fg_chunk *chunk = &pruner->page->chunks[FG_STREAM_COUNT + column->column];
-    if (!column->any || !chunk->has_range || info->level != FG_LEVEL_SPAN)
-        return column->any;
+    bool all;
+    *ret_any = column->any;
+    if (!column->any)
+        return 0;
+    if (column->has_texts)
+        return ask_texts(pruner, leaf, column, chunk, ret_any);
+    if (!chunk->has_range || info->level != FG_LEVEL_SPAN)
+        return 0;
     if (column->codes) {
-        for (uint64_t code = chunk->min; code <= chunk->max && code < info->distinct_count; code++)
-            if (fg_flag_get(column->codes, (uint32_t)code))
-                return true;
-        return false;
+        uint64_t code = chunk->min;
+        while (code <= chunk->max && code < info->distinct_count &&
+               !fg_flag_get(column->codes, (uint32_t)code))
+            code++;
+        *ret_any = code <= chunk->max && code < info->distinct_count;
+        return 0;
     }
-    if (info->form != FG_FORM_NUMBERS || !has_range_test(leaf, info))
-        return true;
-    bool any, all;
-    ask_range(leaf, info->type, chunk->min, chunk->max, &any, &all);
-    return any;
+    if (info->form == FG_FORM_NUMBERS && has_range_test(leaf, info))
+        ask_range(leaf, info->type, chunk->min, chunk->max, ret_any, &all);
+    return 0;
 }
 
 /* -- Overflow */

@@ -244,6 +244,7 @@ static int add_column(struct fg_pruner *pruner, struct fg_prune_leaf *leaf, uint
     r = owners_of(pruner, owning, &column.owners);
     if (r == 0)
         leaf->columns[leaf->column_count++] = column;
+    pruner->has_texts |= column.has_texts;
     return r;
 }
 
@@ -419,8 +420,12 @@ int fg_prune_leaf_sets(struct fg_pruner *pruner, struct fg_prune_leaf *leaf,
     memcpy(set.may, leaf->rest.may, words * sizeof *set.may);
     memcpy(set.must, leaf->rest.must, words * sizeof *set.must);
     for (uint32_t c = 0; c < leaf->column_count; c++) {
-        const struct fg_prune_column *column = &leaf->columns[c];
-        bool any = pruner->page ? fg_prune_column_page(pruner, leaf, column) : column->any;
+        struct fg_prune_column *column = &leaf->columns[c];
+        bool any = column->any;
+        if (pruner->page)
+            r = fg_prune_column_page(pruner, leaf, column, &any);
+        if (r < 0)
+            return r;
         for (size_t i = 0; any && i < words; i++)
             set.may[i] |= column->owners[i];
         for (size_t i = 0; column->all && i < words; i++)

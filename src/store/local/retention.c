@@ -508,14 +508,24 @@ static int thin_due(const struct fg_policy_round *round, bool *ret_did)
     return r;
 }
 
+/* At a start it is not known for some moments whose traces must stay: what is due then waits. */
+static bool knows_pins(const struct fg_local *local)
+{
+    const struct fg_store_options *options = local->options;
+    return !options->is_pinned || !options->knows_pins ||
+           options->knows_pins(options->is_pinned_arg);
+}
+
 int fg_retention_job(struct fg_local *local, bool *ret_did)
 {
     struct fg_upkeep *upkeep = &local->upkeep;
     uint64_t now_ns = fg_env_mono_ns(local->env);
+    *ret_did = false;
+    if (!knows_pins(local))
+        return 0;
     struct fg_policy_round round = round_begin(local);
     bool is_changed = fg_policies_generation(round.policies) != upkeep->policies_seen;
     int r = 0;
-    *ret_did = false;
     if (now_ns >= upkeep->retention_after_ns || upkeep->is_thorough || is_changed) {
         r = expire_due(&round, ret_did);
         if (r == 0 && !*ret_did)
@@ -607,7 +617,7 @@ int fg_kept_job(struct fg_local *local, bool *ret_did)
     struct fg_upkeep *upkeep = &local->upkeep;
     uint64_t now_ns = fg_env_mono_ns(local->env);
     *ret_did = false;
-    if (now_ns < upkeep->kept_after_ns && !upkeep->is_thorough)
+    if ((now_ns < upkeep->kept_after_ns && !upkeep->is_thorough) || !knows_pins(local))
         return 0;
     struct fg_policy_round round = round_begin(local);
     int r = thin_next(&round, ret_did);

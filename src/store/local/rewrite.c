@@ -34,13 +34,6 @@ static int add_parts(struct state *state, uint32_t input)
     int r = fg_segment_traces(rewrite->inputs[input]->segment, &traces, &count);
     if (r < 0)
         return r;
-    struct rewrite_part *parts =
-        realloc(state->parts, (state->part_count + count + 1) * sizeof *state->parts);
-    if (!parts) {
-        free(traces);
-        return FG_ENOMEM;
-    }
-    state->parts = parts;
     for (size_t i = 0; i < count; i++) {
         const struct fg_segment_trace *trace = &traces[i];
         if (rewrite->keeps_trace && !rewrite->keeps_trace(rewrite->arg, trace)) {
@@ -120,7 +113,7 @@ static int pour_joined(struct state *state)
     int r = fg_order_rows(batches, rows, batch.span_count, &state->order_arena, &order);
     free(rows);
     if (r < 0)
-        return r;
+        return r == FG_ELIMIT ? FG_ENOMEM : r; /* the arena's bound is enough for what was joined */
     state->result.duplicate_spans += order.counts.duplicates;
     fg_pour_source_forget(&state->joined_source);
     return fg_pour_order(state->pour, batches, &state->joined_source, &order);
@@ -268,10 +261,22 @@ static int rewrite_traces(struct state *state)
     return r;
 }
 
+/* Room for the parts of all inputs at once: where it grew by one input's after the other's the old
+ * and the new would be there together. */
+static int make_room_for_parts(struct state *state)
+{
+    const struct fg_rewrite *rewrite = state->rewrite;
+    size_t count = 1;
+    for (uint32_t i = 0; i < rewrite->input_count; i++)
+        count += fg_segment_info(rewrite->inputs[i]->segment)->trace_count;
+    state->parts = malloc(count * sizeof *state->parts);
+    return state->parts ? 0 : FG_ENOMEM;
+}
+
 static int open_all(struct state *state, const char *path)
 {
     const struct fg_rewrite *rewrite = state->rewrite;
-    int r = 0;
+    int r = make_room_for_parts(state);
     for (uint32_t i = 0; i < rewrite->input_count && r == 0; i++) {
         struct rewrite_input *input = &state->inputs[i];
         r = rewrite_input_open(input, rewrite->inputs[i], rewrite->match_rows, rewrite->arg);
@@ -285,7 +290,7 @@ static int open_all(struct state *state, const char *path)
     uint64_t seed;
     fg_env_random(rewrite->local->env, &seed, sizeof seed);
     if (rewrite->input_count > 1) /* otherwise they are in order as they came */
-        r = rewrite_parts_sort(&state->parts, state->part_count, seed);
+        r = rewrite_parts_sort(state->parts, state->part_count, seed);
     if (r < 0)
         return r;
     struct fg_builder_limits limits = fg_builder_limits_default();

@@ -60,8 +60,8 @@ int rewrite_input_find_group(struct rewrite_input *input, const struct rewrite_p
     bool is_large = ret_group->row_count >= COPY_ROWS_MIN || ret_group->size_bytes >= COPY_SIZE_MIN;
     if (!is_large || !is_alone(parts, count, ret_group))
         return 0;
-    const struct fg_segment_reader_options options = {.columns = SKIM_COLUMNS,
-                                                      .page_cache_count = 1};
+    const struct fg_segment_reader_options options = {
+        .columns = SKIM_COLUMNS, .page_cache_count = 1, .reads_once = true};
     int r = input->skimmer ? 0 : fg_segment_reader_new(input->segment, &options, &input->skimmer);
     if (r == 0)
         r = is_plain(input, ret_group, &plain);

@@ -5,15 +5,16 @@
 
 #include <stdlib.h>
 
-/* Of a trace that crosses a page's end both pages are looked at more than once. */
-#define PAGES_KEPT 2u
+/* Pages end with a trace, and each input has one in memory: of a trace that is larger than a page
+ * they are decoded again where it is looked at again. */
+#define PAGES_KEPT 1u
 
 int rewrite_input_open(struct rewrite_input *input, struct fg_local_segment *segment,
                        int (*match_rows)(void *arg, const struct fg_batch *page, uint64_t *bits),
                        void *arg)
 {
-    const struct fg_segment_reader_options options = {.columns = FG_COLUMNS_ALL,
-                                                      .page_cache_count = PAGES_KEPT};
+    const struct fg_segment_reader_options options = {
+        .columns = FG_COLUMNS_ALL, .page_cache_count = PAGES_KEPT, .reads_once = true};
     *input =
         (struct rewrite_input){.segment = segment->segment, .match_rows = match_rows, .arg = arg};
     if (match_rows) {

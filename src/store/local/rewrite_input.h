@@ -22,10 +22,9 @@ static inline bool rewrite_part_is_same_trace(const struct rewrite_part *x,
 }
 
 /* Brings the parts of all inputs, one input's after the other's, into the order of their traces by
- * earliest start; the parts of a trace get that start and stand side by side. *parts is memory from
- * malloc() and may become another. seed: any number that senders of spans can't know. FG_ENOMEM.
- * (rewrite_parts.c) */
-FG_MUST_CHECK int rewrite_parts_sort(struct rewrite_part **parts, size_t count, uint64_t seed);
+ * earliest start; the parts of a trace get that start and stand side by side. seed: any number that
+ * senders of spans can't know. FG_ENOMEM. (rewrite_parts.c) */
+FG_MUST_CHECK int rewrite_parts_sort(struct rewrite_part *parts, size_t count, uint64_t seed);
 
 struct rewrite_input {
     struct fg_segment *segment;

@@ -46,49 +46,87 @@ static int share_starts(struct rewrite_part *parts, size_t count, uint64_t seed)
     return r;
 }
 
+/* The parts' numbers in an order. */
+struct order {
+    const struct rewrite_part *parts;
+    uint32_t *numbers;
+    size_t count;
+};
+
 /* Where the run of parts in order that begins at begin ends. */
-static size_t run_end(const struct rewrite_part *parts, size_t begin, size_t count)
+static size_t run_end(const struct order *order, size_t begin)
 {
     size_t end = begin + 1;
-    while (end < count && is_in_order(&parts[end - 1], &parts[end]))
+    while (end < order->count &&
+           is_in_order(&order->parts[order->numbers[end - 1]], &order->parts[order->numbers[end]]))
         end++;
     return end;
 }
 
-static void merge_two(const struct rewrite_part *from, size_t begin, size_t middle, size_t end,
-                      struct rewrite_part *to)
+static void merge_two(const struct order *from, size_t begin, size_t middle, size_t end,
+                      uint32_t *to)
 {
+    const uint32_t *numbers = from->numbers;
     size_t a = begin, b = middle;
     for (size_t i = begin; i < end; i++)
-        to[i] = b == end || (a < middle && is_in_order(&from[a], &from[b])) ? from[a++] : from[b++];
+        to[i] = b == end || (a < middle &&
+                             is_in_order(&from->parts[numbers[a]], &from->parts[numbers[b]]))
+                    ? numbers[a++]
+                    : numbers[b++];
 }
 
 /* Merges neighbouring runs until there is one. As many rounds as it takes to halve their number, in
- * the worst case that of the parts, away. */
-static int merge_runs(struct rewrite_part **parts, size_t count)
+ * the worst case that of the parts, away. *spare: room for as many numbers; the two change places.
+ */
+static void merge_runs(struct order *order, uint32_t **spare)
 {
-    struct rewrite_part *from = *parts, *to = malloc((count + 1) * sizeof *to);
-    if (!to)
-        return FG_ENOMEM;
-    while (run_end(from, 0, count) < count) {
-        for (size_t begin = 0, end; begin < count; begin = end) {
-            size_t middle = run_end(from, begin, count);
-            end = middle < count ? run_end(from, middle, count) : middle;
-            merge_two(from, begin, middle, end, to);
+    while (run_end(order, 0) < order->count) {
+        uint32_t *merged = *spare;
+        for (size_t begin = 0, end; begin < order->count; begin = end) {
+            size_t middle = run_end(order, begin);
+            end = middle < order->count ? run_end(order, middle) : middle;
+            merge_two(order, begin, middle, end, merged);
         }
-        struct rewrite_part *merged = to;
-        to = from;
-        from = merged;
+        *spare = order->numbers;
+        order->numbers = merged;
     }
-    free(to);
-    *parts = from;
-    return 0;
 }
 
-int rewrite_parts_sort(struct rewrite_part **parts, size_t count, uint64_t seed)
+/* Puts each part in its place, cycle by cycle; the numbers become those of the places. */
+static void put_in_place(struct rewrite_part *parts, uint32_t *numbers, size_t count)
+{
+    for (size_t first = 0; first < count; first++) {
+        struct rewrite_part kept = parts[first];
+        size_t place = first;
+        while (numbers[place] != first) {
+            size_t from = numbers[place];
+            parts[place] = parts[from];
+            numbers[place] = (uint32_t)place;
+            place = from;
+        }
+        parts[place] = kept;
+        numbers[place] = (uint32_t)place;
+    }
+}
+
+/* Their numbers are sorted, and not they, which are ten times as large. */
+int rewrite_parts_sort(struct rewrite_part *parts, size_t count, uint64_t seed)
 {
     if (count == 0)
         return 0;
-    int r = share_starts(*parts, count, seed);
-    return r < 0 ? r : merge_runs(parts, count);
+    int r = share_starts(parts, count, seed);
+    if (r < 0)
+        return r;
+    struct order order = {parts, malloc(count * sizeof *order.numbers), count};
+    uint32_t *spare = malloc(count * sizeof *spare);
+    r = order.numbers && spare ? 0 : FG_ENOMEM;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        order.numbers[i] = (uint32_t)i;
+    if (r == 0) {
+        merge_runs(&order, &spare);
+        put_in_place(parts, order.numbers, count);
+    }
+    free(order.numbers);
+    free(spare);
+    return r;
 }

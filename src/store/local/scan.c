@@ -7,7 +7,10 @@
  *
  * A page that none rules out is probed: only the columns that the predicate reads are decoded and
  * looked at, and the others, of which the ids are most, only where a row matches. Where most pages
- * have rows that match probing would be work done twice, so it ends. */
+ * have rows that match probing would be work done twice, so it ends.
+ *
+ * A scan that takes long has helpers who look and probe ahead of it (ahead.h). */
+#include "local/ahead.h"
 #include "local/local.h"
 
 #include <stdlib.h>
@@ -29,6 +32,8 @@ struct source {
     bool had_pages;
     struct fg_segment_page *pages; /* that it named last, by start_ns_max, greatest first */
     size_t page_count, page_capacity, page_next;
+    uint32_t ahead_count; /* of the row groups that come next, those that were given to helpers */
+    bool is_counted;      /* that it was asked */
     struct opened full, probe; /* either may be closed */
     uint64_t used_at;
 };
@@ -38,9 +43,10 @@ struct fg_blocks_scan {
     const struct fg_scan *scan;
     struct fg_read_stats *stats;
     struct fg_segment_reader_options options, probe_options;
-    struct fg_matcher *matcher; /* NULL: nothing is probed */
-    uint64_t *bits;
-    size_t word_capacity;
+    struct fg_prober prober; /* its matcher is NULL: nothing is probed */
+    struct fg_crew *crew;    /* NULL: it works alone */
+    struct fg_ahead *ahead;  /* NULL: so far */
+    uint64_t help_mono_ns;   /* from when on it is helped */
     uint64_t probe_count, probe_hits;
     struct source *sources; /* a heap */
     size_t source_count;
@@ -142,19 +148,54 @@ static void update_key(const struct fg_blocks_scan *scan, struct source *source)
     source->start_ns_max = start_ns_max < last_ns ? start_ns_max : last_ns;
 }
 
-/* The next pages of the source. */
+static int check(void *arg)
+{
+    struct fg_blocks_scan *scan = arg;
+    const struct fg_scan *asked = scan->scan;
+    if (asked->is_cancelled && asked->is_cancelled(asked->arg))
+        return FG_ECANCELLED;
+    if (asked->deadline_mono_ns &&
+        fg_env_mono_ns(scan->view->local->env) >= asked->deadline_mono_ns)
+        return FG_ETIMEOUT;
+    if (asked->bytes_max && scan->stats->bytes_read > asked->bytes_max)
+        return FG_ELIMIT;
+    return fg_local_view_check(scan->view);
+}
+
+/* The top's; what it asks of helpers it takes from them. */
+static int take_look(void *arg, uint32_t number, struct fg_segment_look *look)
+{
+    struct fg_blocks_scan *scan = arg;
+    struct source *source = &scan->sources[0];
+    if (source->ahead_count == 0)
+        return FG_ENOTFOUND;
+    source->ahead_count--;
+    return fg_ahead_take(scan->ahead, source->segment->segment, number, check, scan, look);
+}
+
+static int open_pruning(struct fg_blocks_scan *scan, struct source *source)
+{
+    struct fg_segment_ahead ahead = {.take = take_look, .arg = scan};
+    if (source->pruning)
+        return 0;
+    int r = fg_segment_pruning_new(source->segment->segment, scan->scan->predicate,
+                                   scan->scan->start_ns_min, scan->scan->start_ns_max, true,
+                                   &source->pruning);
+    if (r == 0)
+        fg_segment_pruning_ahead(source->pruning, &ahead);
+    return r;
+}
+
+/* The next pages of the source, which may be none yet. */
 static int prune(struct fg_blocks_scan *scan, struct source *source)
 {
     struct fg_prune_counters before = {0}, after;
-    int r = 0;
-    if (source->pruning)
-        before = fg_segment_pruning_counters(source->pruning);
-    else
-        r = fg_segment_pruning_new(source->segment->segment, scan->scan->predicate,
-                                   scan->scan->start_ns_min, scan->scan->start_ns_max, true,
-                                   &source->pruning);
+    int r = open_pruning(scan, source);
     if (r < 0)
         return r;
+    if (source->is_counted)
+        before = fg_segment_pruning_counters(source->pruning);
+    source->is_counted = true;
     source->page_count = source->page_next = 0;
     r = fg_segment_pruning_next(source->pruning, on_page, source, &source->is_done);
     after = fg_segment_pruning_counters(source->pruning);
@@ -186,7 +227,8 @@ static int prune_top(struct fg_blocks_scan *scan)
         drop_top(scan);
         return 0;
     }
-    int r = source->is_done ? 0 : prune(scan, source);
+    bool was_done = source->is_done;
+    int r = was_done ? 0 : prune(scan, source);
     if (r == FG_ECORRUPT) {
         fg_local_damaged_page(source->segment, scan->stats);
         source->is_done = true;
@@ -195,13 +237,74 @@ static int prune_top(struct fg_blocks_scan *scan)
     if (r < 0)
         return r;
     if (source->page_next == source->page_count) {
-        end_top(scan);
-        return 0;
+        if (was_done)
+            end_top(scan);
+        return 0; /* limits are checked before it goes on */
     }
     source->had_pages = true;
     update_key(scan, source);
     sift_down(scan, 0);
     return 0;
+}
+
+/* -- Helpers */
+
+static bool is_probing(const struct fg_blocks_scan *scan)
+{
+    return scan->prober.matcher &&
+           (scan->probe_count < PROBES_MIN || scan->probe_hits * 2 <= scan->probe_count);
+}
+
+/* The greatest start of the source's first row group that nobody was given; false: there is none,
+ * or none that can be read. */
+static bool peek_group(const struct source *source, uint32_t *ret_number,
+                       uint64_t *ret_start_ns_max)
+{
+    *ret_start_ns_max = source->start_ns_max;
+    if (!source->segment->segment || source->is_done)
+        return false;
+    return !source->pruning || fg_segment_pruning_coming(source->pruning, source->ahead_count,
+                                                         ret_number, ret_start_ns_max);
+}
+
+/* That whose row group comes next, as nearly as can be told before they are looked at. */
+static struct source *next_to_give(struct fg_blocks_scan *scan, uint32_t *ret_number)
+{
+    struct source *next = NULL;
+    uint64_t next_ns = 0, start_ns_max;
+    uint32_t number = 0;
+    for (size_t i = 0; i < scan->source_count; i++) {
+        struct source *source = &scan->sources[i];
+        if (!peek_group(source, &number, &start_ns_max) || (next && start_ns_max <= next_ns))
+            continue;
+        next = source;
+        next_ns = start_ns_max;
+        *ret_number = number;
+    }
+    return next && next_ns >= scan->scan->start_ns_min ? next : NULL;
+}
+
+/* Keeps helpers in work, once the scan has taken so long that it is worth their while. */
+static int give_work(struct fg_blocks_scan *scan)
+{
+    if (!scan->crew || fg_env_mono_ns(scan->view->local->env) < scan->help_mono_ns)
+        return 0;
+    const struct fg_ahead_options options = {
+        .crew = scan->crew, .scan = scan->scan, .probe = &scan->probe_options};
+    int r = scan->ahead ? 0 : fg_ahead_new(&options, &scan->ahead);
+    while (r == 0 && fg_ahead_has_room(scan->ahead, scan->stats->bytes_read)) {
+        uint32_t number;
+        struct source *source = next_to_give(scan, &number);
+        if (!source)
+            break;
+        if (!source->pruning) {
+            r = open_pruning(scan, source);
+            continue;
+        }
+        fg_ahead_add(scan->ahead, source->segment->segment, number, is_probing(scan));
+        source->ahead_count++;
+    }
+    return r;
 }
 
 /* -- Readers */
@@ -233,68 +336,52 @@ static int open_reader(struct fg_blocks_scan *scan, struct source *source,
     return r;
 }
 
-/* The source's next page, with the columns of all or of the probe. */
-static int read_page(struct fg_blocks_scan *scan, struct source *source, bool is_probe,
+static void count_bytes(struct fg_blocks_scan *scan, struct opened *opened)
+{
+    uint64_t bytes_read = fg_segment_reader_bytes_read(opened->reader);
+    scan->stats->bytes_read += bytes_read - opened->bytes_read;
+    opened->bytes_read = bytes_read;
+}
+
+/* The source's next page, with all columns. */
+static int read_page(struct fg_blocks_scan *scan, struct source *source,
                      const struct fg_batch **ret_batch)
 {
-    struct opened *opened = is_probe ? &source->probe : &source->full;
     uint64_t row_begin;
-    int r = open_reader(scan, source, is_probe ? &scan->probe_options : &scan->options, opened);
+    int r = open_reader(scan, source, &scan->options, &source->full);
     if (r < 0)
         return r;
     /* A source whose pages were freed is no longer among them.
      * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
-    r = fg_segment_reader_page(opened->reader, source->pages[source->page_next].row_begin,
+    r = fg_segment_reader_page(source->full.reader, source->pages[source->page_next].row_begin,
                                ret_batch, &row_begin);
-    uint64_t bytes_read = fg_segment_reader_bytes_read(opened->reader);
-    scan->stats->bytes_read += bytes_read - opened->bytes_read;
-    opened->bytes_read = bytes_read;
+    count_bytes(scan, &source->full);
     return r;
 }
 
 /* -- Probing */
 
-static bool is_probing(const struct fg_blocks_scan *scan)
-{
-    return scan->matcher &&
-           (scan->probe_count < PROBES_MIN || scan->probe_hits * 2 <= scan->probe_count);
-}
-
-static int reserve_bits(struct fg_blocks_scan *scan, size_t words)
-{
-    if (words <= scan->word_capacity)
-        return 0;
-    uint64_t *bits = realloc(scan->bits, words * sizeof *bits);
-    if (!bits)
-        return FG_ENOMEM;
-    scan->bits = bits;
-    scan->word_capacity = words;
-    return 0;
-}
-
-/* Whether a row of the source's next page matches; batch holds what was read to know. */
+/* Whether a row of the source's next page matches; *ret_batch is what was read to know, NULL where
+ * a helper did. */
 static int probe(struct fg_blocks_scan *scan, struct source *source,
                  const struct fg_batch **ret_batch, bool *ret_hit)
 {
-    const struct fg_batch *batch;
-    bool hit = false;
-    int r = read_page(scan, source, true, &batch);
+    const struct fg_segment_page *page = &source->pages[source->page_next];
+    int r = page->probe.result;
+    if (page->probe.is_there) {
+        scan->stats->bytes_read += page->probe.bytes_read;
+        *ret_hit = page->probe.hit;
+    } else {
+        r = open_reader(scan, source, &scan->probe_options, &source->probe);
+        if (r < 0)
+            return r;
+        r = fg_probe(&scan->prober, source->probe.reader, page->row_begin, ret_batch, ret_hit);
+        count_bytes(scan, &source->probe);
+    }
     if (r < 0)
         return r;
-    size_t words = batch->span_count / 64 + 1;
-    r = reserve_bits(scan, words);
-    if (r == 0)
-        r = fg_matcher_bind(scan->matcher, batch);
-    if (r == 0)
-        r = fg_matcher_run(scan->matcher, 0, batch->span_count, scan->bits);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < words && i * 64 < batch->span_count; i++)
-        hit |= scan->bits[i] != 0;
     scan->probe_count++;
-    scan->probe_hits += hit;
-    *ret_batch = batch;
-    *ret_hit = hit;
+    scan->probe_hits += *ret_hit;
     return 0;
 }
 
@@ -308,6 +395,9 @@ int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
     if (!new)
         return FG_ENOMEM;
     *new = (struct fg_blocks_scan){.view = view, .scan = scan, .stats = stats};
+    const struct fg_store_options *options = view->local->options;
+    new->crew = scan->takes_help ? view->local->crew : NULL;
+    new->help_mono_ns = fg_env_mono_ns(view->local->env) + options->scan_alone_ns;
     uint32_t columns = scan->predicate ? fg_predicate_columns(scan->predicate) : 0;
     new->options.columns = scan->columns | columns | FG_COLUMNS_TIMES;
     new->options.page_cache_count = 1;
@@ -318,7 +408,7 @@ int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
     new->sources = calloc(version->segment_count + 1, sizeof *new->sources);
     int r = new->sources ? 0 : FG_ENOMEM;
     if (r == 0 && scan->predicate && columns != new->options.columns)
-        r = fg_matcher_new(scan->predicate, &new->matcher);
+        r = fg_matcher_new(scan->predicate, &new->prober.matcher);
     if (r < 0) {
         free(new->sources);
         free(new);
@@ -346,7 +436,9 @@ int fg_local_scan_open(struct fg_blocks_view *view, const struct fg_scan *scan,
 int fg_local_scan_peek(struct fg_blocks_scan *scan, uint64_t *ret_start_ns_max)
 {
     while (scan->source_count && scan->sources[0].page_next == scan->sources[0].page_count) {
-        int r = fg_local_view_check(scan->view);
+        int r = check(scan);
+        if (r == 0)
+            r = give_work(scan);
         if (r == 0)
             r = prune_top(scan);
         if (r < 0)
@@ -378,13 +470,13 @@ static int read_next(struct fg_blocks_scan *scan, struct fg_blocks_page *ret_pag
     bool hit = true;
     int r = is_probing(scan) ? probe(scan, source, &page.batch, &hit) : 0;
     if (r == 0 && hit)
-        r = read_page(scan, source, false, &page.batch);
+        r = read_page(scan, source, &page.batch);
     if (r < 0)
         return r;
     if (hit)
         page.row_end = page.batch->span_count;
     else
-        scan->stats->rows_scanned += page.batch->span_count;
+        scan->stats->rows_scanned += source->pages[source->page_next].row_count;
     *ret_page = page;
     return 0;
 }
@@ -409,6 +501,7 @@ void fg_local_scan_close(struct fg_blocks_scan *scan)
 {
     if (!scan)
         return;
+    fg_ahead_free(scan->ahead);
     for (size_t i = 0; i < scan->source_count; i++) {
         close_readers(scan, &scan->sources[i]);
         fg_segment_pruning_free(scan->sources[i].pruning);
@@ -416,8 +509,7 @@ void fg_local_scan_close(struct fg_blocks_scan *scan)
     }
     close_opened(&scan->last_full);
     close_opened(&scan->last_probe);
-    fg_matcher_free(scan->matcher);
-    free(scan->bits);
+    fg_prober_free(&scan->prober);
     free(scan->sources);
     free(scan);
 }

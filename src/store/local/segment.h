@@ -14,6 +14,7 @@
 #include "span/batch.h"
 #include "store/predicate.h"
 
+struct fg_codec;
 struct fg_builder;
 struct fg_cache;
 struct fg_segment;
@@ -86,6 +87,11 @@ struct fg_segment_trace {
 /* Where a trace lies: by filter, then by the sorted hash index. FG_ENOTFOUND. */
 FG_MUST_CHECK int fg_segment_find_trace(struct fg_segment *segment, uint64_t id_high,
                                         uint64_t id_low, struct fg_segment_trace *ret_trace);
+/* The same for who looks for many: *codec is NULL, or what was made when it was first needed. The
+ * caller frees it. */
+FG_MUST_CHECK int fg_segment_find_trace_by(struct fg_segment *segment, uint64_t id_high,
+                                           uint64_t id_low, struct fg_codec **codec,
+                                           struct fg_segment_trace *ret_trace);
 
 /* All traces in file order; the caller frees with free(). */
 FG_MUST_CHECK int fg_segment_traces(struct fg_segment *segment,
@@ -97,6 +103,7 @@ struct fg_segment_reader_options {
     uint32_t columns;
     const struct fg_predicate *keys_of; /* only the keys that this predicate uses; NULL: all */
     uint32_t page_cache_count;          /* decoded pages kept, at least 1 */
+    bool reads_once; /* of row groups that it is done with nothing stays in the cache */
 };
 
 FG_MUST_CHECK int fg_segment_reader_new(struct fg_segment *segment,
@@ -117,6 +124,12 @@ uint64_t fg_segment_reader_bytes_read(const struct fg_segment_reader *reader);
 struct fg_segment_page {
     uint64_t row_begin, row_count;
     uint64_t start_ns_min, start_ns_max;
+    /* What whoever looked ahead found in it (ahead.h). */
+    struct {
+        bool is_there, hit; /* a row matches */
+        int result;
+        uint64_t bytes_read;
+    } probe;
 };
 
 /* What a scan may skip: calls fn for each page, newest or oldest first, whose statistics,
@@ -133,9 +146,29 @@ FG_MUST_CHECK int fg_segment_prune(struct fg_segment *segment, const struct fg_p
                                    int (*fn)(void *arg, const struct fg_segment_page *page),
                                    void *arg, struct fg_prune_counters *counters);
 
-/* The same, no further than is asked for: next() names some pages, and opens no more row groups
- * than it takes to know that none comes before them. *ret_done: there are no more; FG_ECORRUPT,
- * then, where row groups could not be read. The segment outlives it. One thread. */
+/* What a look at one row group finds: pages that it does not rule out, and those that were found
+ * before it met damage. */
+struct fg_segment_look {
+    struct fg_segment_page *pages; /* from malloc */
+    size_t page_count, page_capacity;
+    struct fg_prune_counters counters; /* of it alone */
+};
+
+/* Looks at row groups of any segments, one after another. One thread; the predicate and the
+ * segment that was looked at last outlive it. look is all zeros before. */
+struct fg_segment_looker;
+FG_MUST_CHECK int fg_segment_looker_new(const struct fg_predicate *predicate, uint64_t start_ns_min,
+                                        uint64_t start_ns_max,
+                                        struct fg_segment_looker **ret_looker);
+FG_MUST_CHECK int fg_segment_look(struct fg_segment_looker *looker, struct fg_segment *segment,
+                                  uint32_t number, struct fg_segment_look *look);
+void fg_segment_look_free(struct fg_segment_look *look);
+void fg_segment_looker_free(struct fg_segment_looker *looker);
+
+/* fg_segment_prune(), no further than is asked for: next() looks at one row group at most, and
+ * names the pages of which it is known then that none comes before them, which may be none.
+ * *ret_done: there are no more; FG_ECORRUPT, then, where row groups could not be read. The segment
+ * outlives it. One thread. */
 struct fg_segment_pruning;
 FG_MUST_CHECK int fg_segment_pruning_new(struct fg_segment *segment,
                                          const struct fg_predicate *predicate,
@@ -145,6 +178,17 @@ FG_MUST_CHECK int fg_segment_pruning_new(struct fg_segment *segment,
 FG_MUST_CHECK int fg_segment_pruning_next(struct fg_segment_pruning *pruning,
                                           int (*fn)(void *arg, const struct fg_segment_page *page),
                                           void *arg, bool *ret_done);
+
+/* Has looks taken from where they may have been made already; FG_ENOTFOUND: this one was not. */
+struct fg_segment_ahead {
+    int (*take)(void *arg, uint32_t number, struct fg_segment_look *look);
+    void *arg;
+};
+void fg_segment_pruning_ahead(struct fg_segment_pruning *pruning,
+                              const struct fg_segment_ahead *ahead);
+/* The row groups that next() will look at, the next one having index 0; false: there are fewer. */
+bool fg_segment_pruning_coming(const struct fg_segment_pruning *pruning, uint32_t index,
+                               uint32_t *ret_number, uint64_t *ret_start_ns_max);
 /* So far. */
 struct fg_prune_counters fg_segment_pruning_counters(const struct fg_segment_pruning *pruning);
 void fg_segment_pruning_free(struct fg_segment_pruning *pruning);

@@ -26,6 +26,7 @@ struct fg_segment {
     struct fg_file *file;
     struct fg_cache *cache; /* may be NULL */
     uint64_t cache_owner;
+    atomic_bool is_cached; /* something of it was put there */
     atomic_uint refs;
     struct fg_segment_info info;
     struct fg_segment_group *groups;
@@ -98,6 +99,8 @@ FG_MUST_CHECK int fg_segment_load_blob(struct fg_segment *segment, struct fg_cod
                                        uint64_t offset, uint64_t size, uint64_t *bytes_read,
                                        struct fg_loaded *ret_loaded);
 void fg_loaded_free(struct fg_segment *segment, struct fg_loaded *loaded);
+/* It stays loaded, and does not stay in the cache. */
+void fg_loaded_leave_cache(struct fg_segment *segment, struct fg_loaded *loaded);
 
 /* -- A row group's shared parts, parsed (group.c) */
 

@@ -31,6 +31,7 @@ struct fg_segment_reader {
     struct fg_codec *codec;
     uint32_t columns;
     const struct fg_predicate *keys_of;
+    bool reads_once;
     struct group_use *current;
     uint64_t calls, bytes_read;
     uint32_t slot_count;
@@ -54,6 +55,7 @@ int fg_segment_reader_new(struct fg_segment *segment,
     reader->segment = fg_segment_ref(segment);
     reader->columns = options->columns;
     reader->keys_of = options->keys_of;
+    reader->reads_once = options->reads_once;
     reader->slot_count = slots;
     for (uint32_t i = 0; i < slots; i++)
         fg_arena_init(&reader->slots[i].arena, PAGE_MEMORY_MAX);
@@ -61,12 +63,23 @@ int fg_segment_reader_new(struct fg_segment *segment,
     return 0;
 }
 
-static void use_unref(struct fg_segment *segment, struct group_use *use)
+static void leave_cache(struct fg_segment *segment, struct group_use *use)
+{
+    if (use->has_directory)
+        fg_loaded_leave_cache(segment, &use->directory.loaded);
+    fg_loaded_leave_cache(segment, &use->group->head);
+    fg_loaded_leave_cache(segment, &use->group->columns_loaded);
+    fg_loaded_leave_cache(segment, &use->group->dictionary);
+}
+
+static void use_unref(struct fg_segment_reader *reader, struct group_use *use)
 {
     if (!use || --use->refs > 0)
         return;
+    if (reader->reads_once && use->group)
+        leave_cache(reader->segment, use);
     if (use->has_directory)
-        fg_directory_free(segment, &use->directory);
+        fg_directory_free(reader->segment, &use->directory);
     fg_arena_free(&use->arena);
     fg_group_unref(use->group);
     free(use);
@@ -74,7 +87,7 @@ static void use_unref(struct fg_segment *segment, struct group_use *use)
 
 static void slot_empty(struct fg_segment_reader *reader, struct slot *slot)
 {
-    use_unref(reader->segment, slot->use);
+    use_unref(reader, slot->use);
     slot->use = NULL;
     slot->row_begin = slot->row_end = 0;
     fg_arena_reset(&slot->arena);
@@ -88,7 +101,7 @@ void fg_segment_reader_free(struct fg_segment_reader *reader)
         slot_empty(reader, &reader->slots[i]);
         fg_arena_free(&reader->slots[i].arena);
     }
-    use_unref(reader->segment, reader->current);
+    use_unref(reader, reader->current);
     fg_codec_free(reader->codec);
     fg_segment_unref(reader->segment);
     free(reader);
@@ -116,7 +129,7 @@ static int use_new(struct fg_segment_reader *reader, uint32_t number, struct gro
         r = fg_page_plan_make(use->group, reader->columns, reader->keys_of, &use->arena,
                               &use->plan);
     if (r < 0) {
-        use_unref(reader->segment, use);
+        use_unref(reader, use);
         return r;
     }
     *ret_use = use;
@@ -133,7 +146,7 @@ static int turn_to(struct fg_segment_reader *reader, uint64_t row)
     int r = use_new(reader, number, &use);
     if (r < 0)
         return r;
-    use_unref(reader->segment, reader->current);
+    use_unref(reader, reader->current);
     reader->current = use;
     return 0;
 }

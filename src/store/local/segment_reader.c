@@ -84,6 +84,7 @@ static int into_cache_take(struct fg_segment *segment, uint64_t part, uint8_t *m
     }
     struct fg_cache_key key = {segment->cache_owner, part};
     struct fg_cache_entry *entry;
+    atomic_store_explicit(&segment->is_cached, true, memory_order_relaxed);
     int r = fg_cache_put_take(segment->cache, key, memory, size + FG_INPUT_PADDING, &entry);
     if (r < 0)
         return r;
@@ -159,6 +160,12 @@ int fg_segment_load_blob(struct fg_segment *segment, struct fg_codec *codec, uin
 {
     static const struct fg_unpack unpack = {unpack_blob, NULL};
     return fg_segment_load_unpacked(segment, codec, offset, size, bytes_read, &unpack, ret_loaded);
+}
+
+void fg_loaded_leave_cache(struct fg_segment *segment, struct fg_loaded *loaded)
+{
+    if (loaded->entry)
+        fg_cache_drop(segment->cache, loaded->entry);
 }
 
 void fg_loaded_free(struct fg_segment *segment, struct fg_loaded *loaded)
@@ -360,6 +367,8 @@ static int read_footer(struct fg_segment *segment)
 
 static void segment_free(struct fg_segment *segment)
 {
+    if (atomic_load(&segment->is_cached))
+        fg_cache_forget(segment->cache, segment->cache_owner);
     fg_file_close(segment->file);
     free(segment->groups);
     free(segment->index);

@@ -163,7 +163,17 @@ static uint32_t first_part(const struct fg_segment *segment, uint64_t hash)
 int fg_segment_find_trace(struct fg_segment *segment, uint64_t id_high, uint64_t id_low,
                           struct fg_segment_trace *ret_trace)
 {
+    struct fg_codec *codec = NULL;
+    int r = fg_segment_find_trace_by(segment, id_high, id_low, &codec, ret_trace);
+    fg_codec_free(codec);
+    return r;
+}
+
+int fg_segment_find_trace_by(struct fg_segment *segment, uint64_t id_high, uint64_t id_low,
+                             struct fg_codec **codec, struct fg_segment_trace *ret_trace)
+{
     struct finder finder = {.segment = segment,
+                            .codec = *codec,
                             .id_high = id_high,
                             .id_low = id_low,
                             .hash = fg_trace_hash(id_high, id_low)};
@@ -173,7 +183,7 @@ int fg_segment_find_trace(struct fg_segment *segment, uint64_t id_high, uint64_t
             break;
         r = check_part(&finder, &segment->index[i]);
     }
-    fg_codec_free(finder.codec);
+    *codec = finder.codec;
     if (r < 0)
         return r;
     if (!finder.found)

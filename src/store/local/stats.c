@@ -27,14 +27,15 @@ int fg_local_segments(struct fg_blocks *blocks,
 struct columns {
     int (*fn)(void *arg, const struct fg_column_stats *column);
     void *arg;
-    uint32_t day;
+    uint32_t tenant, day;
     int result; /* the first that is not 0: nothing more is given */
 };
 
 static void give_column(void *arg, const struct fg_segment_column *column)
 {
     struct columns *columns = arg;
-    const struct fg_column_stats stats = {.day = columns->day,
+    const struct fg_column_stats stats = {.tenant = columns->tenant,
+                                          .day = columns->day,
                                           .level = column->level,
                                           .key = column->key,
                                           .size_bytes = column->size_bytes,
@@ -50,7 +51,8 @@ int fg_local_columns(struct fg_blocks *blocks,
     int r = 0;
     for (size_t i = 0; i < version->segment_count && r == 0; i++) {
         struct fg_local_segment *segment = version->segments[i];
-        struct columns columns = {.fn = fn, .arg = arg, .day = segment->entry.day};
+        struct columns columns = {
+            .fn = fn, .arg = arg, .tenant = segment->entry.tenant, .day = segment->entry.day};
         if (!segment->segment)
             continue; /* said at the start */
         r = fg_segment_columns(segment->segment, give_column, &columns);

@@ -3,6 +3,7 @@
 #include "local/local.h"
 
 #include "base/limits.h"
+#include "local/codec.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ struct kept {
 struct fg_blocks_readers {
     struct kept kept[READERS_KEPT];
     uint64_t clock;
+    struct fg_codec *codec; /* for finding; NULL: none was needed yet */
 };
 
 struct lookup {
@@ -97,6 +99,7 @@ void fg_local_readers_free(struct fg_blocks_readers *readers)
         return;
     for (size_t i = 0; i < READERS_KEPT; i++)
         fg_segment_reader_free(readers->kept[i].reader);
+    fg_codec_free(readers->codec);
     free(readers);
 }
 
@@ -145,12 +148,14 @@ static int add_place(struct fg_blocks_places *places, const struct fg_blocks_pla
 }
 
 static int look_into(struct fg_local_segment *segment, size_t number, uint64_t id_high,
-                     uint64_t id_low, struct fg_blocks_places *places, struct fg_read_stats *stats)
+                     uint64_t id_low, struct fg_codec **codec, struct fg_blocks_places *places,
+                     struct fg_read_stats *stats)
 {
     struct fg_segment_trace trace;
     stats->segments++;
-    int r = segment->segment ? fg_segment_find_trace(segment->segment, id_high, id_low, &trace)
-                             : FG_ECORRUPT;
+    int r = segment->segment
+                ? fg_segment_find_trace_by(segment->segment, id_high, id_low, codec, &trace)
+                : FG_ECORRUPT;
     if (r == FG_ENOTFOUND) {
         stats->segments_pruned++;
         return 0;
@@ -166,8 +171,8 @@ static int look_into(struct fg_local_segment *segment, size_t number, uint64_t i
 }
 
 int fg_local_trace_find(struct fg_blocks_view *view, uint32_t tenant, uint64_t id_high,
-                        uint64_t id_low, struct fg_blocks_places *places,
-                        struct fg_read_stats *stats)
+                        uint64_t id_low, struct fg_blocks_readers *readers,
+                        struct fg_blocks_places *places, struct fg_read_stats *stats)
 {
     const struct fg_local_version *version = view->version;
     int r = 0;
@@ -176,7 +181,7 @@ int fg_local_trace_find(struct fg_blocks_view *view, uint32_t tenant, uint64_t i
             continue;
         r = fg_local_view_check(view);
         if (r == 0)
-            r = look_into(version->segments[i], i, id_high, id_low, places, stats);
+            r = look_into(version->segments[i], i, id_high, id_low, &readers->codec, places, stats);
     }
     return r;
 }

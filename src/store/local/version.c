@@ -74,8 +74,10 @@ void fg_local_segment_release(struct fg_local_segment *segment)
     if (!segment || atomic_fetch_sub_explicit(&segment->refs, 1, memory_order_acq_rel) != 1)
         return;
     fg_segment_unref(segment->segment);
-    if (atomic_load(&segment->is_removed))
+    if (atomic_load(&segment->is_removed)) {
         fg_local_discard(segment->local, segment->entry.id);
+        atomic_fetch_sub(&segment->local->counters.held_bytes, segment->entry.size_bytes);
+    }
     free(segment->policy_spans);
     free(segment);
 }
@@ -263,8 +265,11 @@ static void mark_removed(struct fg_local_version *old, const struct fg_manifest_
 {
     for (size_t r = 0; r < edit->remove_count; r++)
         for (size_t i = 0; i < old->segment_count; i++)
-            if (old->segments[i]->entry.id == edit->remove[r])
+            if (old->segments[i]->entry.id == edit->remove[r]) {
+                atomic_fetch_add(&old->local->counters.held_bytes,
+                                 old->segments[i]->entry.size_bytes);
                 atomic_store(&old->segments[i]->is_removed, true);
+            }
     for (size_t r = 0; r < edit->remove_rollup_count; r++)
         for (size_t i = 0; i < old->rollup_count; i++)
             if (old->rollups[i]->entry.id == edit->remove_rollups[r])

@@ -140,9 +140,10 @@ func cpuTime() time.Duration {
 
 func main() {
 	ctx := context.Background()
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithInsecure())
+	// A busy machine is no failure: its ten seconds are made a minute.
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithInsecure(), otlptracehttp.WithTimeout(time.Minute))
 	must(err)
-	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter, sdktrace.WithMaxQueueSize(16384)))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter, sdktrace.WithMaxQueueSize(16384), sdktrace.WithExportTimeout(time.Minute)))
 	name := "Go " + otel.Version()
 	for i := range rows {
 		row := &rows[i]

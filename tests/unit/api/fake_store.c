@@ -23,7 +23,7 @@ struct fg_store {
     struct fake_store_faults faults;
     struct fg_store_counters counters;
     struct fg_retention retention;
-    uint64_t reads;
+    uint64_t reads, follows;
 };
 
 struct fg_store *fake_store_new(void)
@@ -139,7 +139,18 @@ int fg_store_follow(struct fg_store *store, const struct fg_follow *follow,
             r = follow->rows(follow->arg, &rows);
     }
     fg_matcher_free(matcher);
+    fg_mutex_lock(&store->mutex);
+    store->follows++;
+    fg_mutex_unlock(&store->mutex);
     return r;
+}
+
+uint64_t fake_store_follows(struct fg_store *store)
+{
+    fg_mutex_lock(&store->mutex);
+    uint64_t follows = store->follows;
+    fg_mutex_unlock(&store->mutex);
+    return follows;
 }
 
 /* -- Reading
@@ -287,6 +298,46 @@ struct fg_state *fg_store_state(struct fg_store *store)
 {
     (void)store;
     return NULL;
+}
+
+/* Nor is there a log with consumers. */
+struct fg_consumer *fg_store_consumer(struct fg_store *store, const char *name)
+{
+    (void)store;
+    (void)name;
+    return NULL;
+}
+
+int fg_consumer_read(struct fg_consumer *consumer, uint64_t timeout_ns,
+                     int (*record)(void *arg, const struct fg_consumed *consumed), void *arg,
+                     struct fg_consumer_progress *ret_progress)
+{
+    (void)consumer;
+    (void)timeout_ns;
+    (void)record;
+    (void)arg;
+    *ret_progress = (struct fg_consumer_progress){0};
+    return FG_ETIMEOUT;
+}
+
+void fg_consumer_put_position(struct fg_consumer *consumer, struct fg_state_batch *batch,
+                              uint64_t position)
+{
+    (void)consumer;
+    (void)batch;
+    (void)position;
+}
+
+void fg_consumer_durable(struct fg_consumer *consumer, uint64_t position)
+{
+    (void)consumer;
+    (void)position;
+}
+
+void fg_consumer_lag(struct fg_consumer *consumer, struct fg_consumer_lag *ret_lag)
+{
+    (void)consumer;
+    *ret_lag = (struct fg_consumer_lag){.records = 0};
 }
 
 int fg_store_rollup(struct fg_store *store, uint32_t tenant, uint64_t start_ns_min,

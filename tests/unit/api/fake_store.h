@@ -23,6 +23,8 @@ void fake_store_free(struct fg_store *store);
 void fake_store_set_faults(struct fg_store *store, const struct fake_store_faults *faults);
 /* What fg_store_counters() gives, but for the spans that are there. */
 void fake_store_set_counters(struct fg_store *store, const struct fg_store_counters *counters);
+/* How often somebody looked for what came. */
+uint64_t fake_store_follows(struct fg_store *store);
 /* How many scans and traces were asked for. */
 uint64_t fake_store_reads(struct fg_store *store);
 /* The retention that was set last. */

@@ -4,7 +4,7 @@
 
 #include "api/batch_visit.h"
 #include "base/limits.h"
-#include "redact/redact.h"
+#include "redact/redactor.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,21 +16,31 @@
 
 static struct fg_builder *builder;
 static struct fg_intake intake;
-static struct fg_redact *redact;
+static struct fg_redactor *redactor;
 
 static const uint8_t trace_id[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 static const uint8_t span_id[8] = {0xa1, 2, 3, 4, 5, 6, 7, 8};
 static const uint8_t zeroes[16];
 
-static void begin_with(const char *const *rules, size_t rule_count, uint64_t retention_ns)
+/* Attributes of these keys are dropped. */
+static void begin_with(const char *const *keys, size_t key_count, uint64_t retention_ns)
 {
     struct fg_builder_limits limits = fg_builder_limits_default();
-    assert_int_equal(fg_redact_new(rules, rule_count, &redact), 0);
+    const struct fg_redact_rule rule = {
+        .name = "keys", .keys = keys, .key_count = key_count, .action = FG_REDACT_DROP};
+    struct fg_redact_rules *rules;
+    struct fg_arena arena;
+    const char *message;
+    fg_arena_init(&arena, 4096);
+    assert_int_equal(fg_redact_rules_new(&rule, key_count > 0, NULL, &arena, &message, &rules), 0);
+    assert_int_equal(fg_redactor_new(rules, &redactor), 0);
+    fg_redact_rules_unref(rules);
+    fg_arena_free(&arena);
     assert_int_equal(fg_builder_new(&limits, &builder), 0);
     fg_intake_init(&intake, builder);
-    fg_intake_begin(&intake,
-                    &(struct fg_intake_rules){.redact = redact, .retention_age_ns = retention_ns},
-                    NOW_NS);
+    fg_intake_begin(
+        &intake, &(struct fg_intake_rules){.redactor = redactor, .retention_age_ns = retention_ns},
+        NOW_NS);
 }
 
 static void begin(void)
@@ -42,7 +52,7 @@ static void end(void)
 {
     fg_intake_free(&intake);
     fg_builder_free(builder);
-    fg_redact_unref(redact);
+    fg_redactor_free(redactor);
 }
 
 static struct fg_otlp_span good_span(void)

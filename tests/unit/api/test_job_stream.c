@@ -15,7 +15,8 @@
 #define LINE_SIZE  1000u
 #define LINE_COUNT 20000u /* 20 MB: many times what a stream may hold */
 
-static const struct fg_route route = {.form = FG_FORM_NATIVE};
+static const struct fg_route route = {.form = FG_FORM_NATIVE, .permission = FG_PERMISSION_VIEW};
+static struct fg_api api; /* open: whoever asks is permitted */
 static struct fg_settings settings;
 static struct fg_loop loop = {.settings = &settings};
 static struct fg_workers *workers;
@@ -24,7 +25,9 @@ static struct fg_exchange *new_exchange(struct fake_request *fake)
 {
     fake_init(fake, FG_METHOD_GET, "/x", NULL, FG_FACE_API);
     struct fg_exchange *exchange = fg_arena_calloc(&fake->arena, 1, sizeof *exchange);
-    *exchange = (struct fg_exchange){.loop = &loop, .request = &fake->request, .route = &route};
+    *exchange = (struct fg_exchange){
+        .api = &api, .loop = &loop, .request = &fake->request, .route = &route};
+    exchange->identity = (struct fg_identity){.kind = FG_IDENTITY_LOCAL, .roles = FG_ROLES_ALL};
     fake->request.user = exchange;
     return exchange;
 }
@@ -45,6 +48,7 @@ static void finish(struct fake_request *fake)
 
 static void begin(void)
 {
+    api.env = fg_env_real();
     assert_int_equal(fg_workers_new("test", 1, 1, &workers), 0);
 }
 

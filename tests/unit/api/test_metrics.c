@@ -202,6 +202,8 @@ static void test_values(void **state)
                                                .commit_ns_total = UINT64_C(1500000000),
                                                .commit_ns_max = 2000000,
                                                .segment_bytes = UINT64_C(1) << 40,
+                                               .held_bytes = 4096,
+                                               .behind = 12,
                                                .disk_free_bytes = 5};
     fixture_begin(&fixture);
     fg_api_attach_server(fixture.api, (struct fg_server *)(uintptr_t)8);
@@ -222,6 +224,8 @@ static void test_values(void **state)
     assert_true(value_of("filigree_store_commit_seconds_total") == 1.5);
     assert_true(value_of("filigree_store_commit_max_seconds") == 0.002);
     assert_true(value_of("filigree_store_segment_bytes") == 1099511627776.0);
+    assert_true(value_of("filigree_store_held_bytes") == 4096);
+    assert_true(value_of("filigree_store_requests_behind") == 12);
     assert_true(value_of("filigree_net_refused_total{reason=\"body_size\"}") == 3);
     assert_true(value_of("filigree_net_responses_total{class=\"4xx\"}") == 4);
     assert_true(value_of("filigree_store_state{state=\"ok\"}") == 1);

@@ -20,6 +20,12 @@ static const char *called;
         called = #name;                                                                            \
     }
 
+void fg_answer_frame(struct fg_exchange *exchange, unsigned status)
+{
+    (void)exchange;
+    (void)status;
+}
+
 HANDLER(fg_handle_home)
 HANDLER(fg_handle_otlp_grpc)
 HANDLER(fg_handle_otlp_http)
@@ -36,6 +42,7 @@ HANDLER(fg_handle_operations)
 HANDLER(fg_handle_jaeger_operations)
 HANDLER(fg_handle_jaeger_operation_names)
 HANDLER(fg_handle_jaeger_dependencies)
+HANDLER(fg_handle_redaction)
 HANDLER(fg_handle_openapi)
 HANDLER(fg_handle_page)
 HANDLER(fg_handle_page_file)
@@ -64,12 +71,48 @@ HANDLER(fg_handle_zipkin_remote_services)
 HANDLER(fg_handle_zipkin_dependencies)
 HANDLER(fg_handle_zipkin_keys)
 HANDLER(fg_handle_zipkin_values)
+HANDLER(fg_handle_journeys)
+HANDLER(fg_handle_board)
+HANDLER(fg_handle_common)
+HANDLER(fg_handle_flows)
+HANDLER(fg_handle_flow_accept)
+HANDLER(fg_handle_flow_withdraw)
+HANDLER(fg_handle_key_proposal)
+HANDLER(fg_handle_journey)
+HANDLER(fg_handle_audit)
+HANDLER(fg_handle_audit_head)
+HANDLER(fg_handle_oidc_start)
+HANDLER(fg_handle_oidc_callback)
+HANDLER(fg_handle_me)
+HANDLER(fg_handle_login)
+HANDLER(fg_handle_setup)
+HANDLER(fg_handle_logout)
+HANDLER(fg_handle_password)
+HANDLER(fg_handle_users)
+HANDLER(fg_handle_user_add)
+HANDLER(fg_handle_user_change)
+HANDLER(fg_handle_user_remove)
+HANDLER(fg_handle_user_logout)
+HANDLER(fg_handle_tokens)
+HANDLER(fg_handle_token_add)
+HANDLER(fg_handle_token_revoke)
+HANDLER(fg_handle_tenants)
+HANDLER(fg_handle_tenant_add)
+HANDLER(fg_handle_tenant_change)
 HANDLER(fg_handle_health)
 HANDLER(fg_handle_ready)
 HANDLER(fg_handle_metrics)
 HANDLER(fg_handle_stats)
+HANDLER(fg_handle_monitors)
+HANDLER(fg_handle_monitor)
+HANDLER(fg_handle_monitor_run)
+HANDLER(fg_handle_monitor_try)
+HANDLER(fg_handle_monitor_put)
+HANDLER(fg_handle_monitor_delete)
+HANDLER(fg_handle_stage)
 HANDLER(fg_handle_seal)
 HANDLER(fg_handle_merge)
+HANDLER(fg_handle_reindex)
 HANDLER(fg_handle_backup)
 HANDLER(fg_handle_erase)
 
@@ -106,10 +149,11 @@ static void test_every_route_is_whole(void **state)
         assert_true(routes[i].form >= FG_FORM_NATIVE && routes[i].form <= FG_FORM_TEXT);
         assert_non_null(routes[i].handle);
         assert_int_equal(routes[i].path[0], '/');
-        /* A GET has no body, and what takes one bounds it. */
-        assert_true(routes[i].method == FG_METHOD_GET || routes[i].method == FG_METHOD_POST);
-        assert_int_equal(routes[i].method == FG_METHOD_GET,
-                         routes[i].body_size_max == FG_BODY_NONE);
+        /* A GET or DELETE has no body, and what takes one bounds it. */
+        bool takes_none = routes[i].method == FG_METHOD_GET || routes[i].method == FG_METHOD_DELETE;
+        assert_true(takes_none || routes[i].method == FG_METHOD_POST ||
+                    routes[i].method == FG_METHOD_PUT);
+        assert_int_equal(takes_none, routes[i].body_size_max == FG_BODY_NONE);
     }
 }
 
@@ -148,16 +192,30 @@ static void test_permissions(void **state)
         {FG_METHOD_GET, "/api/v1/traces", FG_PERMISSION_VIEW, "fg_handle_search"},
         {FG_METHOD_GET, "/api/v1/traces/1", FG_PERMISSION_VIEW, "fg_handle_trace"},
         {FG_METHOD_GET, "/api/traces/1", FG_PERMISSION_VIEW, "fg_handle_jaeger_trace"},
-        {FG_METHOD_GET, "/", FG_PERMISSION_VIEW, "fg_handle_home"},
+        {FG_METHOD_GET, "/", FG_PERMISSION_SUPPORT, "fg_handle_home"},
         {FG_METHOD_GET, "/search", FG_PERMISSION_VIEW, "fg_handle_page"},
         {FG_METHOD_GET, "/trace/1", FG_PERMISSION_VIEW, "fg_handle_page"},
         {FG_METHOD_GET, "/services", FG_PERMISSION_VIEW, "fg_handle_page"},
-        {FG_METHOD_GET, "/app.js", FG_PERMISSION_VIEW, "fg_handle_page_file"},
-        {FG_METHOD_GET, "/app.css", FG_PERMISSION_VIEW, "fg_handle_page_file"},
+        {FG_METHOD_GET, "/app.js", FG_PERMISSION_NONE, "fg_handle_page_file"},
+        {FG_METHOD_GET, "/app.css", FG_PERMISSION_NONE, "fg_handle_page_file"},
+        {FG_METHOD_GET, "/api/v1/board", FG_PERMISSION_SUPPORT, "fg_handle_board"},
+        {FG_METHOD_GET, "/api/v1/common", FG_PERMISSION_VIEW, "fg_handle_common"},
+        {FG_METHOD_GET, "/api/v1/flows", FG_PERMISSION_VIEW, "fg_handle_flows"},
+        {FG_METHOD_POST, "/api/v1/flows/order.id/accept", FG_PERMISSION_OPERATE,
+         "fg_handle_flow_accept"},
+        {FG_METHOD_POST, "/api/v1/flows/order.id/withdraw", FG_PERMISSION_OPERATE,
+         "fg_handle_flow_withdraw"},
+        {FG_METHOD_GET, "/api/v1/key-proposal", FG_PERMISSION_VIEW, "fg_handle_key_proposal"},
+        {FG_METHOD_GET, "/api/v1/journeys/a/b", FG_PERMISSION_SUPPORT, "fg_handle_journey"},
+        {FG_METHOD_GET, "/api/v1/auth/me", FG_PERMISSION_NONE, "fg_handle_me"},
+        {FG_METHOD_POST, "/api/v1/auth/logout", FG_PERMISSION_SELF, "fg_handle_logout"},
+        {FG_METHOD_GET, "/api/v1/users", FG_PERMISSION_ADMIN, "fg_handle_users"},
+        {FG_METHOD_POST, "/api/v1/tokens/1/revoke", FG_PERMISSION_ADMIN, "fg_handle_token_revoke"},
         {FG_METHOD_GET, "/healthz", FG_PERMISSION_NONE, "fg_handle_health"},
         {FG_METHOD_GET, "/readyz", FG_PERMISSION_NONE, "fg_handle_ready"},
         {FG_METHOD_GET, "/metrics", FG_PERMISSION_OPERATE, "fg_handle_metrics"},
         {FG_METHOD_POST, "/api/v1/admin/seal", FG_PERMISSION_OPERATE, "fg_handle_seal"},
+        {FG_METHOD_POST, "/api/v1/admin/reindex", FG_PERMISSION_OPERATE, "fg_handle_reindex"},
         {FG_METHOD_POST, "/api/v1/admin/backup", FG_PERMISSION_ADMIN, "fg_handle_backup"},
         {FG_METHOD_POST, "/api/v1/admin/erase", FG_PERMISSION_ADMIN, "fg_handle_erase"},
     };
@@ -259,6 +317,23 @@ static void test_pages(void **state)
     }
 }
 
+/* Where the document describes a method of a path; NULL where it doesn't. */
+static const char *described(const char *document, const char *path, const char *method)
+{
+    char entry[256], line[32];
+    snprintf(entry, sizeof entry, "\n  %s:\n", path);
+    snprintf(line, sizeof line, "\n    %s:\n", method);
+    const char *at = strstr(document, entry);
+    if (!at)
+        return NULL;
+    at += strlen(entry) - 1;
+    const char *next = strstr(at, "\n  /"), *end = strstr(at, "\ncomponents:");
+    const char *found = strstr(at, line);
+    if (!next || (end && end < next))
+        next = end;
+    return found && (!next || found < next) ? found : NULL;
+}
+
 /* The document of the native API names the routes that there are, and no others. */
 static void test_openapi(void **state)
 {
@@ -270,16 +345,26 @@ static void test_openapi(void **state)
     size_t count, native_count = 0, described_count = 0;
     const struct fg_route *routes = fg_routes(&count);
     for (size_t i = 0; i < count; i++) {
-        char entry[256];
         if (strncmp(routes[i].path, "/api/v1/", 8) != 0)
             continue;
+        static const char *const methods[] = {[FG_METHOD_GET] = "get",
+                                              [FG_METHOD_POST] = "post",
+                                              [FG_METHOD_PUT] = "put",
+                                              [FG_METHOD_DELETE] = "delete"};
         native_count++;
-        snprintf(entry, sizeof entry, "\n  %s:\n    %s:\n", routes[i].path,
-                 routes[i].method == FG_METHOD_GET ? "get" : "post");
-        if (!strstr(document, entry))
-            fail_msg("openapi.yaml does not have%s", entry);
+        const char *method = methods[routes[i].method];
+        if (!described(document, routes[i].path, method))
+            fail_msg("openapi.yaml does not have %s of %s", method, routes[i].path);
     }
-    for (const char *at = document; (at = strstr(at, "\n  /api/v1/")); at++)
+    const char *paths = strstr(document, "\npaths:\n");
+    assert_non_null(paths);
+    for (const char *at = paths; (at = strstr(at, "\n    get:\n")); at++)
+        described_count++;
+    for (const char *at = paths; (at = strstr(at, "\n    post:\n")); at++)
+        described_count++;
+    for (const char *at = paths; (at = strstr(at, "\n    put:\n")); at++)
+        described_count++;
+    for (const char *at = paths; (at = strstr(at, "\n    delete:\n")); at++)
         described_count++;
     assert_int_equal(described_count, native_count);
     free(document);

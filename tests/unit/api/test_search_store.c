@@ -338,13 +338,13 @@ static void compare_some(struct world *world, int count)
         compare_one(world, i % 3);
 }
 
-static void begin(struct world *world, uint64_t seed)
+static void begin(struct world *world, uint64_t seed, unsigned helpers)
 {
     *world = (struct world){.maker = {.random = {.state = seed}}};
     fg_arena_init(&world->maker.arena, 4 << 20);
     make_spans(world, seed);
     world->maker.batch = &world->batch;
-    sim_store_open(&world->on, seed);
+    sim_store_open_helped(&world->on, seed, helpers);
     struct fg_api_options options = {.env = fg_sim_env(world->on.sim),
                                      .loop_count = 1,
                                      .worker_count = 1,
@@ -371,10 +371,10 @@ static uint64_t segment_count(const struct world *world)
 
 /* -- Tests */
 
-static void run(uint64_t seed)
+static void run(uint64_t seed, unsigned helpers)
 {
     static struct world world;
-    begin(&world, seed);
+    begin(&world, seed, helpers);
     send_some(&world, 0, false);
     assert_int_equal(segment_count(&world), 0);
     compare_some(&world, 25); /* the head alone */
@@ -407,7 +407,8 @@ static void the_same_as_a_plain_look(void **state)
     (void)state;
     for (uint64_t seed = seed_begin; seed < seed_begin + seed_count; seed++) {
         print_message("seed %" PRIu64 "\n", seed);
-        run(seed);
+        run(seed, 0);
+        run(seed, 3); /* by several threads */
     }
 }
 

@@ -276,6 +276,15 @@ static const json_t *node_of(const json_t *root, const char *name)
     return NULL;
 }
 
+static bool has_node(const json_t *root, const char *name)
+{
+    size_t i;
+    const json_t *node;
+    json_array_foreach(json_object_get(root, "nodes"), i,
+                       node) if (strcmp(text_at(node, "name"), name) == 0) return true;
+    return false;
+}
+
 static const json_t *find_edge(const json_t *root, const char *from, const char *to)
 {
     json_int_t from_id = count_at(node_of(root, from), "id"),
@@ -366,6 +375,27 @@ static void map_of_services(void **state)
 
 /* A queue lies between the one who sends and the one who takes; the time in it is from one to the
  * other, over a parent or a link. */
+/* published, waiting, consumed, redelivered, rejected, returned */
+static void assert_messages(const json_t *node, const char *counts, const char *waiting_since)
+{
+    static const char *const names[] = {"published",   "waiting",  "consumed",
+                                        "redelivered", "rejected", "returned"};
+    const json_t *messages = json_object_get(node, "messages");
+    char text[128] = "";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const json_t *count = json_object_get(messages, names[i]);
+        char *one = json_dumps(count, JSON_ENCODE_ANY);
+        strcat(text, i ? " " : "");
+        strcat(text, one ? one : "absent");
+        free(one);
+    }
+    assert_string_equal(text, counts);
+    const char *since = json_string_value(json_object_get(messages, "waiting_since"));
+    assert_true((since == NULL) == (waiting_since == NULL));
+    if (since)
+        assert_string_equal(since, waiting_since);
+}
+
 static void map_of_queues(void **state)
 {
     (void)state;
@@ -377,8 +407,31 @@ static void map_of_queues(void **state)
          {"messaging.system", "rabbitmq", "messaging.destination.name", "mes.orders"});
     SEND("mes", "process", CONSUMER, 4, 0, 3, 50, 5, true,
          {"messaging.system", "rabbitmq", "messaging.destination.name", "mes.orders"});
+    /* refused and delivered again, told by the broker the second time; and what no queue takes */
+    SEND("crm", "publish", PRODUCER, 5, 0, 0, 55, 1000, false,
+         {"messaging.system", "rabbitmq", "messaging.destination.name", "crm.news"});
+    SEND("mes", "process", CONSUMER, 6, 5, 0, 52, 5, true,
+         {"messaging.system", "rabbitmq", "messaging.destination.name", "crm.news"});
+    SEND("mes", "process", CONSUMER, 7, 5, 0, 51, 5, false,
+         {"messaging.system", "rabbitmq", "messaging.destination.name", "crm.news"});
+    SEND("crm", "publish", PRODUCER, 8, 0, 0, 45, 1000, false,
+         {"messaging.system", "rabbitmq", "messaging.destination.name", "crm.news"});
+    SEND("crm", "publish", PRODUCER, 9, 0, 0, 44, 1000, true,
+         {"messaging.system", "rabbitmq", "messaging.destination.name", "crm.news", "error.type",
+          "NO_ROUTE"});
+    SEND("crm", "publish", PRODUCER, 10, 0, 0, 40, 1000, false,
+         {"messaging.system", "rabbitmq", "messaging.destination.name", "printer"});
+    /* an acknowledgement is no call to a queue */
+    SEND("mes", "ack", CLIENT, 11, 7, 0, 51, 5, false,
+         {"messaging.system", "rabbitmq", "messaging.destination.name", "news:all:crm.news",
+          "messaging.operation.type", "settle"});
     json_t *root = get("/api/v1/map", MAP_WINDOW);
+    assert_false(has_node(root, "news:all:crm.news"));
     const json_t *queue = node_of(root, "mes.orders");
+    assert_messages(queue, "2 0 1 0 1 0", NULL);
+    assert_messages(node_of(root, "crm.news"), "2 1 1 1 1 1", "2025-11-25T11:59:16.000Z");
+    assert_messages(node_of(root, "printer"), "1 null 0 0 0 0", NULL); /* whose reader is unseen */
+    assert_true(json_is_null(json_object_get(node_of(root, "mes"), "messages")));
     assert_string_equal(text_at(queue, "kind"), "queue");
     assert_true(llabs(count_at(queue, "p50_ns") - 9000000000) < 450000000);
     const json_t *in = edge_of(root, "crm", "mes.orders"),

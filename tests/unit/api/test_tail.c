@@ -124,7 +124,10 @@ static void a_slow_reader_misses_some(void **state)
     for (int i = 0; i < 60; i++)
         fixture_send(&fixture, json);
     unsigned given = 0, missed = 0;
-    usleep(300000); /* three looks of the job */
+    /* One look that was under way, and one that began after the last of them had come. */
+    for (uint64_t before = fake_store_follows(fixture.store);
+         fake_store_follows(fixture.store) < before + 2;)
+        usleep(1000);
     while (given + missed < 60) {
         assert_true(fake_pull(&tail));
         given = missed = 0;

@@ -28,6 +28,32 @@ static void arena_refuses_past_its_bound(void **state)
     fg_arena_free(&arena);
 }
 
+#ifndef FG_ARENA_MALLOC
+/* A block is of a size that malloc has, its header included: what stands in a row and the header
+ * come to a power of two. */
+static void arena_blocks_waste_no_size_class(void **state)
+{
+    (void)state;
+    const size_t header = 32, unit = 16;
+    struct fg_arena arena;
+    size_t run = 0, runs = 0, most = 0;
+    fg_arena_init(&arena, (size_t)8 << 20);
+    for (uint8_t *p, *before = NULL; (p = fg_arena_alloc(&arena, unit)); before = p) {
+        if (before && p != before + unit) {
+            size_t size = run + header;
+            assert_true(size >= 4096 && (size & (size - 1)) == 0);
+            most = size > most ? size : most;
+            runs++;
+            run = 0;
+        }
+        run += unit;
+    }
+    assert_true(runs > 8);
+    assert_int_equal(most, 1 << 20);
+    fg_arena_free(&arena);
+}
+#endif
+
 static void arena_blocks_do_not_overlap(void **state)
 {
     (void)state;
@@ -75,13 +101,26 @@ static void idmap_agrees_with_an_array(void **state)
     (void)state;
     struct fg_idmap map;
     fg_idmap_init(&map);
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 4; round++) {
+        /* room is made while there is nothing, and while there is something already */
+        size_t room = 0;
+        if (round == 2)
+            assert_int_equal(fg_idmap_reserve(&map, 20000), 0);
+        if (round == 2)
+            room = map.slot_count;
         for (uint32_t i = 0; i < 5000; i++) {
             uint32_t id;
             /* hashes that collide by design: equality decides */
             assert_int_equal(fg_idmap_intern(&map, i / 4, same, &i, i, &id), 0);
             assert_int_equal(id, i);
         }
+        for (uint32_t i = 0; i < 5000; i++) {
+            uint32_t id = 0;
+            assert_int_equal(fg_idmap_find(&map, i / 4, same, &i, &id), 0);
+            assert_int_equal(id, i);
+        }
+        assert_true(room == 0 || (room >= 40000 && map.slot_count == room));
+        assert_int_equal(fg_idmap_reserve(&map, round == 3 ? 100000 : 10), 0);
         for (uint32_t i = 0; i < 5000; i++) {
             uint32_t id = 0;
             assert_int_equal(fg_idmap_find(&map, i / 4, same, &i, &id), 0);
@@ -108,6 +147,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_refuses_past_its_bound),
+#ifndef FG_ARENA_MALLOC
+        cmocka_unit_test(arena_blocks_waste_no_size_class),
+#endif
         cmocka_unit_test(arena_blocks_do_not_overlap),
         cmocka_unit_test(buffer_keeps_its_first_error),
         cmocka_unit_test(idmap_agrees_with_an_array),

@@ -1,4 +1,5 @@
 /* cmd/bench: what the load generator sends is what it says, and its counting counts. */
+#include "bench/company.h"
 #include "bench/histogram.h"
 #include "bench/sample.h"
 #include "bench/shape.h"
@@ -10,11 +11,13 @@
 
 #include <cmocka.h>
 
-#define TRACES  40u
-#define SPANS   (TRACES * FG_BENCH_TRACE_SPANS)
-#define NOW_NS  UINT64_C(1795642650384163600)
-#define SERVICE FG_SLICE("service.name")
-#define ORDER   FG_SLICE("order.id")
+#define TRACES 40u
+#define SPANS  (TRACES * FG_BENCH_TRACE_SPANS)
+/* A company's request is of whole sets. */
+#define SPANS_MAX (SPANS + FG_BENCH_COMPANY_SPANS)
+#define NOW_NS    UINT64_C(1795642650384163600)
+#define SERVICE   FG_SLICE("service.name")
+#define ORDER     FG_SLICE("order.id")
 
 struct seen_span {
     uint8_t trace_id[16], span_id[8], parent_id[8];
@@ -26,7 +29,7 @@ struct seen_span {
 
 /* One decoded request. */
 struct seen {
-    struct seen_span spans[SPANS];
+    struct seen_span spans[SPANS_MAX];
     size_t span_count, service_count;
     uint32_t name_bits[128]; /* hashes of names */
 };
@@ -56,7 +59,7 @@ static int scope_begin(void *arg, const struct fg_otlp_scope *scope)
 static int span_begin(void *arg, const struct fg_otlp_span *span)
 {
     struct seen *seen = arg;
-    assert_true(seen->span_count < SPANS);
+    assert_true(seen->span_count < SPANS_MAX);
     struct seen_span *own = &seen->spans[seen->span_count];
     assert_int_equal(span->trace_id.size, 16);
     assert_int_equal(span->span_id.size, 8);
@@ -227,6 +230,65 @@ static void requests_are_whole_traces(void **state)
     }
 }
 
+/* Nine traces of each order in one sequence or another, and none twice. */
+static void an_order_has_each_trace_once(void **state)
+{
+    enum { OPEN = 4096 };
+    static uint8_t counts[FG_BENCH_COMPANY_TRACES][4 * OPEN];
+    (void)state;
+    unsigned moved = 0;
+    for (uint64_t set = 0; set < 3 * OPEN; set++)
+        for (uint32_t trace = 0; trace < FG_BENCH_COMPANY_TRACES; trace++) {
+            uint64_t order = fg_bench_company_order(set, trace, OPEN);
+            assert_true(order < 4 * OPEN);
+            counts[trace][order]++;
+            moved += trace == 3 && fg_bench_company_order(set + 1, trace, OPEN) != order + 1;
+        }
+    for (uint32_t trace = 0; trace < FG_BENCH_COMPANY_TRACES; trace++)
+        for (uint64_t order = OPEN; order < 2 * OPEN; order++)
+            assert_int_equal(counts[trace][order], 1);
+    assert_true(moved > OPEN); /* people are not all as quick */
+}
+
+/* As the recording has it: all spans but one of a set name an order, of those that are under way.
+ */
+static void the_company_is_as_recorded(void **state)
+{
+    (void)state;
+    struct fg_bench_shape *shape = new_shape(FG_BENCH_COMPANY, 7);
+    fg_bench_shape_open(shape, 1000);
+    uint32_t spans = fg_bench_spans_per_request(shape), sets = fg_bench_orders_per_request(shape);
+    assert_int_equal(spans, sets * FG_BENCH_COMPANY_SPANS);
+    assert_int_equal(fg_bench_traces_per_request(shape), sets * FG_BENCH_COMPANY_TRACES);
+    for (uint64_t request = 0; request < 10; request++) {
+        struct seen *seen = decode(shape, request);
+        size_t roots = 0, unnamed = 0;
+        assert_int_equal(seen->span_count, spans);
+        for (size_t i = 0; i < seen->span_count; i++) {
+            const struct seen_span *span = &seen->spans[i], *parent = parent_of(seen, span);
+            roots += span->is_root;
+            unnamed += *span->order == 0;
+            assert_true(span->start_ns < span->end_ns && span->end_ns <= NOW_NS);
+            if (*span->order) {
+                uint64_t order = strtoull(span->order + 4, NULL, 10);
+                assert_in_range(order + 500, request * sets, (request + 1) * sets + 1500);
+            }
+            if (parent) {
+                assert_true(parent->start_ns <= span->start_ns + 20000);
+                assert_string_equal(parent->order, span->order);
+            }
+        }
+        assert_int_equal(roots, fg_bench_traces_per_request(shape));
+        assert_int_equal(unnamed, sets);
+        free(seen);
+    }
+    fg_bench_shape_free(shape);
+    shape = new_shape(FG_BENCH_PLACED, 7);
+    assert_int_equal(fg_bench_spans_per_request(shape), SPANS);
+    assert_int_equal(fg_bench_orders_per_request(shape), SPANS / 2);
+    fg_bench_shape_free(shape);
+}
+
 /* The documented shapes: what is measured with them is comparable only while they stay. */
 static void shapes_are_as_described(void **state)
 {
@@ -345,6 +407,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_whole_traces),
         cmocka_unit_test(shapes_are_as_described),
+        cmocka_unit_test(an_order_has_each_trace_once),
+        cmocka_unit_test(the_company_is_as_recorded),
         cmocka_unit_test(the_seed_decides_all_but_the_times),
         cmocka_unit_test(traces_differ),
         cmocka_unit_test(quantiles_are_near),

@@ -243,8 +243,9 @@ static void the_example_is_complete_and_true(void **state)
         char line[200];
         bool is_list =
             settings[i].type == FG_SETTING_LIST || settings[i].type == FG_SETTING_POLICIES;
+        const char *fallback = settings[i].type == FG_SETTING_PATH ? "\"\"" : settings[i].fallback;
         snprintf(line, sizeof line, is_list ? "\n# %s: [%s]\n" : "\n# %s: %s\n", settings[i].name,
-                 settings[i].fallback);
+                 fallback);
         if (!strstr(text, line))
             fail_msg("dist/filigree.yaml lacks: %s", line + 1);
     }

@@ -1,5 +1,5 @@
 /* The records against a plain list: finding, traces, making room, and what is due. */
-#include "table.h"
+#include "sorted.h"
 
 #include "base/limits.h"
 
@@ -44,25 +44,47 @@ static void test_find(void **state)
     fg_table_free(&table);
 }
 
+static bool is_in(const struct fg_table *table, uint32_t record, uint64_t low)
+{
+    uint32_t m = fg_table_trace(table, (struct fg_trace_ref){7, low});
+    while (m != FG_NO_RECORD && table->memberships[m].record != record)
+        m = table->memberships[m].next;
+    return m != FG_NO_RECORD;
+}
+
+/* Of more traces than are kept those go that don't matter, the oldest first; the first trace and
+ * those that matter stay. */
 static void test_traces(void **state)
 {
     struct fg_table table;
+    const uint64_t max = FG_JOURNEY_TRACES_MAX;
     (void)state;
     fg_table_init(&table, 1000);
     uint32_t a = put(&table, 0, 1), b = put(&table, 0, 2);
-    for (uint64_t i = 1; i <= FG_JOURNEY_TRACES_MAX + 5; i++) {
+    for (uint64_t i = 1; i <= max + 5; i++) {
         assert_int_equal(fg_table_join(&table, a, (struct fg_trace_ref){7, i}), 0);
         assert_int_equal(fg_table_join(&table, a, (struct fg_trace_ref){7, i}), 0);
+        if (i == 3 || i == 4)
+            fg_table_mark(&table, a, (struct fg_trace_ref){7, i}, FG_TRACE_MATTERS);
     }
-    assert_int_equal(table.records[a].trace_count, FG_JOURNEY_TRACES_MAX);
-    assert_true(table.records[a].more_traces);
+    assert_int_equal(table.records[a].trace_count, max);
+    assert_false(table.records[a].more_traces);
+    for (uint64_t i = 1; i <= max + 5; i++)
+        assert_int_equal(is_in(&table, a, i), i == 1 || i == 3 || i == 4 || i > 8);
     assert_int_equal(fg_table_join(&table, b, (struct fg_trace_ref){7, 3}), 0);
-    uint32_t m = fg_table_trace(&table, (struct fg_trace_ref){7, 3});
-    assert_int_equal(table.memberships[m].record, a);
-    assert_int_equal(table.memberships[table.memberships[m].next].record, b);
-    m = fg_table_trace(&table, (struct fg_trace_ref){7, 4});
-    assert_int_equal(table.memberships[m].next, FG_NO_RECORD);
+    assert_true(is_in(&table, a, 3) && is_in(&table, b, 3));
     assert_int_equal(fg_table_trace(&table, (struct fg_trace_ref){8, 3}), FG_NO_RECORD);
+    /* a page that asks for days: what is kept of it is bounded */
+    for (uint64_t i = 1000; i < 40000; i++)
+        assert_int_equal(fg_table_join(&table, a, (struct fg_trace_ref){7, i}), 0);
+    assert_true(table.membership_count < 4096);
+    assert_true(is_in(&table, a, 3) && is_in(&table, a, 39999) && !is_in(&table, a, 30000));
+    for (uint64_t i = 39900; i < 40100; i++) {
+        assert_int_equal(fg_table_join(&table, a, (struct fg_trace_ref){7, i}), 0);
+        fg_table_mark(&table, a, (struct fg_trace_ref){7, i}, FG_TRACE_MATTERS);
+    }
+    assert_true(table.records[a].more_traces);
+    assert_int_equal(table.records[a].trace_count, max);
     fg_table_free(&table);
 }
 
@@ -86,23 +108,65 @@ static void test_room(void **state)
     assert_int_equal(fg_table_intern(&table, 0, FG_SLICE("one more"), 4, &record, &is_new),
                      FG_ELIMIT);
     assert_int_equal(fg_table_make_room(&table), 0);
-    assert_int_equal(table.count, 64 - 9);
-    assert_int_equal(table.evicted, 9);
+    assert_int_equal(table.count, 64 - 17);
+    assert_int_equal(table.evicted, 17);
     for (unsigned i = 0; i < 64; i++) {
-        bool stays = i >= 4 && i < 59;
+        bool stays = i >= 4 && i < 51;
         uint32_t id = fg_table_find(&table, 0, name_of(i, text));
         uint32_t m = fg_table_trace(&table, (struct fg_trace_ref){1, i + 1});
         assert_true((id != FG_NO_RECORD) == stays && (m != FG_NO_RECORD) == stays);
         if (stays)
             assert_int_equal(table.memberships[m].record, id);
     }
-    for (unsigned i = 4; i < 59; i++) {
+    for (unsigned i = 4; i < 51; i++) {
         uint32_t id = fg_table_due(&table, 10000);
         assert_true(fg_slice_equal(fg_slice(table.records[id].value, table.records[id].value_size),
                                    name_of(i, text)));
     }
     assert_int_equal(fg_table_due(&table, 10000), FG_NO_RECORD);
     fg_table_free(&table);
+}
+
+static int rank(const struct fg_record *record)
+{
+    bool has_ended = record->state == FG_JOURNEY_DONE || record->state == FG_JOURNEY_CANCELLED;
+    bool is_well = record->state == FG_JOURNEY_FLOWING || record->state == FG_JOURNEY_WAITING;
+    return record->is_dirty ? 3 : has_ended ? 0 : is_well ? 1 : 2;
+}
+
+static bool is_worth_less(const struct fg_record *a, const struct fg_record *b)
+{
+    return rank(a) != rank(b) ? rank(a) < rank(b) : a->last_ns < b->last_ns;
+}
+
+/* Whatever states and times they have, alike ones among them: none that goes is worth more than one
+ * that stays, and between a quarter and a half of all go. */
+static void test_choice(void **state)
+{
+    (void)state;
+    srand(7);
+    for (unsigned round = 0; round < 200; round++) {
+        struct fg_table table;
+        unsigned count = 1 + (unsigned)rand() % 120, states = 1 + (unsigned)rand() % 7, dead = 0;
+        uint64_t spread = UINT64_C(1) << rand() % 63;
+        fg_table_init(&table, 1000);
+        for (unsigned i = 0; i < count; i++) {
+            uint32_t id = put(&table, 0, i);
+            struct fg_record *record = &table.records[id];
+            record->last_ns = ((uint64_t)rand() << 32 | (uint64_t)rand()) % spread;
+            record->state = (uint8_t)((unsigned)rand() % states);
+            record->is_dirty = rand() % 9 == 0;
+        }
+        assert_int_equal(fg_table_choose(&table), 0);
+        for (unsigned a = 0; a < count; a++) {
+            dead += table.records[a].is_dead;
+            for (unsigned b = 0; b < count; b++)
+                if (table.records[a].is_dead && !table.records[b].is_dead)
+                    assert_false(is_worth_less(&table.records[b], &table.records[a]));
+        }
+        assert_in_range(dead, count / 4 + 1 < count ? count / 4 + 1 : count, 2 * (count / 4 + 1));
+        fg_table_free(&table);
+    }
 }
 
 /* Plans that replace each other, thousands of times: each record is due once, at its last plan. */
@@ -132,13 +196,46 @@ static void test_due(void **state)
     fg_table_free(&table);
 }
 
+static int compare_plainly(const struct fg_table *table, uint32_t a, uint32_t b)
+{
+    const struct fg_record *x = &table->records[a], *y = &table->records[b];
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return fg_slice_compare(fg_slice(x->value, x->value_size), fg_slice(y->value, y->value_size));
+}
+
+/* Values that are the beginnings of others, that hold zeros, and that begin alike or not. */
+static void test_sort(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 40; round++) {
+        struct fg_table table;
+        uint32_t records[300], count = 0, record;
+        bool is_new;
+        fg_table_init(&table, 1000);
+        for (unsigned i = 0; i < 300; i++) {
+            uint8_t value[24] = "ORDER-----";
+            size_t size = round % 4 * 3 + (unsigned)rand() % 12;
+            for (size_t at = round % 4 * 3; at < size; at++)
+                value[at] = (uint8_t)((unsigned)rand() % 3 * 127);
+            uint32_t key = round % 5 ? 0 : (unsigned)rand() % 2;
+            assert_int_equal(
+                fg_table_intern(&table, key, fg_slice(value, size), 0, &record, &is_new), 0);
+            if (is_new)
+                records[count++] = record;
+        }
+        fg_table_sort(&table, records, round == 7 ? 1 : count);
+        for (uint32_t i = 1; i < count && round != 7; i++)
+            assert_true(compare_plainly(&table, records[i - 1], records[i]) < 0);
+        fg_table_free(&table);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_due),
+        cmocka_unit_test(test_find), cmocka_unit_test(test_sort),   cmocka_unit_test(test_traces),
+        cmocka_unit_test(test_room), cmocka_unit_test(test_choice), cmocka_unit_test(test_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

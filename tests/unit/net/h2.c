@@ -195,7 +195,7 @@ void h2_wait(struct h2 *h2, struct h2_stream *stream)
 
 void h2_wait_end(struct h2 *h2)
 {
-    for (int i = 0; i < 20 && !h2->is_ended; i++)
+    for (int i = 0; i < 60 && !h2->is_ended; i++)
         h2_read_some(h2, 1000);
     assert_true(h2->is_ended);
 }

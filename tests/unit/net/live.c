@@ -1,5 +1,6 @@
 #include "live.h"
 
+#include "live_tls.h"
 #include "net/url.h"
 
 #include <arpa/inet.h>
@@ -10,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 struct live live;
 
@@ -248,7 +249,7 @@ static void wake_all(void *arg)
     fg_mutex_unlock(&live.mutex);
 }
 
-static const struct fg_listen listeners[] = {{.address = "127.0.0.1:0", .face = 7}};
+static struct fg_listen listeners[] = {{.address = "127.0.0.1:0", .face = 7}};
 
 struct fg_server_options live_options(void)
 {
@@ -259,6 +260,7 @@ struct fg_server_options live_options(void)
     options.on_headers = on_headers;
     options.on_request = on_request;
     options.on_refusal = on_refusal;
+    listeners[0].is_tls = live_tls_is_on();
     return options;
 }
 
@@ -269,7 +271,10 @@ void live_start(const struct fg_server_options *options)
     fg_mutex_init(&live.mutex, FG_RANK_LEAF);
     fg_cond_init(&live.cond);
     fg_arena_init(&live.arena, 1 << 16);
-    int r = fg_server_open(options, &live.arena, &message, &live.server);
+    struct fg_server_options opened = *options;
+    if (live_tls_is_on())
+        opened.tls = live.tls = live_tls_new();
+    int r = fg_server_open(&opened, &live.arena, &message, &live.server);
     if (r < 0)
         fail_msg("%s", message);
     live.counters = fg_server_counters(live.server);
@@ -293,6 +298,7 @@ static void stop_all(void)
 static void free_all(void)
 {
     fg_server_close(live.server);
+    fg_tls_free(live.tls);
     fg_arena_free(&live.arena);
     fg_cond_destroy(&live.cond);
     fg_mutex_destroy(&live.mutex);
@@ -384,6 +390,10 @@ int client_connect(void)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    if (!live_tls_is_on())
+        return fd;
+    fd = live_tls_relay_take(fd);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     return fd;
 }
 

@@ -29,6 +29,7 @@
  * gRPC: /grpc/echo sends the message back; /grpc/fail a status with details. */
 struct live {
     struct fg_server *server; /* NULL: not started */
+    struct fg_tls *tls;       /* of all listeners; see live_tls.h */
     struct fg_arena arena;
     const struct fg_net_counters *counters;
     unsigned port;

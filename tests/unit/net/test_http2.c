@@ -55,7 +55,7 @@ static void requests(void **state)
     expect_body(nothing, 204, "");
     assert_false(h2_has(nothing, "content-length"));
     expect_body(missing, 404, "nothing here\n");
-    assert_int_equal(live_count(&live.counters->requests[FG_PROTOCOL_HTTP2]), 5);
+    live_wait_count(&live.counters->requests[FG_PROTOCOL_HTTP2], 5);
     assert_int_equal(live_count(&live.counters->requests[FG_PROTOCOL_HTTP1]), 0);
     h2_close(h2);
 }
@@ -166,7 +166,7 @@ static void expect_100_continue(void **state)
     struct h2_stream *refused = h2_request(h2, "POST", "/echo", FG_SLICE("x"), false, tea);
     h2_wait(h2, refused);
     assert_int_equal(refused->status, 417);
-    assert_int_equal(live_count(&live.counters->refused[FG_REFUSED_EXPECTATION]), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_EXPECTATION], 1);
     h2_close(h2);
 }
 
@@ -181,12 +181,12 @@ static void clients_that_go(void **state)
     nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, one->id, NGHTTP2_CANCEL);
     h2_flush(h2);
     live_wait_count(&live.counters->requests_cancelled, 1);
-    assert_int_equal(live_count(&live.counters->streams_reset), 1);
+    live_wait_count(&live.counters->streams_reset, 1);
     live_wait_count(&live.cancels, 1);
     h2_close(h2);
     live_wait_count(&live.counters->requests_cancelled, 2);
     live_wait_count(&live.counters->connections_open, 0);
-    assert_int_equal(live_count(&live.counters->requests_open), 2);
+    live_wait_count(&live.counters->requests_open, 2);
     live_release();
     live_wait_count(&live.counters->requests_open, 0);
     live_wait_count(&live.finishes, 2);
@@ -245,7 +245,7 @@ static void calls(void **state)
     assert_true(h2_has(failed, "grpc-status: 5\n"));
     assert_true(h2_has(failed, "grpc-message: no such thing: 100%25\n"));
     assert_true(h2_has(failed, "grpc-status-details-bin: AQID/w\n"));
-    assert_int_equal(live_count(&live.counters->requests[FG_PROTOCOL_GRPC]), 3);
+    live_wait_count(&live.counters->requests[FG_PROTOCOL_GRPC], 3);
     h2_close(h2);
 }
 
@@ -267,14 +267,14 @@ static void calls_that_are_none(void **state)
     expect_grpc(h2, FG_SLICE("\0\0\0\0\5abc"), NULL, "grpc-status: 13\n");
     expect_grpc(h2, FG_SLICE("\0\0\0\0\1a\0\0\0\0\1b"), NULL, "grpc-status: 13\n");
     expect_grpc(h2, FG_SLICE("\1\0\0\0\3abc"), NULL, "grpc-status: 13\n");
-    assert_int_equal(live_count(&live.counters->refused[FG_REFUSED_GRPC_FRAME]), 4);
+    live_wait_count(&live.counters->refused[FG_REFUSED_GRPC_FRAME], 4);
     static const char *const gzip[][2] = {{"grpc-encoding", "gzip"}, {NULL, NULL}};
     static const char *const snappy[][2] = {{"grpc-encoding", "snappy"}, {NULL, NULL}};
     static const char *const timeout[][2] = {{"grpc-timeout", "soon"}, {NULL, NULL}};
     expect_grpc(h2, FG_SLICE("\1\0\0\0\3abc"), gzip, "grpc-status: 13\n");
-    assert_int_equal(live_count(&live.counters->refused[FG_REFUSED_ENCODING_DAMAGED]), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_ENCODING_DAMAGED], 1);
     expect_grpc(h2, FG_SLICE("\0\0\0\0\3abc"), snappy, "grpc-status: 12\n");
-    assert_int_equal(live_count(&live.counters->refused[FG_REFUSED_ENCODING_UNKNOWN]), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_ENCODING_UNKNOWN], 1);
     expect_grpc(h2, FG_SLICE("\0\0\0\0\3abc"), timeout, "grpc-status: 13\n");
     expect_grpc(h2, FG_SLICE("\0\0\0\0\3abc"), gzip, "grpc-status: 0\n"); /* not compressed */
     h2_close(h2);
@@ -282,7 +282,7 @@ static void calls_that_are_none(void **state)
     client_say(fd, "POST /grpc/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/grpc\r\n"
                    "content-length: 5\r\n\r\n\1\1\1\1\1");
     expect_answer(fd, 505, "gRPC needs HTTP/2\n");
-    assert_int_equal(live_count(&live.counters->refused[FG_REFUSED_GRPC_HTTP1]), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_GRPC_HTTP1], 1);
     close(fd);
 }
 

@@ -1,6 +1,7 @@
 /* What bad input over HTTP/1.1 gets: each limit with its status and its counter, and the memory
  * that it may cost. Waits are of milliseconds, by limits that are tiny. */
 #include "live.h"
+#include "live_tls.h"
 
 #include <libdeflate.h>
 #include <poll.h>
@@ -31,7 +32,6 @@ static void malformed(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         "hello\r\n\r\n",
         "GET /echo\r\n\r\n",
         "GET /echo HTTP/2.0\r\n" HOST "\r\n",
@@ -46,6 +46,11 @@ static void malformed(void **state)
         "GET /echo HTTP/1.1\r\n" HOST "a: b\x01c\r\n\r\n",
         "GET /echo HTTP/1.1\r\n" HOST "a: b\r\n c\r\n\r\n",
         "GET /echo HTTP/1.1\r\n" HOST "a: b\rc\r\n\r\n",
+        "GET /echo HTTP/1.1\n" HOST "\r\n",
+        "GET /echo HTTP/1.1\r\n" HOST "\n",
+        "\nGET /echo HTTP/1.1\r\n" HOST "\r\n",
+        "POST /echo HTTP/1.1\r\n" HOST "transfer-encoding: chunked\r\n\r\n0\r\n\n",
+        "POST /echo HTTP/1.1\r\n" HOST "transfer-encoding: chunked\r\n\r\n0\r\na: b\n\r\n",
         "POST /echo HTTP/1.1\r\n" HOST "content-length: -1\r\n\r\n",
         "POST /echo HTTP/1.1\r\n" HOST "content-length: +1\r\n\r\n",
         "POST /echo HTTP/1.1\r\n" HOST "content-length: 1x\r\n\r\n",
@@ -81,7 +86,26 @@ static void malformed(void **state)
         if (refused(FG_REFUSED_MALFORMED) != i + 1)
             fail_msg("not counted: %s", texts[i]);
     }
-    assert_int_equal(live_count(&live.counters->responses[4]), count);
+    live_wait_count(&live.counters->responses[4], count);
+    live_stop();
+}
+
+/* A handshake where none is expected: a fatal alert, and nothing of HTTP. */
+static void tls_on_a_plain_port(void **state)
+{
+    (void)state;
+    static const uint8_t alert[] = {0x15, 3, 1, 0, 2, 2, 40};
+    uint8_t said[64];
+    if (live_tls_is_on())
+        skip();
+    start_with(NULL);
+    int fd = client_connect();
+    client_send(fd, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
+    assert_int_equal(recv(fd, said, sizeof said, 0), sizeof alert);
+    assert_memory_equal(said, alert, sizeof alert);
+    expect_end(fd);
+    live_wait_count(&live.counters->refused[FG_REFUSED_TLS], 1);
+    assert_int_equal(refused(FG_REFUSED_MALFORMED), 0);
     live_stop();
 }
 
@@ -92,6 +116,8 @@ static void bad_targets(void **state)
     static const char *const texts[] = {
         "GET /echo#part HTTP/1.1\r\n" HOST "\r\n",
         "GET * HTTP/1.1\r\n" HOST "\r\n",
+        "GET http://other/echo HTTP/1.1\r\n" HOST "\r\n",
+        "GET http://filigree:80/echo HTTP/1.1\r\n" HOST "\r\n",
         "CONNECT filigree:80 HTTP/1.1\r\n" HOST "\r\n",
     };
     start_with(NULL);
@@ -99,7 +125,7 @@ static void bad_targets(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         client_say(fd, texts[i]);
         expect_status(fd, 400);
-        assert_int_equal(refused(FG_REFUSED_MALFORMED), i + 1);
+        live_wait_count(&live.counters->refused[FG_REFUSED_MALFORMED], i + 1);
     }
     client_say(fd, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
     expect_status(fd, 200);
@@ -188,8 +214,8 @@ static void head_sizes(void **state)
         }
         fg_buffer_free(&text);
     }
-    assert_int_equal(refused(FG_REFUSED_URL_SIZE), 2);
-    assert_int_equal(refused(FG_REFUSED_HEADER_SIZE), 3);
+    live_wait_count(&live.counters->refused[FG_REFUSED_URL_SIZE], 2);
+    live_wait_count(&live.counters->refused[FG_REFUSED_HEADER_SIZE], 3);
     live_stop();
 }
 
@@ -220,7 +246,7 @@ static void body_sizes(void **state)
             client_send(fd, zeroes, 999);
         expect_status(fd, cases[i].status);
         close(fd);
-        assert_int_equal(refused(FG_REFUSED_BODY_SIZE), i + 1);
+        live_wait_count(&live.counters->refused[FG_REFUSED_BODY_SIZE], i + 1);
     }
     int fd = client_connect();
     client_say(fd, "POST /echo HTTP/1.1\r\n" HOST "content-length: 998\r\n\r\n");
@@ -284,14 +310,14 @@ static void inflated_sizes(void **state)
     size = pack(fg_slice(zeroes, 50000000), packed, sizeof packed);
     post_packed(fd, "/take", "gzip", packed, size);
     expect_status(fd, 413);
-    assert_int_equal(refused(FG_REFUSED_INFLATED_SIZE), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_INFLATED_SIZE], 1);
     /* The body was read to its end: the connection lives on. */
     post_packed(fd, "/take", "gzip", (const uint8_t *)"no gzip at all", 14);
     expect_status(fd, 400);
-    assert_int_equal(refused(FG_REFUSED_ENCODING_DAMAGED), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_ENCODING_DAMAGED], 1);
     post_packed(fd, "/take", "br", (const uint8_t *)"brotli", 6);
     expect_status(fd, 415);
-    assert_int_equal(refused(FG_REFUSED_ENCODING_UNKNOWN), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_ENCODING_UNKNOWN], 1);
     post_packed(fd, "/take", "gzip, gzip", packed, 10);
     expect_status(fd, 415);
     post_packed(fd, "/take", "gzip", NULL, 0);
@@ -324,7 +350,7 @@ static void buffered_size(void **state)
     assert_true(answer_has(&answer, "retry-after: 1\r\n"));
     answer_free(&answer);
     close(second);
-    assert_int_equal(refused(FG_REFUSED_BUFFERED_SIZE), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_BUFFERED_SIZE], 1);
     static uint8_t rest[262143];
     client_send(first, rest, sizeof rest);
     answer = client_read(first, false);
@@ -336,7 +362,7 @@ static void buffered_size(void **state)
     size_t size = pack(fg_slice(zeroes, sizeof zeroes), packed, sizeof packed);
     post_packed(first, "/echo", "gzip", packed, size);
     expect_status(first, 503);
-    assert_int_equal(refused(FG_REFUSED_BUFFERED_SIZE), 2);
+    live_wait_count(&live.counters->refused[FG_REFUSED_BUFFERED_SIZE], 2);
     close(first);
     live_stop();
 }
@@ -349,6 +375,8 @@ static void two_connections(struct fg_net_limits *limits)
 static void connection_count(void **state)
 {
     (void)state;
+    if (live_tls_is_on())
+        skip(); /* before a handshake there is nothing to say it by */
     start_with(two_connections);
     int first = client_connect(), second = client_connect();
     client_say(first, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
@@ -358,7 +386,7 @@ static void connection_count(void **state)
     int third = client_connect();
     expect_answer(third, 503, "too many connections; try again later\n");
     expect_end(third);
-    assert_int_equal(refused(FG_REFUSED_CONNECTIONS), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_CONNECTIONS], 1);
     close(first);
     live_wait_count(&live.counters->connections_open, 1);
     third = client_connect();
@@ -372,13 +400,15 @@ static void connection_count(void **state)
 /* -- Time
  * ------------------------------------------------------------------------------------------- */
 
+#define LITTLE_MS 800 /* more than a busy machine holds up the client that is not late */
+
 static void little_time(struct fg_net_limits *limits)
 {
-    limits->header_timeout_ns = 150 * MS;
-    limits->body_grace_ns = 150 * MS;
+    limits->header_timeout_ns = LITTLE_MS * MS;
+    limits->body_grace_ns = LITTLE_MS * MS;
     limits->body_rate_bytes_min = 1000000;
-    limits->idle_timeout_ns = 150 * MS;
-    limits->write_timeout_ns = 150 * MS;
+    limits->idle_timeout_ns = LITTLE_MS * MS;
+    limits->write_timeout_ns = LITTLE_MS * MS;
 }
 
 /* One byte every few milliseconds, until the server has something to say. */
@@ -399,7 +429,7 @@ static void slow_heads(void **state)
              "x-long: 01234567890123456789012345678901234567890123456789\r\n");
     expect_status(fd, 408);
     expect_end(fd);
-    assert_int_equal(refused(FG_REFUSED_TIMEOUT), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_TIMEOUT], 1);
     fd = client_connect();
     drip(fd, "GE"); /* and then nothing */
     expect_status(fd, 408);
@@ -407,7 +437,7 @@ static void slow_heads(void **state)
     fd = client_connect();
     client_say(fd, "PRI * HT"); /* may be HTTP/2 yet: there is nobody to answer */
     expect_end(fd);
-    assert_int_equal(refused(FG_REFUSED_TIMEOUT), 3);
+    live_wait_count(&live.counters->refused[FG_REFUSED_TIMEOUT], 3);
     live_stop();
 }
 
@@ -420,7 +450,7 @@ static void slow_bodies(void **state)
     drip(fd, "one byte, another byte, always too slow, and so on, and so on");
     expect_status(fd, 408);
     expect_end(fd);
-    assert_int_equal(refused(FG_REFUSED_TIMEOUT), 1);
+    live_wait_count(&live.counters->refused[FG_REFUSED_TIMEOUT], 1);
     /* Chunks and their extensions earn nothing but what is in them. */
     fd = client_connect();
     client_say(fd, "POST /echo HTTP/1.1\r\n" HOST "transfer-encoding: chunked\r\n\r\n");
@@ -432,7 +462,7 @@ static void slow_bodies(void **state)
     client_say(fd, "POST /early HTTP/1.1\r\n" HOST "content-length: 100\r\n\r\n");
     expect_status(fd, 401);
     expect_end(fd);
-    assert_int_equal(refused(FG_REFUSED_TIMEOUT), 2);
+    live_wait_count(&live.counters->refused[FG_REFUSED_TIMEOUT], 2);
     live_stop();
 }
 
@@ -440,14 +470,14 @@ static void a_body_at_a_fair_rate_is_taken(void **state)
 {
     (void)state;
     struct fg_server_options options = live_options();
-    options.limits.body_grace_ns = 100 * MS;
-    options.limits.body_rate_bytes_min = 1000;
+    options.limits.body_grace_ns = LITTLE_MS * MS;
+    options.limits.body_rate_bytes_min = 100;
     live_start(&options);
     int fd = client_connect();
     client_say(fd, "POST /echo HTTP/1.1\r\n" HOST "content-length: 3000\r\n\r\n");
     for (int i = 0; i < 300; i++) {
         client_say(fd, "0123456789");
-        poll(NULL, 0, 1);
+        poll(NULL, 0, 6); /* in all for longer than the grace */
     }
     expect_status(fd, 200);
     close(fd);
@@ -465,12 +495,12 @@ static void idle_connections(void **state)
     expect_end(silent);
     expect_end(used);
     expect_end(blank);
-    assert_int_equal(live_count(&live.counters->connections_idle_closed), 3);
+    live_wait_count(&live.counters->connections_idle_closed, 3);
     /* One that is worked on is not idle. */
     int busy = client_connect();
     client_say(busy, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
     live_wait_held(1);
-    poll(NULL, 0, 300);
+    poll(NULL, 0, 2 * LITTLE_MS);
     assert_true(is_open(busy));
     live_release();
     expect_answer(busy, 200, "held\n");
@@ -500,7 +530,12 @@ static void readers_that_do_not_read(void **state)
     live_wait_count(&live.counters->connections_open, 0);
     live_wait_count(&live.stops, 1);
     assert_true(live_count(&live.pulled_bytes) < 32000000);
+    /* Under a sanitizer memory is something else. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     assert_true(resident_bytes() < before + ((size_t)16 << 20));
+#else
+    (void)before;
+#endif
     close(fd);
     live_stop();
 }
@@ -509,7 +544,7 @@ static void slow_readers_are_served(void **state)
 {
     (void)state;
     struct fg_server_options options = live_options();
-    options.limits.write_timeout_ns = 200 * MS;
+    options.limits.write_timeout_ns = LITTLE_MS * MS;
     live_start(&options);
     int fd = client_connect();
     client_say(fd, "GET /pull?size=20000000 HTTP/1.1\r\n" HOST "\r\n");
@@ -517,7 +552,7 @@ static void slow_readers_are_served(void **state)
     static char part[150000];
     size_t total = 0;
     for (ssize_t n = 1; n > 0 && total < 20000000;) {
-        poll(NULL, 0, 4);
+        poll(NULL, 0, 15);
         n = recv(fd, part, sizeof part, 0);
         total += n > 0 ? (size_t)n : 0;
     }
@@ -556,6 +591,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE_TEST(malformed),
+        LIVE_TEST(tls_on_a_plain_port),
         LIVE_TEST(bad_targets),
         LIVE_TEST(nothing_is_smuggled),
         LIVE_TEST(head_sizes),

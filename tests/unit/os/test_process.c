@@ -60,7 +60,7 @@ static void wait_for(struct heard *heard, unsigned stops, unsigned reloads)
 {
     fg_mutex_lock(&heard->mutex);
     while (heard->stops < stops || heard->reloads < reloads)
-        assert_true(fg_cond_wait_for(&heard->cond, &heard->mutex, UINT64_C(10000000000)));
+        assert_true(fg_cond_wait_for(&heard->cond, &heard->mutex, UINT64_C(60000000000)));
     assert_int_equal(heard->stops, stops);
     assert_int_equal(heard->reloads, reloads);
     fg_mutex_unlock(&heard->mutex);

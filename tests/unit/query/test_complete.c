@@ -174,7 +174,7 @@ static void compare(struct world *world, const struct fg_complete *complete, enu
     assert_int_equal(r, 0);
     uint64_t spans = plain_list(&world->batch, complete, field, key);
     assert_int_equal(list.span_count, spans);
-    assert_false(list.is_partial);
+    assert_int_equal(list.cut, FG_COMPLETE_WHOLE);
     assert_int_equal(list.count,
                      item_count < complete->count_max ? item_count : complete->count_max);
     for (uint32_t i = 0; i < list.count; i++) {
@@ -325,13 +325,18 @@ static void bounds_make_it_partial(void **state)
         send(&world, i * 100, i == 8 ? SPANS + 1 : i * 100 + 100);
     struct fg_complete complete = {.start_ns_max = UINT64_MAX, .count_max = 1000, .spans_max = 150};
     assert_int_equal(fg_complete_keys(world.on.store, &complete, &world.arena, &list), 0);
-    assert_true(list.is_partial && list.count > 0);
+    assert_true(list.cut == FG_COMPLETE_SPANS && list.count > 0);
     assert_true(list.span_count >= 150 && list.span_count < SPANS / 2);
     complete.spans_max = UINT64_MAX;
     complete.deadline_mono_ns = 1; /* long over */
     assert_int_equal(fg_complete_keys(world.on.store, &complete, &world.arena, &list), 0);
-    assert_true(list.is_partial && list.count == 0);
+    assert_true(list.cut == FG_COMPLETE_TIME && list.count == 0);
     complete.deadline_mono_ns = 0;
+    assert_int_equal(fg_store_seal(world.on.store), 0);
+    complete.bytes_max = 1;
+    assert_int_equal(fg_complete_keys(world.on.store, &complete, &world.arena, &list), 0);
+    assert_true(list.cut == FG_COMPLETE_BYTES && list.span_count < SPANS);
+    complete.bytes_max = 0;
     complete.is_cancelled = yes;
     assert_int_equal(fg_complete_keys(world.on.store, &complete, &world.arena, &list),
                      FG_ECANCELLED);

@@ -157,6 +157,74 @@ static void baggage_is_bounded(void **state)
     assert_int_equal(fg_context_baggage(NULL, "k63", NULL, 0), 0);
 }
 
+static void flood(char *text, size_t size, const char *member, unsigned count)
+{
+    size_t used = 0;
+    for (unsigned i = 0; i < count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, member, i ? "," : "", i);
+}
+
+struct long_headers {
+    const char *trace_state, *baggage;
+};
+
+static const char *get_long(void *arg, const char *name)
+{
+    const struct long_headers *headers = arg;
+    if (strcmp(name, "traceparent") == 0)
+        return "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    return strcmp(name, "baggage") == 0 ? headers->baggage : headers->trace_state;
+}
+
+/* Takes the headers in; returns how many pieces of them were malformed. */
+static uint64_t malformed_of(const char *trace_state, const char *baggage, fg_context **ret_context)
+{
+    struct long_headers headers = {trace_state, baggage};
+    uint64_t before = test_stats().malformed_contexts;
+    *ret_context = fg_context_extract(get_long, &headers);
+    assert_non_null(*ret_context);
+    assert_true(fg_span_is_sampled(fg_context_span(*ret_context)));
+    return test_stats().malformed_contexts - before;
+}
+
+/* Headers of any length: what fits is passed on, what does not is counted; the parent stays. */
+static void floods_are_bounded(void **state)
+{
+    (void)state;
+    enum { SIZE = 1 << 20 };
+    char *text = malloc(SIZE);
+    fg_context *context;
+    assert_non_null(text);
+    test_start(NULL);
+    flood(text, SIZE, "%sv%u=1", 32);
+    assert_int_equal(malformed_of(text, "", &context), 0);
+    fg_context_free(context);
+    flood(text, SIZE, "%sv%u=1", 33);
+    assert_int_equal(malformed_of(text, "", &context), 1);
+    struct carrier out = {.count = 0};
+    assert_int_equal(fg_context_inject(context, set_header, &out), 0);
+    assert_int_equal(out.count, 1);
+    fg_context_free(context);
+    memset(text, 'x', SIZE - 1);
+    text[SIZE - 1] = 0;
+    assert_int_equal(malformed_of(text, text, &context), 2);
+    fg_context_free(context);
+    memcpy(text, "k=", 2);
+    assert_int_equal(malformed_of("", text, &context), 1);
+    assert_int_equal(fg_context_baggage(context, "k", NULL, 0), 0);
+    fg_context_free(context);
+    flood(text, SIZE, "%sk%u=v", 10000);
+    assert_int_equal(malformed_of("", text, &context), 10000 - FG_BAGGAGE_MEMBERS_MAX);
+    assert_int_equal(fg_context_baggage(context, "k63", NULL, 0), 1);
+    assert_int_equal(fg_context_baggage(context, "k64", NULL, 0), 0);
+    fg_context_free(context);
+    flood(text, SIZE, "%s=,;,\"%u\"", 1000);
+    assert_int_equal(malformed_of("", text, &context), 3000);
+    fg_context_free(context);
+    test_stop();
+    free(text);
+}
+
 static void scopes_in_the_wrong_order_are_counted(void **state)
 {
     (void)state;
@@ -205,6 +273,7 @@ int main(void)
         cmocka_unit_test(wrong_headers_start_a_new_trace),
         cmocka_unit_test(a_journey_stands_on_every_span),
         cmocka_unit_test(baggage_is_bounded),
+        cmocka_unit_test(floods_are_bounded),
         cmocka_unit_test(scopes_in_the_wrong_order_are_counted),
         cmocka_unit_test(contexts_cross_threads),
     };

@@ -3,6 +3,9 @@
 
 #include "os/thread.h"
 
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void attributes_of_all_types_are_kept(void **state)
@@ -335,24 +338,46 @@ static void links_and_ids_are_right(void **state)
     test_stop();
 }
 
+struct flusher {
+    atomic_int thread;
+    int result;
+};
+
 static void flush_for_long(void *arg)
 {
-    *(int *)arg = fg_tracing_flush(60000);
+    struct flusher *flusher = arg;
+    atomic_store(&flusher->thread, (int)syscall(SYS_gettid));
+    flusher->result = fg_tracing_flush(600000);
+}
+
+static void wait_until_it_sleeps(struct flusher *flusher)
+{
+    char path[64], state = 'R';
+    while (atomic_load(&flusher->thread) == 0)
+        usleep(1000);
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load(&flusher->thread));
+    while (state != 'S') {
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+        fclose(file);
+        usleep(1000);
+    }
 }
 
 static void a_flush_ends_with_the_stop(void **state)
 {
     (void)state;
     struct fg_thread thread;
-    int result = 0;
+    struct flusher flusher = {.thread = 0};
     test_start(NULL);
     fg_span_end(fg_span_start("unsent", NULL));
     assert_int_equal(fg_tracing_flush(10), FG_ETIMEOUT);
-    assert_int_equal(fg_thread_start(&thread, "test", flush_for_long, &result), 0);
-    usleep(20000);
+    assert_int_equal(fg_thread_start(&thread, "test", flush_for_long, &flusher), 0);
+    wait_until_it_sleeps(&flusher);
     test_stop();
     fg_thread_join(&thread);
-    assert_int_equal(result, FG_ECANCELLED);
+    assert_int_equal(flusher.result, FG_ECANCELLED);
     assert_int_equal(fg_tracing_flush(10), 0);
 }
 

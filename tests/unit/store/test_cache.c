@@ -64,6 +64,42 @@ static void the_least_recently_used_goes_first(void **state)
     fg_cache_free(cache);
 }
 
+static void what_is_dropped_or_forgotten_is_gone(void **state)
+{
+    (void)state;
+    struct fg_cache *cache;
+    struct fg_cache_entry *other;
+    assert_int_equal(fg_cache_new((uint64_t)64 << 20, &cache), 0);
+    uint64_t empty = fg_cache_size_bytes(cache);
+    for (uint64_t part = 0; part < 200; part++)
+        fg_cache_unref(cache, put(cache, part, 1000));
+    struct fg_cache_entry *held = put(cache, 200, 1000);
+    assert_int_equal(
+        fg_cache_put_take(cache, (struct fg_cache_key){2, 7}, malloc(1000), 1000, &other), 0);
+    uint64_t before = fg_cache_size_bytes(cache);
+    fg_cache_drop(cache, held);
+    fg_cache_drop(cache, held); /* as when two readers are done with it */
+    assert_false(has(cache, 200));
+    assert_true(fg_cache_size_bytes(cache) < before - 999);
+    assert_int_equal(fg_cache_bytes(held).data[999], 200);
+    struct fg_cache_entry *again = put(cache, 200, 1000);
+    fg_cache_drop(cache, held); /* another one stands in its place */
+    assert_true(has(cache, 200));
+    fg_cache_unref(cache, held);
+    fg_cache_forget(cache, 1);
+    for (uint64_t part = 0; part <= 200; part++)
+        assert_false(has(cache, part));
+    assert_int_equal(fg_cache_bytes(again).data[999], 200);
+    fg_cache_unref(cache, again);
+    struct fg_cache_entry *there = fg_cache_get(cache, (struct fg_cache_key){2, 7});
+    assert_ptr_equal(there, other);
+    fg_cache_unref(cache, there);
+    fg_cache_unref(cache, other);
+    fg_cache_forget(cache, 2);
+    assert_int_equal(fg_cache_size_bytes(cache), empty);
+    fg_cache_free(cache);
+}
+
 static void a_reference_outlives_its_place(void **state)
 {
     (void)state;
@@ -137,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_put_is_found),
         cmocka_unit_test(the_least_recently_used_goes_first),
+        cmocka_unit_test(what_is_dropped_or_forgotten_is_gone),
         cmocka_unit_test(a_reference_outlives_its_place),
         cmocka_unit_test(what_is_larger_than_the_bound_is_not_kept),
         cmocka_unit_test(the_first_to_put_wins),

@@ -4,6 +4,7 @@
  * The consumer's durable state is a value of the test: what LMDB makes of it is test_state's
  * matter. A power cut takes what the consumer has read and not committed. */
 #include "base/limits.h"
+#include "consume.h"
 #include "store/consumer.h"
 #include "store_fixture.h"
 
@@ -172,9 +173,12 @@ static void what_was_sealed_is_read_from_the_log(void **state)
             assert_int_equal(fg_store_seal(world.store), 0);
     }
     struct fg_consumer_lag lag;
+    struct fg_store_counters counters;
     fg_consumer_lag(consumer(), &lag);
+    fg_store_counters(world.store, &counters);
     assert_int_equal(lag.records, 30);
     assert_int_equal(lag.undurable, 30);
+    assert_int_equal(counters.behind, 30);
     size_t held = world_count_files(&world, "store/wal");
     assert_true(held > 5);
     stop_after = 11;
@@ -184,7 +188,82 @@ static void what_was_sealed_is_read_from_the_log(void **state)
     commit();
     assert_true(world_count_files(&world, "store/wal") <= 4); /* let go with the position */
     fg_consumer_lag(consumer(), &lag);
+    fg_store_counters(world.store, &counters);
     assert_int_equal(lag.undurable, 0);
+    assert_int_equal(counters.behind, 0);
+    world_end(&world);
+}
+
+static int seal_all_meanwhile(void *arg, const struct fg_consumed *consumed)
+{
+    struct fg_store_counters counters;
+    uint64_t *sealed = arg;
+    now.seen[place_of(consumed->batch)]++;
+    bool is_first = *sealed == 0;
+    if (is_first) {
+        world_keep(&world, 40);
+        assert_int_equal(fg_store_seal(world.store), 0);
+        world_keep(&world, 40);
+        assert_int_equal(fg_store_seal(world.store), 0);
+    }
+    fg_store_counters(world.store, &counters);
+    *sealed = counters.seals;
+    /* The new one, and for the record that is being read the one that it lies in. */
+    assert_int_equal(counters.heads, is_first ? 2 : 1);
+    return 0;
+}
+
+/* A slow consumer: all that it could read is sealed while it has its first record. The others come
+ * from the log, so that it pins no memory that is a new head's. */
+static void no_head_outlives_its_seal_for_a_reader(void **state)
+{
+    (void)state;
+    struct fg_consumer_progress progress;
+    uint64_t sealed = 0;
+    bool did;
+    start(9);
+    assert_int_equal(open_world(), 0);
+    world_keep(&world, 40);
+    world_keep(&world, 40);
+    fg_commit_nudge(world.store, true);
+    fg_commit_step(world.store, &did); /* it waits to be sealed; behind it is a new one */
+    assert_int_equal(fg_consumer_read(consumer(), 0, seal_all_meanwhile, &sealed, &progress), 0);
+    assert_true(sealed >= 3);
+    assert_int_equal(progress.missed, 0);
+    check_seen();
+    world_end(&world);
+}
+
+static int let_go_meanwhile(void *arg, const struct fg_consumed *consumed)
+{
+    struct fg_blocks_log log;
+    bool *is_done = arg;
+    now.seen[place_of(consumed->batch)]++;
+    if (*is_done)
+        return 0;
+    *is_done = true;
+    assert_int_equal(fg_store_seal(world.store), 0);
+    world.store->blocks->ops->log(world.store->blocks, &log);
+    fg_consumers_let_go(world.store, log.checkpoint);
+    fg_consumers_recycle(world.store, log.checkpoint);
+    return 0;
+}
+
+/* Whom the log is not kept for has a head that it reads to its end: there is nothing else. */
+static void who_is_let_go_reads_its_head(void **state)
+{
+    (void)state;
+    struct fg_consumer_progress progress;
+    bool is_done = false;
+    start(10);
+    world.options.wal_segment_size = 32 << 10;
+    world.options.head_size_max = 16 << 20; /* one head, and several files of the log */
+    assert_int_equal(open_world(), 0);
+    for (int i = 0; i < 40; i++)
+        world_keep(&world, 40);
+    assert_int_equal(fg_consumer_read(consumer(), 0, let_go_meanwhile, &is_done, &progress), 0);
+    assert_int_equal(progress.missed, 0);
+    check_seen();
     world_end(&world);
 }
 
@@ -677,6 +756,8 @@ int main(void)
         cmocka_unit_test(a_rescan_gives_everything),
         cmocka_unit_test(no_record_is_lost_or_doubled_by_a_cut),
         cmocka_unit_test(a_consumer_that_hangs_stops_no_start),
+        cmocka_unit_test(no_head_outlives_its_seal_for_a_reader),
+        cmocka_unit_test(who_is_let_go_reads_its_head),
         cmocka_unit_test(a_reader_beside_writers),
         cmocka_unit_test(an_erase_tells_of_which_traces),
         cmocka_unit_test(erase_and_backup_know_the_keyed_state),

@@ -81,10 +81,12 @@ static void assert_index_is_right(struct fg_head *head, struct fg_block **blocks
 }
 
 /* Batches 300 apart are equal, so that traces lie in several. */
+static atomic_uint alive; /* heads */
+
 static struct fg_head *fill(struct fg_block **blocks)
 {
     struct fg_head *head;
-    assert_int_equal(fg_head_new(100, 5, 77, &head), 0);
+    assert_int_equal(fg_head_new(100, 5, 77, &alive, &head), 0);
     for (size_t i = 0; i < BATCHES; i++) {
         blocks[i] = make_block(i % 300, 1 + (uint32_t)i % 40);
         publish(head, i % 2, 100 + i, fg_block_ref(blocks[i]));
@@ -128,7 +130,7 @@ static void test_watermark(void **state)
     struct fg_block *block = make_block(1, 5);
     const struct fg_batch *batch = fg_block_batch(block);
     struct found found = {.high = batch->trace_id_high[0], .low = batch->trace_id_low[0]};
-    assert_int_equal(fg_head_new(1, 0, 0, &head), 0);
+    assert_int_equal(fg_head_new(1, 0, 0, &alive, &head), 0);
     publish(head, 0, 1, fg_block_ref(block));
     struct fg_head_info before = fg_head_info(head);
     publish(head, 0, 2, fg_block_ref(block));
@@ -147,7 +149,7 @@ static void test_index_without_memory(void **state)
     bool has_failed = true;
     for (uint64_t n = 1; has_failed; n++) {
         struct fg_head *head;
-        assert_int_equal(fg_head_new(100, 5, 77, &head), 0);
+        assert_int_equal(fg_head_new(100, 5, 77, &alive, &head), 0);
         assert_int_equal(fg_head_reserve(head, BATCHES), 0);
         for (size_t i = 0; i < BATCHES; i++)
             blocks[i] = make_block(i % 300, 1 + (uint32_t)i % 40);
@@ -167,8 +169,8 @@ static void test_reserve_without_memory(void **state)
     (void)state;
     struct fg_head *head;
     fail_alloc_at(1, false);
-    assert_int_equal(fg_head_new(1, 0, 0, &head), FG_ENOMEM);
-    assert_int_equal(fg_head_new(1, 0, 0, &head), 0);
+    assert_int_equal(fg_head_new(1, 0, 0, &alive, &head), FG_ENOMEM);
+    assert_int_equal(fg_head_new(1, 0, 0, &alive, &head), 0);
     fail_alloc_at(3, false); /* the third of three chunks */
     assert_int_equal(fg_head_reserve(head, 3 * FG_HEAD_CHUNK_COUNT), FG_ENOMEM);
     assert_int_equal(fg_head_reserve(head, 3 * FG_HEAD_CHUNK_COUNT), 0);
@@ -210,7 +212,7 @@ static void test_readers_beside_the_publisher(void **state)
     (void)state;
     struct race race = {.block = make_block(3, 20)};
     struct fg_thread readers[2];
-    assert_int_equal(fg_head_new(1, 0, 9, &race.head), 0);
+    assert_int_equal(fg_head_new(1, 0, 9, &alive, &race.head), 0);
     struct race races[2] = {race, race};
     for (int i = 0; i < 2; i++)
         assert_int_equal(fg_thread_start(&readers[i], "reader", look_on, &races[i]), 0);

@@ -280,6 +280,37 @@ static void damage_is_found_while_copying(void **state)
     check_trace(SEAL_TRACES);
 }
 
+static int merge_meanwhile(void *arg, const struct fg_scan_rows *rows)
+{
+    uint64_t *before = arg;
+    (void)rows;
+    if (*before)
+        return 0;
+    *before = counters().segment_bytes;
+    assert_int_equal(counters().held_bytes, 0);
+    assert_int_equal(fg_store_settle(store), 0);
+    assert_int_equal(counters().segment_count, 1);
+    assert_int_equal(counters().held_bytes, *before);
+    return 0;
+}
+
+/* What was merged away lies on the disk for as long as somebody reads it, and is counted. */
+static void what_is_still_read_is_counted(void **state)
+{
+    (void)state;
+    struct fg_read_stats stats = {0};
+    uint64_t before = 0;
+    const struct fg_scan scan = {.columns = FG_COLUMNS_IDS,
+                                 .start_ns_max = UINT64_MAX,
+                                 .rows = merge_meanwhile,
+                                 .arg = &before};
+    for (uint64_t i = 0; i < 3; i++)
+        seal_traces(i * SEAL_TRACES, SEAL_TRACES, 0);
+    assert_int_equal(fg_store_scan(store, &scan, &stats), 0);
+    assert_true(before > 0);
+    assert_int_equal(counters().held_bytes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_group_with_a_stranger_is_not_copied, begin, finish),
         cmocka_unit_test_setup_teardown(shared_halves_are_not_copied, begin, finish),
         cmocka_unit_test_setup_teardown(damage_is_found_while_copying, begin, finish),
+        cmocka_unit_test_setup_teardown(what_is_still_read_is_counted, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,49 @@ static void load_counts_what_waits(void **state)
     assert_true(fg_merge_load_permille(&load) >= 1000);
 }
 
+/* A day of 40 GB at full load: segments that are as large as merges make them wait for nothing. */
+static void what_no_merge_takes_is_no_load(void **state)
+{
+    (void)state;
+    struct fg_merge_load load;
+    for (int i = 0; i < 1500; i++) {
+        add(0, 1, i % 3 ? 290 * MIB : 90 * MIB);
+        entries[count - 1].trace_count = i % 3 ? FG_MERGE_TRACES_MAX - 10 : FG_MERGE_TRACES_MAX / 4;
+    }
+    assert_int_equal(plan(0).count, 0);
+    fg_merge_load(candidates, count, &load);
+    assert_int_equal(load.debt_bytes, 0);
+    assert_true(fg_merge_load_permille(&load) < FG_MERGE_SLOW_PERMILLE);
+}
+
+/* Whoever waits for merges waits for some that come: where there is load there is a plan, and when
+ * the plans are done there is no load. */
+static void load_ends_with_the_plans(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {50 * KIB, 700 * KIB, 4 * MIB, 30 * MIB, 90 * MIB, 200 * MIB};
+    struct fg_merge_load load;
+    for (unsigned seed = 1; seed <= 300; seed++) {
+        begin(NULL);
+        srand(seed);
+        for (unsigned i = 0, total = (unsigned)rand() % 300; i < total; i++) {
+            add(0, 1, sizes[rand() % 6] + (uint64_t)rand() % (20 * KIB));
+            if (rand() % 4 == 0)
+                entries[count - 1].trace_count = (uint64_t)rand() % FG_MERGE_TRACES_MAX;
+        }
+        for (;;) {
+            struct fg_merge_plan todo = plan(0);
+            fg_merge_load(candidates, count, &load);
+            assert_int_equal(todo.count > 0, load.debt_bytes > 0);
+            assert_int_equal(todo.count > 0, load.partition_segments_max > 0);
+            assert_true(load.debt_bytes >= todo.size_bytes);
+            if (todo.count == 0)
+                break;
+            execute(&todo);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +269,8 @@ int main(void)
         cmocka_unit_test_setup(a_quiet_partition_is_merged_to_few, begin),
         cmocka_unit_test_setup(merging_ends_and_writes_little, begin),
         cmocka_unit_test_setup(load_counts_what_waits, begin),
+        cmocka_unit_test_setup(what_no_merge_takes_is_no_load, begin),
+        cmocka_unit_test_setup(load_ends_with_the_plans, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

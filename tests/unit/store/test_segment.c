@@ -475,6 +475,43 @@ static void a_failed_allocation_is_an_error(void **state)
     segment_rows_free(&rows);
 }
 
+static uint64_t cached_after_reading(struct world *world, bool reads_once)
+{
+    struct fg_segment_reader_options options = {
+        .columns = FG_COLUMNS_ALL, .page_cache_count = 2, .reads_once = reads_once};
+    struct fg_segment_reader *reader;
+    const struct fg_batch *page;
+    uint64_t begin, most = 0;
+    assert_int_equal(fg_segment_reader_new(world->segment, &options, &reader), 0);
+    for (uint64_t row = 0; row < world->rows.batch.span_count; row = begin + page->span_count) {
+        assert_int_equal(fg_segment_reader_page(reader, row, &page, &begin), 0);
+        uint64_t bytes = fg_cache_size_bytes(world->cache);
+        most = bytes > most ? bytes : most;
+    }
+    fg_segment_reader_free(reader);
+    return most;
+}
+
+/* A merge reads each row group once, and its inputs never again: they push nothing out that others
+ * ask for, and no memory is theirs when they are gone. */
+static void who_reads_once_fills_no_cache(void **state)
+{
+    (void)state;
+    struct random_batch_options options = options_of(12, 4000);
+    struct world world = world_new(&options, 200, (uint64_t)64 << 20);
+    assert_true(world.info.row_group_count >= 20);
+    uint64_t empty = fg_cache_size_bytes(world.cache);
+    uint64_t once = cached_after_reading(&world, true);
+    assert_int_equal(fg_cache_size_bytes(world.cache), empty);
+    uint64_t all = cached_after_reading(&world, false);
+    assert_true(all > 0 && once < all / 4); /* the two or three groups at hand of twenty */
+    assert_true(fg_cache_size_bytes(world.cache) >= all);
+    fg_segment_unref(world.segment);
+    assert_int_equal(fg_cache_size_bytes(world.cache), empty);
+    assert_int_equal(fg_segment_open(world.env, SEGMENT_PATH, world.cache, &world.segment), 0);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_failed_write_or_sync_is_an_error),
         cmocka_unit_test(a_failed_read_is_an_error),
         cmocka_unit_test(a_failed_allocation_is_an_error),
+        cmocka_unit_test(who_reads_once_fills_no_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -442,6 +442,98 @@ static void the_callers_word_ends_it(void **state)
     world_free(&world);
 }
 
+/* -- Texts that are a page's own */
+
+#define TEXT_SPANS 40000u
+
+static void put_text(struct fg_builder *builder, const char *key, const char *text)
+{
+    struct fg_value value = {.type = FG_VALUE_STRING, .bytes = fg_slice_from_string(text)};
+    assert_int_equal(fg_builder_span_attr(builder, fg_slice_from_string(key), &value), 0);
+}
+
+/* Spans one after another, each with a path that no other has, and each fourth with an event and a
+ * status message of that kind. */
+static void world_of_texts(struct world *world)
+{
+    struct fg_builder_limits limits = fg_builder_limits_default();
+    struct fg_builder *builder;
+    struct fg_span span = {.name = FG_SLICE("n")};
+    char text[64];
+    limits.bytes_max = (uint64_t)1 << 30;
+    assert_int_equal(fg_builder_new(&limits, &builder), 0);
+    assert_int_equal(fg_builder_resource_begin(builder), 0);
+    assert_int_equal(fg_builder_resource_end(builder, FG_SLICE(""), 0, &span.resource), 0);
+    assert_int_equal(fg_builder_scope_begin(builder), 0);
+    assert_int_equal(
+        fg_builder_scope_end(builder, FG_SLICE(""), FG_SLICE(""), FG_SLICE(""), 0, &span.scope), 0);
+    for (uint32_t i = 0; i < TEXT_SPANS; i++) {
+        snprintf(text, sizeof text, "/orders/ORD-%08u/%08x", i, i * 2654435761u);
+        span.trace_id_low = span.span_id = i + 1;
+        span.start_ns = UINT64_C(1764000000000000000) + i * 1000;
+        span.end_ns = span.start_ns + 10;
+        span.status = FG_STATUS_ERROR;
+        span.status_message = i % 4 ? FG_SLICE("") : fg_slice_from_string(text);
+        assert_int_equal(fg_builder_span_begin(builder), 0);
+        put_text(builder, "url.path", text);
+        if (i % 4 == 0) {
+            struct fg_value value = {.type = FG_VALUE_STRING, .bytes = fg_slice_from_string(text)};
+            assert_int_equal(fg_builder_event_begin(builder), 0);
+            assert_int_equal(fg_builder_event_attr(builder, FG_SLICE("url.path"), &value), 0);
+            assert_int_equal(fg_builder_event_end(builder, span.start_ns, FG_SLICE("e"), 0), 0);
+        }
+        assert_int_equal(fg_builder_span_end(builder, &span), 0);
+    }
+    *world = (struct world){.rows = segment_rows_order(builder)};
+    fg_builder_free(builder);
+    assert_int_equal(fg_sim_new(1, &world->sim), 0);
+    assert_int_equal(fg_cache_new(4 << 20, &world->cache), 0);
+    segment_rows_write(&world->rows, fg_sim_env(world->sim), SEGMENT_PATH, TEXT_SPANS);
+    assert_int_equal(
+        fg_segment_open(fg_sim_env(world->sim), SEGMENT_PATH, world->cache, &world->segment), 0);
+}
+
+/* A pattern is tried on a page's own texts before the page is decoded: none that lacks it is named,
+ * and where most have it the texts are not read in vain. */
+static void texts_rule_out_their_pages(void **state)
+{
+    (void)state;
+    static const enum fg_field fields[] = {FG_FIELD_ATTR_SPAN, FG_FIELD_ATTR_ANY,
+                                           FG_FIELD_ATTR_EVENT, FG_FIELD_STATUS_MESSAGE};
+    struct world world;
+    uint64_t pages;
+    world_of_texts(&world);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        struct fg_predicate leaf = {.op = FG_PRED_REGEX,
+                                    .field = fields[i],
+                                    .key = FG_SLICE("url.path"),
+                                    .type = FG_VALUE_STRING,
+                                    .string = FG_SLICE("ORD-[0-9]+x")};
+        const struct fg_predicate *child = &leaf;
+        struct fg_predicate not = {.op = FG_PRED_NOT, .children = &child, .child_count = 1};
+        check_predicate(&world, &leaf, 0, UINT64_MAX);
+        struct fg_prune_counters none = prune(&world, &leaf, &pages);
+        assert_int_equal(pages, 0);
+        assert_true(none.pages >= 4);
+        leaf.string = FG_SLICE("ORD-0+20000/");
+        check_predicate(&world, &leaf, 0, UINT64_MAX);
+        prune(&world, &leaf, &pages);
+        assert_int_equal(pages, 1);
+        leaf.op = FG_PRED_EQ; /* and so is what a filter let pass */
+        leaf.string = world.rows.batch.strings[world.rows.batch.span_attrs.value[20000]];
+        prune(&world, &leaf, &pages);
+        assert_int_equal(pages, 1);
+        leaf.op = FG_PRED_REGEX;
+        leaf.string = FG_SLICE("ORD");
+        check_predicate(&world, &leaf, 0, UINT64_MAX);
+        struct fg_prune_counters all = prune(&world, &leaf, &pages);
+        assert_int_equal(pages, none.pages);
+        assert_true(all.bytes_read < none.bytes_read);
+        check_predicate(&world, &not, 0, UINT64_MAX);
+    }
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_rare_value_is_looked_for_in_few_row_groups),
         cmocka_unit_test(what_is_nowhere_costs_no_page),
         cmocka_unit_test(the_callers_word_ends_it),
+        cmocka_unit_test(texts_rule_out_their_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

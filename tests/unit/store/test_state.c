@@ -2,6 +2,7 @@
  * full, damaged, compacted, copied. */
 #include "store/state.h"
 
+#include "os/process.h"
 #include "os/thread.h"
 #include "random_batch.h"
 
@@ -238,6 +239,10 @@ static void random_lives_match_a_plain_table(void **unused)
         } else if (dice == 1) {
             fg_state_put(batch, table, fg_slice(NULL, 0), text("a value"));
             expected = FG_EINVALID;
+        } else if (dice == 2) {
+            fg_state_batch_fail(batch, FG_ENOMEM);
+            fg_state_put(batch, table, text("a key"), text("a value"));
+            expected = FG_ENOMEM;
         }
         assert_int_equal(fg_state_commit_take(state, batch), expected);
         if (expected)
@@ -315,13 +320,20 @@ static void tables_are_apart_and_keep_their_names(void **unused)
     open_state(SIZE_MAX_BYTES);
     assert_holds("key", "value");
     assert_int_equal(fg_state_table(state, "", &again), FG_EINVALID);
-    for (int i = 0; i < 64; i++) {
+    assert_int_equal(fg_state_tenant_table(state, "things", 0, &again), 0);
+    assert_int_equal(again, first);
+    assert_int_equal(fg_state_tenant_table(state, "things", 7, &other), 0);
+    assert_int_not_equal(other, first);
+    table = other;
+    assert_holds("key", NULL);
+    table = first;
+    for (unsigned i = 0; i < FG_STATE_TABLES_MAX + 1; i++) {
         char name[8];
-        snprintf(name, sizeof name, "t%d", i);
+        snprintf(name, sizeof name, "t%u", i);
         int r = fg_state_table(state, name, &again);
         if (r < 0) {
             assert_int_equal(r, FG_ELIMIT);
-            assert_true(i >= 20);
+            assert_true(i >= FG_STATE_TABLES_MAX - 8);
             return;
         }
     }
@@ -531,6 +543,43 @@ static void unmap(struct fg_slice bytes)
 static uint8_t *find(struct fg_slice bytes, const char *what)
 {
     return memmem(bytes.data, bytes.size, what, strlen(what));
+}
+
+/* The most that files took of this process's memory while it read. */
+static int note_file_bytes(void *arg, struct fg_slice key, struct fg_slice value)
+{
+    (void)key;
+    uint64_t *most = arg, bytes = fg_process_file_bytes();
+    assert_int_equal(value.size, 2000);
+    *most = bytes > *most ? bytes : *most;
+    return 0;
+}
+
+static void what_was_read_is_no_memory_of_the_process(void **unused)
+{
+    (void)unused;
+    static uint8_t value[2000];
+    struct fg_state_view *view;
+    close_state();
+    open_state((uint64_t)256 << 20);
+    for (int i = 0; i < 8; i++) {
+        struct fg_state_batch *batch = batch_new();
+        for (int k = 0; k < 2000; k++) {
+            char key[32];
+            snprintf(key, sizeof key, "%05d", (i * 2000 + k) * 7919 % 16000);
+            fg_state_put(batch, table, text(key), fg_slice(value, sizeof value));
+        }
+        assert_int_equal(fg_state_commit_take(state, batch), 0);
+    }
+    uint64_t before = fg_process_file_bytes(), most = before;
+    assert_true(before > 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fg_state_view_take(state, &view), 0);
+        assert_int_equal(
+            fg_state_each(view, table, text(""), text(""), note_file_bytes, &most, NULL), 0);
+        fg_state_view_release(view);
+    }
+    assert_true(most < before + (16 << 20)); /* of 64 MiB */
 }
 
 static void compacting_leaves_nothing_of_what_was_deleted(void **unused)
@@ -756,6 +805,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_was_committed_outlives_a_kill, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_state_refuses_and_can_be_emptied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_read_is_no_memory_of_the_process, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(compacting_leaves_nothing_of_what_was_deleted, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_unfinished_compaction_is_removed, set_up, tear_down),

@@ -144,7 +144,7 @@ static uint64_t scan_all(struct fg_store *store)
 static void read_on(void *arg)
 {
     struct reader *reader = arg;
-    while (!atomic_load(&reader->is_over)) {
+    do {
         uint64_t rows = scan_all(reader->store);
         if (rows && rows < reader->least)
             abort();
@@ -152,7 +152,7 @@ static void read_on(void *arg)
         struct fg_store_counters counters;
         fg_store_counters(reader->store, &counters);
         reader->scans++;
-    }
+    } while (!atomic_load(&reader->is_over));
 }
 
 static char folder[64];

@@ -205,6 +205,50 @@ static void bodies_past_four_gib_are_refused(void **state)
     record_free(&record);
 }
 
+/* An attribute as the wire format has it, length by length. */
+static void put_plainly(struct fg_buffer *out, struct fg_slice key, struct fg_slice value)
+{
+    size_t entry = fg_pb_begin(out, 1);
+    if (key.size)
+        fg_pb_put_bytes(out, 1, key);
+    size_t any = fg_pb_begin(out, 2);
+    fg_pb_put_bytes(out, FG_OTLP_STRING, value);
+    fg_pb_end(out, any);
+    fg_pb_end(out, entry);
+}
+
+/* Up to a length of one byte an attribute is written in one go; no byte may tell. */
+static void attributes_of_each_size_are_alike(void **state)
+{
+    (void)state;
+    char text[160];
+    memset(text, 'x', sizeof text);
+    for (size_t key_size = 0; key_size < sizeof text; key_size += key_size < 100 ? 9 : 1) {
+        struct fg_buffer plain, out;
+        struct fg_otlp_encoder encoder;
+        struct fg_otlp_resource resource = {.attribute_count = 0};
+        struct fg_slice key = fg_slice(text, key_size);
+        fg_buffer_init(&plain, 1 << 20);
+        fg_buffer_init(&out, 1 << 20);
+        fg_otlp_encoder_init(&encoder, FG_OTLP_PROTOBUF, &out);
+        assert_int_equal(encoder.visitor->resource_begin(&encoder, &resource), 0);
+        size_t spans = fg_pb_begin(&plain, 1), message = fg_pb_begin(&plain, 1);
+        for (size_t size = 0; size < sizeof text; size++) {
+            struct fg_otlp_value value = fg_otlp_string(fg_slice(text, size));
+            assert_int_equal(encoder.visitor->resource_attribute(&encoder, key, &value), 0);
+            put_plainly(&plain, key, value.string);
+        }
+        fg_pb_end(&plain, message);
+        fg_pb_end(&plain, spans);
+        assert_int_equal(encoder.visitor->resource_end(&encoder), 0);
+        assert_int_equal(fg_otlp_encoder_finish(&encoder), 0);
+        assert_int_equal(out.size, plain.size);
+        assert_memory_equal(out.data, plain.data, plain.size);
+        fg_buffer_free(&out);
+        fg_buffer_free(&plain);
+    }
+}
+
 static void encoders_say_that_the_buffer_is_full(void **state)
 {
     (void)state;
@@ -439,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_callbacks_error_ends_the_decoding),
         cmocka_unit_test(cut_bodies_are_refused),
         cmocka_unit_test(bodies_past_four_gib_are_refused),
+        cmocka_unit_test(attributes_of_each_size_are_alike),
         cmocka_unit_test(encoders_say_that_the_buffer_is_full),
         cmocka_unit_test(json_may_be_drained_between_any_two_calls),
         cmocka_unit_test(values_are_written_plain),

@@ -1,5 +1,6 @@
 // Two traces held together: their spans by way from the root, counts and durations of each, and what changed.
-import { useMemo, useState } from 'preact/hooks';
+import { RefObject } from 'preact';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { amend, linkTo } from '../address';
 import { useAsk } from '../ask';
 import { formatCount, formatDuration, formatTime } from '../format';
@@ -10,20 +11,32 @@ import { plural, words } from '../words';
 import { Times, Trace, keyOf, timesOf } from './columns';
 import { useTrace } from './live';
 import { Node, PathTree, Sums, pathsOf } from './paths';
+import { onCompareKey } from './compare_keys';
 import { State } from './state';
 
 const SHOWN_FIRST = 300, OTHERS_MAX = 20;
 
-interface Props { trace: Trace; times: Times; state: State }
+export type OnKey = RefObject<((event: KeyboardEvent) => boolean) | undefined>;
 
-export function CompareView({ trace, times, state }: Props) {
-  const other = useTrace(state.with || undefined);
+interface Props { trace: Trace; times: Times; state: State; onKey: OnKey }
+
+// onKey is given what takes the keys while this is shown.
+export function CompareView({ trace, times, state, onKey }: Props) {
+  const other = useTrace(state.with || undefined), [onlyChanged, setOnlyChanged] = useState(false), first = useRef(state.with);
+  const swap = other.data && linkTo(`/trace/${other.data.id}`, { view: 'compare', with: trace.id, diff: state.diff === 'sides' ? 'sides' : undefined });
+  onKey.current = (event) => onCompareKey(event, state, { swap, toggleChanged: () => setOnlyChanged(!onlyChanged) });
+  useEffect(() => () => { onKey.current = undefined; }, []);
+  // Who chose one by a key goes on in what it is compared with: the list that had the focus is closed.
+  useEffect(() => {
+    const focused = document.activeElement;
+    if (other.data && state.with !== first.current && (focused === document.body || focused?.closest('.others'))) document.querySelector<HTMLElement>('.diff tbody a')?.focus({ preventScroll: true });
+  }, [other.data?.id]);
   return <section class="cmp">
     <p class="dim small">{words.compareHow}</p>
     <Chooser trace={trace} state={state} />
     {state.with !== '' && other.isMissing && <p class="note late-text">{words.noTrace(state.with.slice(0, 64))}</p>}
     {state.with !== '' && !other.isMissing && <Said asked={other} />}
-    {state.with !== '' && other.data && <Difference trace={trace} times={times} other={other.data} state={state} />}
+    {state.with !== '' && other.data && <Difference trace={trace} times={times} other={other.data} state={state} swap={swap!} onlyChanged={onlyChanged} setOnlyChanged={setOnlyChanged} />}
   </section>;
 }
 
@@ -77,15 +90,16 @@ function isSame({ here, there }: Line): boolean {
   return here.count === there.count && here.errors === there.errors;
 }
 
-function Difference({ trace, times, other, state }: { trace: Trace; times: Times; other: Trace; state: State }) {
-  const [limit, setLimit] = useState(SHOWN_FIRST), [onlyChanged, setOnlyChanged] = useState(false);
+interface DifferenceProps { trace: Trace; times: Times; other: Trace; state: State; swap: string; onlyChanged: boolean; setOnlyChanged: (to: boolean) => void }
+
+function Difference({ trace, times, other, state, swap, onlyChanged, setOnlyChanged }: DifferenceProps) {
+  const [limit, setLimit] = useState(SHOWN_FIRST);
   const otherTimes = useMemo(() => timesOf(other, state.isRaw, other.last), [other, state.isRaw]);
   const lines = useMemo(() => linesOf(pathsOf([{ trace, times }, { trace: other, times: otherTimes }])), [trace, times, other, otherTimes]);
   const shown = onlyChanged ? lines.filter((line) => !isSame(line)) : lines;
   const most = Math.max(1, ...lines.slice(0, 5000).map(({ here, there }) => Math.abs(there.total - here.total))), length = Math.max(times.length, otherTimes.length, 1);
   const added = lines.filter(({ here }) => here.count === 0).length, gone = lines.filter(({ there }) => there.count === 0).length;
   const link = (of: Trace, at: number) => linkTo(`/trace/${of.id}`, { span: keyOf(of, at) });
-  const swap = linkTo(`/trace/${other.id}`, { view: 'compare', with: trace.id, diff: state.diff === 'sides' ? 'sides' : undefined });
   return <>
     <div class="pair">
       <p><b>{words.thisTrace}</b> {formatDuration(times.length)}, {formatCount(trace.count)} {plural(trace.count, words.spanWord)}{trace.head.error_count > 0 && <>, {formatCount(trace.head.error_count)} {plural(trace.head.error_count, words.errorWord)}</>}</p>
@@ -98,18 +112,19 @@ function Difference({ trace, times, other, state }: { trace: Trace; times: Times
     <table class={`diff ${state.diff}`}><thead>{state.diff === 'merged'
       ? <tr><th>{words.operation}</th><th class="n">{words.countHead}</th><th class="n">{words.thisTrace}</th><th class="n">{words.otherTrace}</th><th class="n">{words.change}</th><th class="o-bar"><span class="vh">{words.change}</span></th></tr>
       : <tr><th>{words.operation}</th><th>{words.thisTrace}</th><th>{words.otherTrace}</th></tr>}</thead>
-      <tbody>{shown.slice(0, limit).map(({ node, here, there }, i) => {
+      <tbody>{shown.slice(0, limit).map((line, i) => {
+        const { node, here, there } = line, marks = `${isSame(line) ? '' : 'is-changed'}${here.errors + there.errors > 0 ? ' is-failing' : ''}`;
         const name = <td class="o-name" style={{ '--d': Math.min(node.depth, 20) }}><span class="nm"><Swatch service={node.service} /><b><Name text={node.name} /></b><em class="faint small"><Name text={node.service} /></em>
           {here.count === 0 ? <em class="only">{words.onlyThere}</em> : there.count === 0 ? <em class="only">{words.onlyHere}</em> : null}</span></td>;
-        const cell = (of: Trace, sums: Sums) => (sums.count === 0 ? <span class="faint">·</span> : <a href={link(of, sums.longest)}>{formatDuration(sums.total)}</a>);
+        const cell = (of: Trace, sums: Sums) => (sums.count === 0 ? <span class="faint">·</span> : <a href={link(of, sums.longest)} data-side={of === trace ? 0 : 1}>{formatDuration(sums.total)}</a>);
         const failed = (sums: Sums) => sums.errors > 0 && <span class="broken"><Cross /><span class="vh">{words.errorsHead}</span></span>;
         if (state.diff === 'sides') {
           const bar = (of: Trace, sums: Sums) => <td class="o-side"><span class="line">{sums.count > 0 && <><i class={`b s${slotOf(node.service)}`} style={{ left: `${100 * sums.start / length}%`, width: `${100 * (sums.end - sums.start) / length}%` }} />
             </>}</span><span class="nw">{cell(of, sums)}{sums.count > 1 ? <span class="faint"> × {formatCount(sums.count)}</span> : ''} {failed(sums)}</span></td>;
-          return <tr key={i}>{name}{bar(trace, here)}{bar(other, there)}</tr>;
+          return <tr key={i} class={marks}>{name}{bar(trace, here)}{bar(other, there)}</tr>;
         }
         const change = there.total - here.total;
-        return <tr key={i}>{name}
+        return <tr key={i} class={marks}>{name}
           <td class="n">{here.count === there.count ? formatCount(here.count) : <b>{formatCount(here.count)} → {formatCount(there.count)}</b>}</td>
           <td class="n">{failed(here)} {cell(trace, here)}</td><td class="n">{failed(there)} {cell(other, there)}</td>
           <td class="n">{change === 0 ? <span class="faint">0</span> : `${change > 0 ? '+' : '−'}${formatDuration(Math.abs(change))}`}</td>

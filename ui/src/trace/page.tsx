@@ -2,11 +2,11 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Address, amend, linkTo } from '../address';
 import { formatCount } from '../format';
-import { Said, isTyping, useKeys, visible } from '../parts';
+import { NoPage, Said, isTyping, useKeys, visible } from '../parts';
 import { words } from '../words';
 import { alongPath, firstCause, neighbour, spansOnPath } from './cause';
 import { Rows, Trace, keyOf, rowsOf, spanOf, timesOf } from './columns';
-import { CompareView } from './compare';
+import { CompareView, OnKey } from './compare';
 import { useFind } from './find';
 import { FlameView } from './flame';
 import { Head } from './head';
@@ -20,9 +20,10 @@ import { Waterfall } from './waterfall';
 
 export function TracePage({ address }: { address: Address }) {
   const id = address.path.slice('/trace/'.length).toLowerCase();
-  const live = useTrace(id);
+  const live = useTrace(id || undefined);
   const trace = live.data, name = trace && visible(trace.head.root_name.slice(0, 80));
   useEffect(() => { document.title = `${name || id.slice(0, 32)} · Filigree`; }, [name, id]);
+  if (id === '') return <NoPage />;
   if (live.isMissing) return <Missing id={id} />;
   // The line under the top bar is for what somebody waits for, not for reading again in silence.
   return <><Said asked={{ ...live, isWaiting: live.isWaiting && !trace, isSlow: live.isSlow && !trace }} />
@@ -65,7 +66,7 @@ function View({ trace, address, live }: { trace: Trace; address: Address; live: 
     zoomTo(from, from + wanted, times.length);
   };
 
-  const afterG = useRef(false);
+  const afterG = useRef(false), onCompareKey: OnKey = useRef(undefined);
   useKeys((event) => {
     if (isTyping(event)) return;
     const wasG = afterG.current; // `g` and a letter go to other pages
@@ -74,7 +75,9 @@ function View({ trace, address, live }: { trace: Trace; address: Address; live: 
   });
   const onKey = (event: KeyboardEvent): boolean => {
     const { key } = event;
+    if (state.view === 'compare' && onCompareKey.current?.(event)) return true;
     switch (key) {
+      case 'd': amend({ view: 'compare' }); return true;
       case 'e': select(selected < 0 && cause ? cause.at : neighbour(trace.broken, selected, 1)); return true;
       case 'E': select(neighbour(trace.broken, selected, -1)); return true;
       case 'c': select(alongPath(walk, selected, 1)); return true;
@@ -152,8 +155,8 @@ function View({ trace, address, live }: { trace: Trace; address: Address; live: 
     </div>}
     {state.view === 'flame' && <FlameView trace={trace} times={times} state={state} hits={hits} />}
     {state.view === 'table' && <TableView trace={trace} times={times} state={state} hits={hits} />}
-    {state.view === 'compare' && <CompareView trace={trace} times={times} state={state} />}
-    <KeyLine />
+    {state.view === 'compare' && <CompareView trace={trace} times={times} state={state} onKey={onCompareKey} />}
+    <KeyLine view={state.view} />
   </>;
 }
 

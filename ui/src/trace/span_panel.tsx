@@ -1,7 +1,7 @@
 // What is known of one span: what the view has at once, and everything that was sent as soon as it is read.
 import { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { linkTo } from '../address';
+import { linkTo, ofTenant } from '../address';
 import { useAsk } from '../ask';
 import { formatCount, formatDuration, formatMoment, zone } from '../format';
 import { Copy, Cross, Long, Name, Said, Swatch } from '../parts';
@@ -58,7 +58,7 @@ export function SpanPanel({ at, trace, times, isCause, onSelect, onClose }: Prop
     </dl>
     <p class="acts">
       <a class="btn" href={linkTo('/search', { q: `service:${quoted(service)} name:${quoted(name)}` })}>{words.onlyName}</a>
-      <Copy label={words.copyLink} text={`${location.origin}/trace/${trace.id}?span=${keyOf(trace, at)}`} />
+      <Copy label={words.copyLink} text={location.origin + ofTenant(`/trace/${trace.id}?span=${keyOf(trace, at)}`)} />
       {whole && <Copy label={words.copyJson} text={() => JSON.stringify(asked.data, null, 2)} />}
     </p>
     <Said asked={{ ...asked, isWaiting: false }} />

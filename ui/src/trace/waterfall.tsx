@@ -1,33 +1,20 @@
-// The waterfall: a tree of rows, of which only those near the window are in the document. Elements are used again for
-// other rows while one scrolls; the chosen row has one of its own, which the focus may stay on.
+// The waterfall: a tree of rows, of which only those near the window are in the document. Their elements are used again for other
+// rows while one scrolls (row_element.ts); the chosen row has one of its own, which the focus may stay on.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { formatCount, formatDuration } from '../format';
-import { Cross, visible } from '../parts';
+import { oneLine } from '../parts';
 import { slotOf } from '../slots';
 import { words } from '../words';
-import { isBroken } from './cause';
-import { INTERRUPTED, OPEN, ORPHAN, Rows, Times, Trace, waitOf } from './columns';
+import { Rows, Times, Trace } from './columns';
 import { Hits } from './find';
 import { Minimap } from './minimap';
+import { Look, RowElement, makeRowElement } from './row_element';
 import { Tick, ticksOf } from './ticks';
-import { reveal, useWindow } from './use_window';
-
-const DEPTH_SHOWN_MAX = 24; // deeper ones are not indented further
-const NAME_MAX = 200;
-const PIECES_MAX = 24;      // marks of the critical path under one bar; nearer ones become one
+import { Window, reveal, useWindow } from './use_window';
 
 interface Props {
   trace: Trace; times: Times; rows: Rows; folded: Uint8Array; selected: number; zoom: { from: number; to: number }; isZoomed: boolean; isRaw: boolean;
   hits: Hits | undefined; cause: number; closed: string;
   onSelect: (at: number) => void; onFold: (at: number) => void; onFoldAll: (to: boolean) => void; onZoom: (from: number, to: number) => void;
-}
-
-// A name on one line, cut; worked out once a name, not once a row.
-function shownNames(names: string[]): string[] {
-  return names.map((name) => {
-    const shown = visible(name.slice(0, NAME_MAX)).replace(/[\n\t]/g, ' ');
-    return (shown === '' ? '·' : shown) + (name.length > NAME_MAX ? '…' : '');
-  });
 }
 
 // Places among siblings: what somebody who can't see the whole tree is told.
@@ -37,16 +24,82 @@ function siblingsOf(trace: Trace): { place: Int32Array; of: Int32Array } {
   return { place, of };
 }
 
+// The elements of the rows that are shown, in a parent. A row keeps its element while it is shown; that of one that is not is filled for
+// another, and stays where it is in the document, which costs least. When it is calm they go into the order of the rows.
+class Pool {
+  private byRow = new Map<number, RowElement>(); // the chosen one is not among them
+  private chosen: RowElement | undefined;
+  private free: RowElement[] = [];               // not in the document
+  private byElement = new Map<Element, RowElement>();
+
+  constructor(private parent: HTMLElement) {}
+
+  private take(): RowElement {
+    const one = this.free.pop() ?? makeRowElement();
+    this.byElement.set(one.element, one);
+    this.parent.append(one.element);
+    return one;
+  }
+
+  private leave(one: RowElement): void {
+    this.byElement.delete(one.element);
+    one.element.remove();
+    this.free.push(one);
+  }
+
+  // first: the row that the Tab key comes to; shown wherever it is.
+  show(look: Look, rows: Rows, shown: Window, first: number): void {
+    const { from, to, topOf } = shown, spare: RowElement[] = [], before = this.byRow, at = rows.span[first], chosen = this.chosen;
+    for (const [row, one] of before) if (row < from || row >= to || row === first) spare.push(one);
+    this.byRow = new Map();
+    for (let row = from; row < to; row++) {
+      if (row === first) continue;
+      const one = before.get(row) ?? spare.pop() ?? this.take();
+      one.fill(look, rows.span[row]!, shown.isLeaping);
+      one.place(row, topOf(row));
+      one.makeFirst(false);
+      this.byRow.set(row, one);
+    }
+    for (const one of spare) this.leave(one);
+    if (at === undefined || chosen?.at !== at) this.chosen = at === undefined ? undefined : this.take();
+    if (chosen && chosen !== this.chosen) this.leave(chosen);
+    if (this.chosen) {
+      this.chosen.fill(look, at!, false);
+      this.chosen.place(first, topOf(first));
+      this.chosen.makeFirst(true);
+    }
+    if (!shown.isScrolling) this.sort();
+  }
+
+  // The chosen one is not moved, so that it keeps the focus.
+  private sort(): void {
+    const ordered = [...this.byElement.values()].sort((a, b) => a.row - b.row), stay = this.chosen?.element ?? null;
+    if (ordered.every((one, i) => one.element === this.parent.children[i])) return;
+    let isBefore = stay !== null;
+    for (const { element } of ordered)
+      if (element === stay) isBefore = false;
+      else this.parent.insertBefore(element, isBefore ? stay : null);
+  }
+
+  rowOf(element: Element | null): RowElement | undefined {
+    return element ? this.byElement.get(element) : undefined;
+  }
+
+  focus(): void { this.chosen?.element.focus({ preventScroll: true }); }
+}
+
 export function Waterfall(props: Props) {
   const { trace, times, rows, folded, selected, zoom, isRaw, hits, cause, onSelect, onFold } = props;
-  const count = rows.span.length, shown = useWindow(count), { list, from, to, height, topOf } = shown;
-  const names = useMemo(() => shownNames(trace.names), [trace]), services = useMemo(() => shownNames(trace.services), [trace]);
-  const slots = trace.services.map(slotOf), siblings = useMemo(() => siblingsOf(trace), [trace]);
-  const head = useRef<HTMLDivElement>(null);
+  const count = rows.span.length, shown = useWindow(count), { list, height } = shown;
+  // Worked out once a name, not once a row.
+  const names = useMemo(() => trace.names.map((one) => oneLine(one)), [trace]), services = useMemo(() => trace.services.map((one) => oneLine(one)), [trace]);
+  const siblings = useMemo(() => siblingsOf(trace), [trace]), slots = trace.services.map(slotOf), slotsKey = slots.join();
+  const head = useRef<HTMLDivElement>(null), pool = useRef<Pool>();
   const [width, setWidth] = useState(800); // px of the axis
-  const ticks = useMemo(() => ticksOf(zoom.from, zoom.to, Math.max(2, Math.floor(width / 110))), [zoom.from, zoom.to, width]);
   const indent = height > 40 ? 9 : 14; // px a level
   const selectedRow = selected >= 0 ? rows.row[selected]! : -1;
+  const look = useMemo<Look>(() => ({ trace, times, folded, zoom, isRaw, hits, cause, selected, names, services, slots, ...siblings, width, indent }),
+    [trace, times, folded, zoom.from, zoom.to, isRaw, hits, cause, selected, slotsKey, width, indent]);
 
   useLayoutEffect(() => {
     const axis = head.current?.querySelector('.axis');
@@ -55,6 +108,10 @@ export function Waterfall(props: Props) {
     sized.observe(axis);
     return () => sized.disconnect();
   }, []);
+  useLayoutEffect(() => {
+    pool.current ??= new Pool(list.current!);
+    pool.current.show(look, rows, shown, selectedRow >= 0 ? selectedRow : 0);
+  });
   // The chosen row is brought into sight and takes the focus, unless somebody types or the focus is in a panel.
   useEffect(() => {
     if (selectedRow < 0) return;
@@ -63,49 +120,31 @@ export function Waterfall(props: Props) {
   }, [selected, selectedRow, height]);
   useEffect(() => {
     const focused = document.activeElement;
-    if (selected >= 0 && (focused === document.body || list.current?.contains(focused)))
-      document.getElementById(`row-${selected}`)?.focus({ preventScroll: true });
+    if (selected >= 0 && (focused === document.body || list.current?.contains(focused))) pool.current?.focus();
   }, [selected]);
 
-  const drawn: { at: number; row: number; key: string; slot: number }[] = [], stop = selectedRow >= 0 ? selectedRow : 0;
-  const slotCount = shown.slots;
-  for (let row = from; row < to; row++) if (row !== stop) drawn.push({ at: rows.span[row]!, row, key: `slot${row % slotCount}`, slot: row % slotCount });
-  if (stop < count) drawn.push({ at: rows.span[stop]!, row: stop, key: `at${rows.span[stop]}`, slot: -1 });
-  // While one scrolls elements stay where they are in the document, which costs least; then they go into the order of the rows.
-  if (!shown.isScrolling) drawn.sort((a, b) => a.row - b.row);
-  else drawn.sort((a, b) => a.slot - b.slot);
-
   const onClick = (event: MouseEvent) => {
-    const row = (event.target as Element).closest<HTMLElement>('.r');
-    if (!row) return;
-    const at = Number(row.dataset.at);
-    if ((event.target as Element).closest('.tw') && trace.size[at]! > 1) onFold(at);
+    const pressed = event.target as Element, at = pool.current?.rowOf(pressed.closest('.r'))?.at;
+    if (at === undefined) return;
+    if (pressed.closest('.tw') && trace.size[at]! > 1) onFold(at);
     else onSelect(at);
   };
+  // What scrolling does not change is not looked through again.
+  const grid = useMemo(() => {
+    const ticks = ticksOf(zoom.from, zoom.to, Math.max(2, Math.floor(width / 110)));
+    return { axis: <Axis ticks={ticks} />, lines: <div class="ticks" aria-hidden="true"><div>{ticks.map((tick, i) => <i key={i} style={{ left: `${100 * tick.part}%` }} />)}</div></div> };
+  }, [zoom.from, zoom.to, width]);
   return <div class={hits ? 'wf has-hits' : 'wf'}>
     <div class="wfhead" ref={head}>
       <div class="mini"><span><span>{props.closed}</span><span class="folds">
         <button class="as-link" onClick={() => props.onFoldAll(false)}>{words.openAll}</button>{' · '}<button class="as-link" onClick={() => props.onFoldAll(true)}>{words.closeAll}</button>
         {props.isZoomed && <>{' · '}<button class="as-link whole" onClick={() => props.onZoom(0, times.length)}>{words.wholeTrace}</button></>}</span></span>
         <Minimap trace={trace} times={times} rows={rows} zoom={zoom} isZoomed={props.isZoomed} seen={shown.seen} onZoom={props.onZoom} /></div>
-      <Axis ticks={ticks} />
+      {grid.axis}
     </div>
-    <div class="tree" role="tree" aria-label={words.tree} ref={list} style={{ height: `${shown.total}px` }} onClick={onClick}>
-      <div class="ticks" aria-hidden="true"><div>{ticks.map((tick, i) => <i key={i} style={{ left: `${100 * tick.part}%` }} />)}</div></div>
-      {drawn.map(({ at, row, key }) => {
-        const hasChildren = trace.size[at]! > 1, isFolded = folded[at] === 1, failed = isBroken(trace, at), hidden = isFolded ? trace.brokenBelow[at]! : 0;
-        const service = trace.service[at]!;
-        return <div class={hits?.is[at] ? 'r hit' : 'r'} key={key} id={`row-${at}`} data-at={at} role="treeitem" tabIndex={row === stop ? 0 : -1} aria-level={trace.depth[at]! + 1}
-          aria-posinset={siblings.place[at]} aria-setsize={siblings.of[trace.parent[at]! + 1]} aria-selected={at === selected}
-          aria-expanded={hasChildren ? !isFolded : undefined} style={{ transform: `translateY(${topOf(row)}px)` }}>
-          <span class="nm" style={{ paddingLeft: `${indent * Math.min(trace.depth[at]!, DEPTH_SHOWN_MAX)}px` }}><span class="tw" aria-hidden="true">{hasChildren ? (isFolded ? '▸' : '▾') : ''}</span><i class={`sw s${slots[service]}`} aria-hidden="true" />
-            <bdi>{names[trace.name[at]!]}</bdi>
-            {failed && <span class="broken" title={words.statusError}><Cross /><span class="vh">{words.statusError}</span></span>}
-            {hidden > 0 && <span class="broken small nw"><Cross />{formatCount(hidden)}<span class="vh">{words.errorsHead}</span></span>}
-            <em><bdi>{services[service]}</bdi>{isFolded ? ` +${formatCount(trace.size[at]! - 1)}` : ''}{trace.flags[at]! & ORPHAN ? ` · ${words.missingParent}` : ''}</em></span>
-          <Line trace={trace} times={times} at={at} zoom={zoom} slot={slots[service]!} isRaw={isRaw} isCause={at === cause} width={width} />
-        </div>;
-      })}
+    <div class={shown.isLeaping ? 'tree leaps' : 'tree'} style={{ height: `${shown.total}px` }}>
+      {grid.lines}
+      <div role="tree" aria-label={words.tree} ref={list} onClick={onClick} />
     </div>
   </div>;
 }
@@ -113,44 +152,4 @@ export function Waterfall(props: Props) {
 function Axis({ ticks }: { ticks: Tick[] }) {
   return <div class="hd"><span class="label">{words.spansHead}</span><div class="axis" aria-hidden="true">{ticks.map((tick, i) =>
     <i key={i} class={tick.part < 0.02 ? 'first' : tick.part > 0.93 ? 'last' : ''} style={{ left: `${100 * tick.part}%` }}>{tick.label}</i>)}</div></div>;
-}
-
-// The marks of the critical path under one bar, in percent of the window.
-function marksOf(trace: Trace, times: Times, at: number, zoom: Props['zoom'], isRaw: boolean): [number, number][] {
-  const { path } = trace, marks: [number, number][] = [], length = Math.max(1, zoom.to - zoom.from), near = 0.4;
-  const off = times.origin + (isRaw ? trace.shift[at]! : 0);
-  for (let i = path.begin[at]!; i < path.begin[at + 1]!; i++) {
-    const piece = path.order[i]!, from = Math.max(0, 100 * (path.start[piece]! - off - zoom.from) / length), to = Math.min(100, 100 * (path.end[piece]! - off - zoom.from) / length);
-    if (to <= 0 || from >= 100) continue;
-    const last = marks[marks.length - 1];
-    if (last && (from - last[1] < near || marks.length >= PIECES_MAX)) last[1] = Math.max(last[1], to);
-    else marks.push([from, to]);
-  }
-  return marks;
-}
-
-interface LineProps { trace: Trace; times: Times; at: number; zoom: Props['zoom']; slot: number; isRaw: boolean; isCause: boolean; width: number }
-
-function Line({ trace, times, at, zoom, slot, isRaw, isCause, width }: LineProps) {
-  const length = Math.max(1, zoom.to - zoom.from), part = (ns: number) => 100 * (ns - zoom.from) / length;
-  const isOpen = (trace.flags[at]! & OPEN) !== 0, isDead = (trace.marks[at]! & INTERRUPTED) !== 0;
-  const left = Math.max(0, part(times.start[at]!)), right = Math.min(100, part(times.end[at]!)), isShown = left <= 100 && right >= 0;
-  const wait = waitOf(trace, times, at), waitLeft = wait ? Math.max(0, part(wait[0])) : 0, waitRight = wait ? Math.min(100, part(wait[1])) : 0;
-  const lasts = formatDuration(times.end[at]! - times.start[at]!);
-  const said = isDead ? words.died(lasts) : isOpen ? words.openFor(lasts) : lasts, waited = wait ? words.waited(formatDuration(wait[1] - wait[0])) : '';
-  // A label stands where there is room: that of the wait on its lines, or else with the other; that after the bar, before
-  // all that is drawn, or on the bar.
-  const room = (letters: number) => 100 * (16 + 6.8 * letters) / Math.max(60, width), fitsWait = wait !== undefined && waitRight - waitLeft > room(waited.length);
-  const whole = wait && waitRight > 0 && !fitsWait ? `${said} · ${waited}` : said, need = room(whole.length + (isCause ? words.firstCause.length + 5 : 0));
-  const begin = wait && waitRight > 0 ? Math.min(left, waitLeft) : left;
-  const where = right + need < 100 ? 'after' : begin > need ? 'before' : 'inside';
-  const place = where === 'after' ? { left: `${Math.max(0, right)}%` } : where === 'before' ? { left: `${begin}%` } : { left: `${Math.max(0, Math.min(left, 100 - need))}%` };
-  return <span class="ln">
-    {wait && waitRight > 0 && waitLeft < 100 && <i class="b q" style={{ left: `${waitLeft}%`, width: `${waitRight - waitLeft}%` }} />}
-    {fitsWait && <span class="t inside w" style={{ left: `${waitLeft}%` }}>{waited}</span>}
-    {isShown && <i class={`b s${slot}${(isOpen || isDead) && part(times.end[at]!) <= 100 + 1e-6 ? ' ragged' : ''}`} style={{ left: `${Math.min(left, 99.9)}%`, width: `${Math.max(0, right - left)}%` }} />}
-    {marksOf(trace, times, at, zoom, isRaw).map(([from, to], i) => <i class="crit" key={i} style={{ left: `${from}%`, width: `${to - from}%` }} />)}
-    {isShown ? <span class={`t ${where}`} style={place}>{isCause ? <b class="broken"><Cross /> {words.firstCause} · {whole}</b> : whole}</span>
-      : <span class={left > 100 ? 't off right' : 't off'} aria-hidden="true">{left > 100 ? '→' : '←'}</span>}
-  </span>;
 }

@@ -25,6 +25,7 @@ export const traceEn = {
   change: 'Change', onlyHere: 'only here', onlyThere: 'only in the other', sameShape: 'Both have the same shape.',
   keyFoldAll: 'close, open all', keyEnds: 'first, last', keyPath: 'along the critical path', keyZoom: 'zoom to the span', keyWhole: 'whole trace', keyZoomBy: 'zoom in, out, along',
   keyFind: 'search in the trace', keyHit: 'next, previous match', keyView: 'other view', keyClock: 'raw or adjusted clocks', keyPanel: 'to the details', keyList: 'all keys',
+  keysCompare: 'Comparing traces', keyCompare: 'compare with another', keyOther: 'choose the other trace', keySides: 'this trace, the other', keyChanged: 'next, previous change', keyFailing: 'next, previous error', keyOpenSpan: 'open the span', keyMerged: 'merged or side by side',
 };
 
 export const traceRu: typeof traceEn = {
@@ -53,4 +54,5 @@ export const traceRu: typeof traceEn = {
   change: 'Изменение', onlyHere: 'только здесь', onlyThere: 'только в другой', sameShape: 'Обе устроены одинаково.',
   keyFoldAll: 'свернуть, раскрыть всё', keyEnds: 'первый, последний', keyPath: 'по критическому пути', keyZoom: 'увеличить до спана', keyWhole: 'вся трасса', keyZoomBy: 'ближе, дальше, вдоль',
   keyFind: 'поиск в трассе', keyHit: 'следующее, предыдущее совпадение', keyView: 'другой вид', keyClock: 'часы: как есть или поправленные', keyPanel: 'к подробностям', keyList: 'все клавиши',
+  keysCompare: 'Сравнение трасс', keyCompare: 'сравнить с другой', keyOther: 'выбрать другую трассу', keySides: 'эта трасса, другая', keyChanged: 'следующее, предыдущее изменение', keyFailing: 'следующая, предыдущая ошибка', keyOpenSpan: 'открыть спан', keyMerged: 'вместе или рядом',
 };

@@ -12,7 +12,7 @@
 #include "store/instances.h"
 #include "wire/otlp.h"
 
-struct fg_redact;
+struct fg_redactor;
 
 /* Why a span is not kept. */
 enum fg_reject {
@@ -33,12 +33,14 @@ const char *fg_reject_name(enum fg_reject reason);
 /* What one request brought, or many: totals can be added up. */
 struct fg_intake_counts {
     uint64_t accepted_spans; /* appended to the builder */
+    uint64_t attributes;     /* of spans, events, links, resources and scopes, as they came */
     uint64_t rejected_spans[FG_REJECT_COUNT];
-    uint64_t redacted_attributes;
-    uint64_t replaced_texts;    /* ill-formed UTF-8 */
-    uint64_t dropped_links;     /* with ids that are none */
-    uint64_t filed_by_receipt;  /* spans that start too far ahead */
-    uint64_t ends_before_start; /* spans, kept as sent */
+    uint64_t redacted_attributes; /* removed */
+    uint64_t redacted_values;     /* for which something else stands, or a part of them */
+    uint64_t replaced_texts;      /* ill-formed UTF-8 */
+    uint64_t dropped_links;       /* with ids that are none */
+    uint64_t filed_by_receipt;    /* spans that start too far ahead */
+    uint64_t ends_before_start;   /* spans, kept as sent */
     uint64_t open_spans;
 };
 
@@ -55,13 +57,13 @@ struct fg_intake_notes {
     uint32_t dropped; /* had no room */
 };
 /* Once the request is durable: before that it may come again. */
-void fg_intake_notes_apply(const struct fg_intake_notes *notes, struct fg_instances *instances,
-                           uint64_t now_ns);
+void fg_intake_notes_apply(struct fg_intake_notes *notes, struct fg_instances *instances,
+                           uint32_t tenant, uint64_t now_ns);
 
 struct fg_intake_rules {
-    const struct fg_redact *redact; /* borrowed; may be NULL */
-    uint64_t retention_age_ns;      /* 0: for ever */
-    struct fg_intake_notes *notes;  /* borrowed; NULL: nobody wants them */
+    struct fg_redactor *redactor;  /* borrowed: of this thread; may be NULL */
+    uint64_t retention_age_ns;     /* 0: for ever */
+    struct fg_intake_notes *notes; /* borrowed; NULL: nobody wants them */
 };
 
 struct fg_intake {

@@ -7,6 +7,10 @@
 /* -- What a request may bring
  * ------------------------------------------------------------------------------------- */
 
+/* Tenants of one server: each has tables in the keyed state and journeys of its own, whether or not
+ * it sends anything. Numbers are given from 0, the default tenant's, upward. */
+#define FG_TENANTS_MAX 64u
+
 /* Bytes of a request's body before decompression (conf): OTLP exporters send some 100 KiB; the
  * Collector takes 20 MiB. */
 #define FG_REQUEST_BODY_SIZE_MAX ((uint64_t)16 << 20)
@@ -64,7 +68,7 @@
 /* Bytes that are taken and not yet on disk (conf): a second or two of the fastest ingest. */
 #define FG_APPEND_QUEUE_BYTES_MAX ((uint64_t)64 << 20)
 /* Memory for indexes, filters and dictionaries of all segments (conf). */
-#define FG_CACHE_SIZE_MAX ((uint64_t)64 << 20)
+#define FG_CACHE_SIZE_MAX ((uint64_t)24 << 20)
 /* Bytes a second that merges write (conf): half of what a slow disk takes. */
 #define FG_MERGE_RATE_BYTES ((uint64_t)64 << 20)
 /* Disk kept free for seals and merges (conf): a head, and the largest of the small merges. */
@@ -117,7 +121,7 @@
 #define FG_MERGE_SLOW_PERMILLE 500u
 #define FG_MERGE_SLOW_BYTE_NS  120u
 /* Past either of these ingest waits for merges: bytes that wait to be merged (half a minute of
- * merging), and segments of one partition, since a search opens them all. */
+ * merging), and segments of one partition that do, since a search opens them all. */
 #define FG_MERGE_DEBT_BYTES_MAX   ((uint64_t)2 << 30)
 #define FG_PARTITION_SEGMENTS_MAX 1024u
 /* Bytes of one trace's spans that a merge joins in memory; a larger trace is put together unsorted.
@@ -125,6 +129,8 @@
 #define FG_MERGE_TRACE_SIZE_MAX ((uint64_t)128 << 20)
 /* A snapshot of the store lives at most this long. */
 #define FG_SNAPSHOT_AGE_NS_MAX (30 * FG_NS_PER_SECOND)
+/* How long a search works alone before others help it: most are over by then. */
+#define FG_SCAN_ALONE_NS (20 * FG_NS_PER_MS)
 /* Hashes of the requests of this long are kept, to stop retries early. */
 #define FG_RETRY_WINDOW_NS (10 * FG_NS_PER_MINUTE)
 /* Of so many at most: 900 requests a second for the whole window; 16 MiB. */
@@ -168,6 +174,16 @@
 #define FG_NET_REQUEST_ARENA_SIZE_MAX ((size_t)1 << 20)
 /* A connection without a request is closed after this: exporters send every few seconds. */
 #define FG_NET_IDLE_TIMEOUT_NS (300 * FG_NS_PER_SECOND)
+/* TLS: from accepting to the end of the handshake; a slow line needs three round trips. */
+#define FG_NET_HANDSHAKE_TIMEOUT_NS (10 * FG_NS_PER_SECOND)
+/* TLS handshakes under way at one time, over all loops: each holds some 40 KiB. */
+#define FG_NET_HANDSHAKES_MAX 1024u
+/* Bytes that a client may send in one: a chain of certificates; and changes of keys afterwards,
+ * within FG_NET_FLOOD_WINDOW_NS. */
+#define FG_NET_HANDSHAKE_SIZE_MAX ((size_t)64 << 10)
+#define FG_NET_REKEYS_MAX         64u
+/* A key of session tickets seals for this long, and opens for twice this long. */
+#define FG_NET_TICKET_KEY_NS (3600 * FG_NS_PER_SECOND)
 /* From a request's first byte to its last header. */
 #define FG_NET_HEADER_TIMEOUT_NS (10 * FG_NS_PER_SECOND)
 /* After the grace a body must have come at this many bytes a second on average; a modem does. */
@@ -229,8 +245,22 @@
 /* Spans come late: exporters of stock SDKs send every five seconds. So long after a deadline a
  * journey is judged. */
 #define FG_JOURNEY_GRACE_NS (7 * FG_NS_PER_SECOND)
+/* After a start nothing is held against a journey that was in time when the server last listened
+ * for as long as it did not listen, and this more, but for no longer than the second: who could not
+ * send tries again after a wait that doubles, so about as late as that. */
+#define FG_JOURNEY_HOLD_NS     (2 * FG_NS_PER_SECOND)
+#define FG_JOURNEY_HOLD_NS_MAX (30 * FG_NS_PER_SECOND)
 /* How long one that is in doubt is left alone after it was judged, unless its spans say more. */
 #define FG_JOURNEY_AGAIN_NS (30 * FG_NS_PER_SECOND)
+/* And no longer than this, however many they are. */
+#define FG_JOURNEY_AGAIN_NS_MAX (600 * FG_NS_PER_SECOND)
+/* Records of journeys that were not heard for so long are dropped from the disk; where the keyed
+ * state is nearly full, ended ones and those that are not under way by a flow after
+ * FG_JOURNEY_KEPT_SCARCE_NS. */
+#define FG_JOURNEY_KEPT_NS        (90 * FG_NS_PER_DAY)
+#define FG_JOURNEY_KEPT_SCARCE_NS (FG_NS_PER_DAY / 24)
+/* How often records are committed: a journey's spans come in bursts. */
+#define FG_JOURNEY_COMMIT_NS (5 * FG_NS_PER_SECOND)
 /* Memory of the spans of one journey that is judged, and of what is worked out of them. */
 #define FG_CASE_BYTES_MAX ((uint64_t)64 << 20)
 

@@ -1,6 +1,7 @@
 /* The verdict on a journey: where it is, since when, and if it stopped, in which place and why,
  * with the spans and counts that this rests on. Codes are those of doc/journeys.md; texts are one
- * plain sentence in English, which pages may say in other words from the codes. */
+ * plain sentence in English, each of which the pages' catalogue (ui/src/words_verdict.ts) has in
+ * other languages. */
 #pragma once
 
 #include "base/slice.h"
@@ -61,6 +62,7 @@ enum fg_cause {
     FG_CAUSE_TELEMETRY_LOST,
     FG_CAUSE_SAMPLED_OUT,
     FG_CAUSE_NOT_ENOUGH_EVIDENCE,
+    FG_CAUSE_DEADLINE_TOO_TIGHT, /* records on disk hold these numbers: new ones stand last */
     FG_CAUSE_COUNT,
 };
 
@@ -76,6 +78,7 @@ struct fg_evidence {
     uint64_t trace_id_high, trace_id_low, span_id;
     uint64_t value; /* of a count */
     struct fg_slice text;
+    struct fg_slice query; /* of a count: a search that leads to what was counted; may be "" */
 };
 
 #define FG_EVIDENCE_MAX 8u
@@ -98,6 +101,14 @@ struct fg_finding {
     uint32_t evidence_count;
 };
 
+/* What a journey got over. */
+struct fg_recovery {
+    struct fg_place place;
+    enum fg_cause cause; /* NONE: there was nothing */
+    struct fg_slice text;
+    uint64_t since_ns, until_ns; /* until it went on */
+};
+
 struct fg_verdict {
     enum fg_journey_state state;
     uint64_t since_ns; /* of the state */
@@ -107,5 +118,7 @@ struct fg_verdict {
     struct fg_slice flow;                     /* "" where the key has none */
     struct fg_slice last_step, expected_step; /* "" where there is none */
     uint64_t deadline_ns;                     /* for the expected step; 0: none */
-    uint64_t first_ns, last_ns;               /* the journey's first and latest moment */
+    bool deadline_is_provisional;             /* it was learned, and nobody has accepted it */
+    struct fg_recovery recovered; /* of a journey that is well: the last trouble it had */
+    uint64_t first_ns, last_ns;   /* the journey's first and latest moment */
 };

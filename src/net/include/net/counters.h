@@ -21,7 +21,14 @@ enum fg_refusal_reason {
     FG_REFUSED_CONNECTIONS,      /* 503 and closed */
     FG_REFUSED_TIMEOUT,          /* 408: header or body too slow */
     FG_REFUSED_RESET_FLOOD,      /* GOAWAY ENHANCE_YOUR_CALM */
-    FG_REFUSED_CONTROL_FLOOD,    /* the same */
+    FG_REFUSED_CONTROL_FLOOD,    /* the same; TLS: cut, for changing keys all the time */
+    /* Connections that made no request: */
+    FG_REFUSED_PLAIN_TEXT,         /* no TLS on a port that takes it only: 400, GOAWAY */
+    FG_REFUSED_TLS,                /* TLS on a port that takes plain text: an alert */
+    FG_REFUSED_HANDSHAKE,          /* nothing in common, malformed, or given up: an alert */
+    FG_REFUSED_HANDSHAKE_TIMEOUT,  /* not done in time */
+    FG_REFUSED_HANDSHAKE_FLOOD,    /* the oldest of too many that are under way */
+    FG_REFUSED_CLIENT_CERTIFICATE, /* none, unknown authority, expired: an alert */
     FG_REFUSAL_COUNT,
 };
 
@@ -33,9 +40,10 @@ enum fg_net_protocol { FG_PROTOCOL_HTTP1, FG_PROTOCOL_HTTP2, FG_PROTOCOL_GRPC, F
 struct fg_net_counters {
     _Atomic uint64_t connections_accepted;
     _Atomic uint64_t connections_open;
-    _Atomic uint64_t connections_idle_closed;  /* by idle_timeout_ns */
-    _Atomic uint64_t connections_stall_closed; /* by write_timeout_ns */
-    _Atomic uint64_t accept_errors;            /* no file descriptor left, and the like */
+    _Atomic uint64_t tls_handshakes, tls_resumed; /* that were completed; of them by a ticket */
+    _Atomic uint64_t connections_idle_closed;     /* by idle_timeout_ns */
+    _Atomic uint64_t connections_stall_closed;    /* by write_timeout_ns */
+    _Atomic uint64_t accept_errors;               /* no file descriptor left, and the like */
     _Atomic uint64_t bytes_in, bytes_out;
     _Atomic uint64_t body_bytes_in, body_bytes_inflated; /* as sent, and as handed over */
     _Atomic uint64_t requests[FG_PROTOCOL_COUNT];        /* headers complete */

@@ -14,6 +14,8 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 
+struct fg_net_identity;
+
 enum fg_method {
     FG_METHOD_GET,
     FG_METHOD_HEAD, /* answer as GET: net leaves the body out */
@@ -41,6 +43,7 @@ struct fg_request {
     struct fg_slice body; /* decompressed; for gRPC the message. Valid in on_request and later */
     bool is_grpc;
     bool is_tls;
+    const struct fg_net_identity *identity; /* net/identity.h; NULL: no client certificate */
     uint8_t http_major, http_minor;
     int face;            /* of the listener */
     unsigned loop_index; /* below the server's loop_count: for state that a thread has of its own */

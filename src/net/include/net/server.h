@@ -9,8 +9,10 @@
 #pragma once
 
 #include "base/arena.h"
+#include "net/counters.h"
 #include "os/env.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct fg_message;
@@ -18,6 +20,7 @@ struct fg_net_counters;
 struct fg_refusal;
 struct fg_request;
 struct fg_server;
+struct fg_tls;
 
 /* What a client may use. Defaults, with their reasons, are in base/limits.h under the same names.
  */
@@ -32,6 +35,8 @@ struct fg_net_limits {
     uint64_t buffered_size_max;    /* bytes of all bodies of all connections; then 503 */
     size_t request_arena_size_max; /* bytes of fg_request.arena */
     uint64_t idle_timeout_ns;      /* of a connection without a request */
+    uint64_t handshake_timeout_ns; /* TLS: from accepting to the handshake's end */
+    unsigned handshakes_max;       /* TLS: under way at one time; then the oldest is cut */
     uint64_t header_timeout_ns;    /* from a request's first byte to its last header; then 408 */
     uint64_t body_grace_ns;        /* from then on a body must come at the rate below, … */
     uint64_t body_rate_bytes_min;  /* … a second on average; then 408 */
@@ -41,10 +46,18 @@ struct fg_net_limits {
     uint64_t flood_window_ns;
 };
 
+enum fg_client_certificate {
+    FG_CLIENT_CERTIFICATE_NONE,    /* none is asked for */
+    FG_CLIENT_CERTIFICATE_ASK,     /* may be given; a bad one is refused */
+    FG_CLIENT_CERTIFICATE_REQUIRE, /* without one there is no connection */
+};
+
 struct fg_listen {
     const char
         *address; /* "127.0.0.1:4317", "[::1]:0", "localhost:7070", ":4318" (all interfaces) */
     int face;     /* the caller's tag, seen in fg_request.face */
+    bool is_tls;  /* nothing else is taken there; needs options.tls */
+    enum fg_client_certificate client; /* of a TLS listener; needs an authority in options.tls */
 };
 
 struct fg_server_options {
@@ -53,8 +66,9 @@ struct fg_server_options {
     const struct fg_listen *listeners; /* borrowed until fg_server_open() returns, strings too */
     size_t listener_count;
     struct fg_net_limits limits;
+    struct fg_tls *tls; /* borrowed, loaded; NULL where no listener is_tls. See net/tls.h */
 
-    /* All three on the request's loop thread; they must not block. arg is the first argument.
+    /* All on the request's loop thread; they must not block. arg is the first argument.
      *
      * on_headers (may be NULL) runs when the headers are there and the body is not: it may answer
      * at once, which refuses the request (a body still on its way is read and dropped), or set
@@ -66,6 +80,13 @@ struct fg_server_options {
     /* May be NULL. net itself refuses a request; the handler may answer in its own form. Where it
      * does not, net answers with the refusal's message as text, or as a gRPC status. */
     void (*on_refusal)(void *arg, struct fg_request *request, const struct fg_refusal *refusal);
+    /* May be NULL. A connection was refused before it could make a request: no TLS where it has to
+     * be or the other way round, a handshake that failed or took too long, a client certificate
+     * that is not good. Or it sent what no client sends that means well: a request that two readers
+     * could read differently, a head without end, floods of frames or resets. peer is valid during
+     * the call; on a loop's thread, which must not block. */
+    void (*on_turned_away)(void *arg, int face, struct fg_slice peer,
+                           enum fg_refusal_reason reason);
     void *arg;
 };
 
@@ -81,6 +102,10 @@ FG_MUST_CHECK int fg_server_open(const struct fg_server_options *options, struct
 /* The address that listener index is bound to, its port as chosen by the kernel: "127.0.0.1:41231".
  * Owned by the server. */
 const char *fg_server_address(const struct fg_server *server, size_t index);
+
+/* Whether every address that "host:port" stands for is this machine's alone (127.0.0.0/8, ::1); a
+ * name is looked up, which may take a while. False also where it is no address. */
+bool fg_address_is_loopback(const char *address);
 
 /* Starts the loop threads. */
 FG_MUST_CHECK int fg_server_start(struct fg_server *server);

@@ -3,10 +3,14 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buffer.h"
 
 /* text with %XX resolved; text itself where there is none. A '%' without two digits stays as it is.
  * {NULL, 0} and the arena's overflow flag where it does not fit. */
 struct fg_slice fg_url_decode(struct fg_slice text, bool plus_is_blank, struct fg_arena *arena);
+
+/* Appends text with everything but letters, digits and -._~ as %XX. */
+void fg_url_encode(struct fg_buffer *buffer, struct fg_slice text);
 
 struct fg_url_param {
     struct fg_slice name, value; /* decoded */

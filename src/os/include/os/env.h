@@ -65,6 +65,7 @@ struct fg_env_ops {
     int (*sync_dir)(struct fg_env *env, const char *path);
     int (*lock)(struct fg_env *env, const char *path, struct fg_file **ret_lock);
     int (*link)(struct fg_env *env, const char *from, const char *to);
+    int (*publish)(struct fg_env *env, const char *path);
     int (*space)(struct fg_env *env, const char *path, uint64_t *ret_free_bytes,
                  uint64_t *ret_total_bytes);
     uint64_t (*wall_ns)(struct fg_env *env);
@@ -134,6 +135,13 @@ FG_MUST_CHECK static inline int fg_env_lock(struct fg_env *env, const char *path
 FG_MUST_CHECK static inline int fg_env_link(struct fg_env *env, const char *from, const char *to)
 {
     return env->ops->link(env, from, to);
+}
+
+/* Lets everybody read a file, or enter and list a folder, of one's own: modes 0644 and 0755. What
+ * is made here is for its owner alone otherwise. */
+FG_MUST_CHECK static inline int fg_env_publish(struct fg_env *env, const char *path)
+{
+    return env->ops->publish(env, path);
 }
 
 /* Bytes of the file system that holds path: free to this process, and in all. */

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 enum fg_mutex_rank {
+    FG_RANK_GATE = 5,       /* api: one injection of spans at a time */
     FG_RANK_API = 10,       /* api and cmd: routes' own state */
+    FG_RANK_AUTH = 15,      /* auth: one change at a time, its commit included */
     FG_RANK_QUEUE = 20,     /* net's thread queues */
     FG_RANK_STORE_JOB = 30, /* store: one maintenance job at a time */
     FG_RANK_MANIFEST = 35,  /* store: one edit of the manifest at a time, its syncs included */
@@ -21,7 +23,13 @@ enum fg_mutex_rank {
     FG_RANK_ROLLUP = 58,    /* store: counting a head's spans */
     FG_RANK_SEGMENT = 60,   /* store: a segment's lazily read parts */
     FG_RANK_CACHE = 70,     /* store: page and filter cache */
+    FG_RANK_PINS = 72,      /* cmd: whether there are journeys that may be asked of traces */
+    FG_RANK_DEEDS = 73,     /* journey: one change of the incidents and its commit at a time */
+    FG_RANK_INCIDENTS = 75, /* journey: the incidents; taken before the records */
     FG_RANK_JOURNEYS = 80,  /* journey: the records */
+    FG_RANK_MONITORS = 85,  /* monitor: all of them */
+    FG_RANK_ALERTS = 87,    /* net: alerts that are to be told */
+    FG_RANK_EVENTS = 88,    /* api: who listens to what changes; asks auth whether they still may */
     FG_RANK_LEAF = 90,      /* takes nothing else */
 };
 

@@ -13,7 +13,7 @@ struct fg_complete {
     struct fg_slice prefix;               /* of keys or values, without regard to ASCII case */
     uint32_t count_max;                   /* at most FG_COMPLETE_COUNT_MAX */
     uint64_t spans_max;                   /* looked at */
-    uint64_t deadline_mono_ns;            /* 0: none */
+    uint64_t deadline_mono_ns, bytes_max; /* 0: none; the latter read from disk */
     bool (*is_cancelled)(void *arg);      /* may be NULL */
     void *arg;
 };
@@ -27,10 +27,20 @@ struct fg_complete_item {
     uint64_t count;       /* spans */
 };
 
+/* Why there is more than was looked at. */
+enum fg_complete_cut {
+    FG_COMPLETE_WHOLE,
+    FG_COMPLETE_SPANS,  /* spans_max */
+    FG_COMPLETE_TEXTS,  /* more of them than can be counted */
+    FG_COMPLETE_TIME,   /* deadline_mono_ns */
+    FG_COMPLETE_BYTES,  /* bytes_max */
+    FG_COMPLETE_DAMAGE, /* pages could not be read */
+};
+
 struct fg_complete_list {
     struct fg_complete_item *items; /* by count, then text */
     uint32_t count;
-    bool is_partial;     /* there are older spans that were not looked at */
+    enum fg_complete_cut cut;
     uint64_t span_count; /* looked at */
 };
 

@@ -105,3 +105,6 @@ FG_MUST_CHECK int fg_query_matches_rows(struct fg_query_matcher *matcher, const 
 void fg_query_print(const struct fg_query *query, struct fg_buffer *text);
 /* A predicate in the same words, for explaining what the store was asked. */
 void fg_predicate_print(const struct fg_predicate *predicate, struct fg_buffer *text);
+
+/* The language's fields by name, for completion; NULL past the last. */
+const char *fg_query_field_name(size_t index);

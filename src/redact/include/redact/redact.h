@@ -1,9 +1,9 @@
-/* What may not be kept. Every attribute passes here on its way from the wire to a batch, so that
- * what a rule forbids is never written anywhere.
+/* Keys whose attributes may not be kept.
  *
- * A rule is a key ("password") or the begin of one ("card.*"), compared without regard to ASCII
- * case: HTTP headers and people's habits differ in case, and a rule must rather take too much than
- * too little. A rule set is immutable and counted by reference; all calls are thread-safe. */
+ * A pattern is a key ("password"), the begin of one ("card.*") or its end ("*.password"), compared
+ * without regard to ASCII case: HTTP headers and people's habits differ in case, and a rule must
+ * rather take too much than too little. A set of patterns is immutable and counted by reference;
+ * all calls are thread-safe. What else a rule may do is in rules.h. */
 #pragma once
 
 #include "base/error.h"
@@ -11,8 +11,8 @@
 
 struct fg_redact;
 
-/* FG_EINVALID for an empty pattern, or a * elsewhere than at the end. With no patterns *ret_rules
- * is NULL, which is a valid rule set that forbids nothing. */
+/* FG_EINVALID for an empty pattern, a * alone, or one elsewhere than at one end. With no patterns
+ * *ret_rules is NULL, which is a valid rule set that forbids nothing. */
 FG_MUST_CHECK int fg_redact_new(const char *const *patterns, size_t count,
                                 struct fg_redact **ret_rules);
 struct fg_redact *fg_redact_ref(struct fg_redact *rules);

@@ -25,6 +25,7 @@ struct fg_consumer;
 /* What fg_store_erase() removed. */
 struct fg_erased {
     uint32_t tenant;
+    const struct fg_predicate *predicate; /* what was asked; NULL: all of the tenant's */
     const struct fg_erased_trace {
         uint64_t id_high, id_low;
     } * traces; /* that lost spans, each once */
@@ -38,8 +39,9 @@ struct fg_consumer_options {
     /* Where its durable state is, asked once while the store opens. FG_ENOTFOUND: nowhere yet.
      * NULL: where the keyed state says, by this name. */
     int (*position)(void *arg, uint64_t *ret_store_id, uint64_t *ret_sequence);
-    /* Removes what came of these traces' erased spans from its durable state, and returns when that
-     * is done: what is left of the traces is in the store. Then the keyed state is compacted. On
+    /* Removes what came of these traces' erased spans from its durable state, and what it knows by
+     * the names that were asked (also where no span is stored any more), and returns when that is
+     * done: what is left of the traces is in the store. Then the keyed state is compacted. On
      * the thread that erases; records may be read meanwhile. NULL: it keeps nothing of spans. */
     int (*erased)(void *arg, const struct fg_erased *erased);
     void *arg;

@@ -2,8 +2,9 @@
  * not happen: libfiligree's exports carry, beside spans, who sends them, which number in a row the
  * export has, and how much had to be dropped since the process began (doc/sdk.md, "What arrives").
  *
- * A bounded table in memory of processes (OpenTelemetry's service instances, by service, namespace,
- * instance id and start); past its bound the one that was not heard for longest is forgotten. It
+ * A bounded table in memory of processes (OpenTelemetry's service instances, by tenant, service,
+ * namespace, instance id and start); past its bound the one that was not heard for longest is
+ * forgotten, of the tenant itself where it has half of the table. It
  * begins empty with each start of the server: what was not heard since is not known, and not lost.
  * All calls from any thread; each takes the table's mutex for a moment, a listing for as long as
  * its callback takes. */
@@ -33,6 +34,7 @@ struct fg_slice fg_instance_text_slice(const struct fg_instance_text *text);
 
 /* What one export tells. Times are the process's own clock. */
 struct fg_instance_note {
+    uint32_t tenant; /* whose sender it is: names tell processes apart within a tenant */
     struct fg_instance_text service, space, instance, host; /* space: service.namespace */
     uint64_t pid;
     uint64_t started_ns;
@@ -91,6 +93,8 @@ void fg_instances_note(struct fg_instances *instances, const struct fg_instance_
 
 /* Which processes are meant: those that lived at some moment of [from_ns, to_ns]. */
 struct fg_instance_filter {
+    uint32_t tenant;
+    bool every_tenant;
     struct fg_slice service; /* empty: all */
     uint64_t from_ns, to_ns;
     bool has_state;

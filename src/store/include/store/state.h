@@ -19,7 +19,7 @@ struct fg_state_batch;
 /* Bytes of a key, 1 to this (LMDB's own bound), and of a table's name. */
 #define FG_STATE_KEY_SIZE_MAX  511u
 #define FG_STATE_NAME_SIZE_MAX 31u
-#define FG_STATE_TABLES_MAX    32u
+#define FG_STATE_TABLES_MAX    512u /* some of each tenant's own, FG_TENANTS_MAX times */
 
 struct fg_state_options {
     const char *folder; /* the store's, which is there; its lock is the caller's to hold */
@@ -38,6 +38,10 @@ void fg_state_close(struct fg_state *state);
  * name gives the same number. Waits for views: called at the start, by who holds none. FG_ELIMIT
  * (FG_STATE_TABLES_MAX), FG_ENOTFOUND (read only), others as a commit's. */
 FG_MUST_CHECK int fg_state_table(struct fg_state *state, const char *name, uint32_t *ret_table);
+/* A tenant's own table of this name: NAME for the default tenant, NAME.7 for the seventh. What one
+ * tenant's holds no key of another's can name. */
+FG_MUST_CHECK int fg_state_tenant_table(struct fg_state *state, const char *name, uint32_t tenant,
+                                        uint32_t *ret_table);
 
 /* -- Reading */
 
@@ -63,6 +67,8 @@ FG_MUST_CHECK int fg_state_each(struct fg_state_view *view, uint32_t table, stru
 /* Changes in their order; a failure sticks and is the commit's result. FG_ENOMEM. */
 FG_MUST_CHECK int fg_state_batch_new(struct fg_state *state, struct fg_state_batch **ret_batch);
 void fg_state_batch_free(struct fg_state_batch *batch);
+/* What was to be put could not be made: that is the commit's result, and nothing is done. */
+void fg_state_batch_fail(struct fg_state_batch *batch, int error);
 void fg_state_put(struct fg_state_batch *batch, uint32_t table, struct fg_slice key,
                   struct fg_slice value);
 /* A key that is not there is no error. */

@@ -28,6 +28,7 @@ struct fg_store;
 struct fg_retention_policy {
     bool has_tenant, has_status, has_age;
     uint32_t tenant;
+    struct fg_slice tenant_name;   /* what tenant was found by, where it was; not the store's */
     uint8_t status;                /* enum fg_status_code */
     struct fg_slice service, name; /* empty: any */
     struct fg_slice key, value;    /* of the span or its resource, a text; key empty: any */
@@ -60,6 +61,9 @@ struct fg_store_options {
     /* Whether a trace must outlive its retention (an open or broken journey); may be NULL.
      * Maintenance thread. */
     bool (*is_pinned)(void *arg, uint32_t tenant, uint64_t trace_id_high, uint64_t trace_id_low);
+    /* Whether is_pinned() knows already: while it says false nothing expires. May be NULL: always.
+     */
+    bool (*knows_pins)(void *arg);
     void *is_pinned_arg;
     /* The keyed state beside the spans (state.h), in bytes that it may grow to; 0: none. */
     uint64_t state_size_max;
@@ -72,8 +76,10 @@ struct fg_store_options {
      * sentence. */
     void (*on_event)(void *arg, int severity /* enum fg_log_level */, const char *message);
     void *on_event_arg;
-    bool manual;    /* tests: no threads; the caller drives fg_store_step() */
-    bool read_only; /* no WAL replay into new files, no maintenance; for tools */
+    unsigned scan_threads;  /* that help scans which take help; 0: none */
+    uint64_t scan_alone_ns; /* how long such a scan works alone first */
+    bool manual;            /* tests: no threads; the caller drives fg_store_step() */
+    bool read_only;         /* no WAL replay into new files, no maintenance; for tools */
 };
 
 struct fg_store_options fg_store_options_default(struct fg_env *env, const char *path);
@@ -157,7 +163,10 @@ struct fg_scan {
     uint32_t columns;                     /* enum fg_columns, beyond the predicate's own */
     uint64_t bytes_max;                   /* read from disk; past it FG_ELIMIT; 0: no bound */
     uint64_t deadline_mono_ns;            /* past it FG_ETIMEOUT; 0: none */
-    bool (*is_cancelled)(void *arg);      /* may be NULL; asked once a page; true: FG_ECANCELLED */
+    /* Row groups are looked at ahead by the store's scan threads once it has taken a while. Rows,
+     * their order and what is counted are the same, on the caller's thread. */
+    bool takes_help;
+    bool (*is_cancelled)(void *arg); /* may be NULL; asked once a page; true: FG_ECANCELLED */
     int (*rows)(void *arg, const struct fg_scan_rows *rows);
     void *arg;
 };
@@ -238,6 +247,7 @@ struct fg_segment_stats {
 };
 
 struct fg_column_stats {
+    uint32_t tenant;
     uint32_t day;
     enum fg_field level; /* FG_FIELD_ATTR_*, or FG_FIELD_NAME for what is no attribute */
     struct fg_slice key;
@@ -264,10 +274,13 @@ struct fg_store_counters {
     uint64_t commit_groups, wal_bytes_written, wal_size_bytes /* now */;
     uint64_t commit_ns_total, commit_ns_max;
     uint64_t head_spans, head_bytes /* now */;
+    uint64_t heads; /* now: filled, sealed, and held by readers though they are sealed */
     uint64_t seals, seal_bytes_written, merges, merge_bytes_written,
         merge_copied_spans, /* of spans that were merged: with their row group, as it lay */
         merge_debt_bytes /* now */;
     uint64_t segment_count, segment_bytes, segment_spans /* now */;
+    uint64_t held_bytes; /* now: of segments that are no part of the store, and that readers hold */
+    uint64_t behind;     /* now: records that the slowest consumer has not been given */
     uint64_t retention_dropped_spans, erased_spans, damaged_pages, duplicate_spans;
     uint64_t disk_free_bytes, disk_total_bytes /* now */;
     uint64_t recovered_records, recovered_spans; /* at the start */

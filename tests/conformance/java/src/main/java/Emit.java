@@ -11,12 +11,9 @@ import io.opentelemetry.api.trace.TraceState;
 import io.opentelemetry.api.trace.TraceStateBuilder;
 import io.opentelemetry.api.trace.Tracer;
 import io.opentelemetry.context.Context;
-import io.opentelemetry.exporter.otlp.http.trace.OtlpHttpSpanExporter;
-import io.opentelemetry.exporter.otlp.trace.OtlpGrpcSpanExporter;
+import io.opentelemetry.sdk.autoconfigure.AutoConfiguredOpenTelemetrySdk;
 import io.opentelemetry.sdk.resources.Resource;
 import io.opentelemetry.sdk.trace.SdkTracerProvider;
-import io.opentelemetry.sdk.trace.export.BatchSpanProcessor;
-import io.opentelemetry.sdk.trace.export.SpanExporter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,14 +27,6 @@ import org.json.JSONObject;
 /** Emits one part of scenario.json with the stock OpenTelemetry SDK. Prints the ids that the SDK chose. */
 public final class Emit {
   private static final long BASE_NS = Long.parseLong(System.getenv("CONFORMANCE_BASE_NS"));
-
-  private static SpanExporter exporter() {
-    String endpoint = System.getenv("OTEL_EXPORTER_OTLP_ENDPOINT");
-    if (System.getenv("OTEL_EXPORTER_OTLP_PROTOCOL").equals("grpc")) {
-      return OtlpGrpcSpanExporter.builder().setEndpoint(endpoint).build();
-    }
-    return OtlpHttpSpanExporter.builder().setEndpoint(endpoint + "/v1/traces").build();
-  }
 
   private static void putList(AttributesBuilder all, String key, JSONArray values) {
     List<String> texts = new ArrayList<>();
@@ -138,10 +127,13 @@ public final class Emit {
     JSONArray plans = scenario.getJSONObject("parts").getJSONArray(arguments[1]);
     JSONObject resource = scenario.getJSONObject("resource");
     JSONObject scope = scenario.getJSONObject("scope");
-    SdkTracerProvider provider = SdkTracerProvider.builder()
-        .setResource(Resource.create(attributes(resource.getJSONArray("attributes")), resource.getString("schema_url")))
-        .addSpanProcessor(BatchSpanProcessor.builder(exporter()).build())
-        .build();
+    SdkTracerProvider provider = AutoConfiguredOpenTelemetrySdk.builder()
+        .addPropertiesSupplier(() -> Map.of("otel.metrics.exporter", "none", "otel.logs.exporter", "none"))
+        .addResourceCustomizer((own, config) -> Resource.create(attributes(resource.getJSONArray("attributes")), resource.getString("schema_url")))
+        .disableShutdownHook()
+        .build()
+        .getOpenTelemetrySdk()
+        .getSdkTracerProvider();
     Tracer tracer = provider.tracerBuilder(scope.getString("name"))
         .setInstrumentationVersion(scope.getString("version"))
         .setSchemaUrl(scope.getString("schema_url"))

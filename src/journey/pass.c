@@ -1,0 +1,49 @@
+/* Looking at all records: a million of them take longer than who asks where one order is may wait.
+ *
+ * Between two pieces the mutex is given up. New records come behind those that were seen; where
+ * some were dropped for room the others have other numbers, and the pass begins anew. */
+#include "journeys_internal.h"
+
+/* A fraction of a millisecond. */
+#define RECORDS_AT_ONCE 1024u
+/* Room is made after as many new journeys as are an eighth of memory's; a pass is quick. */
+#define TRIES 8u
+
+bool fg_journeys_is_version(const struct fg_journeys *journeys, uint64_t version)
+{
+    return journeys->table.evicted == version;
+}
+
+static int pass_once(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t record), void *arg,
+                     uint64_t *ret_version)
+{
+    uint64_t version = 0;
+    bool is_over = false;
+    int r = 0;
+    for (uint32_t begin = 0; r == 0 && !is_over; begin += RECORDS_AT_ONCE) {
+        fg_journeys_enter(journeys);
+        const struct fg_table *table = &journeys->table;
+        if (begin == 0)
+            version = table->evicted;
+        if (!fg_journeys_is_version(journeys, version))
+            r = FG_EAGAIN;
+        is_over = begin >= table->count || table->count - begin <= RECORDS_AT_ONCE;
+        uint32_t end = is_over ? table->count : begin + RECORDS_AT_ONCE;
+        for (uint32_t i = begin; r == 0 && i < end; i++)
+            r = fn(arg, i);
+        fg_mutex_unlock(&journeys->mutex);
+    }
+    *ret_version = version;
+    return r;
+}
+
+int fg_journeys_pass(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t record),
+                     void (*reset)(void *arg), void *arg, uint64_t *ret_version)
+{
+    int r = FG_EAGAIN;
+    for (unsigned i = 0; r == FG_EAGAIN && i < TRIES; i++) {
+        reset(arg);
+        r = pass_once(journeys, fn, arg, ret_version);
+    }
+    return r;
+}

@@ -1,0 +1,59 @@
+#include "warm.h"
+
+#include "base/hash.h"
+
+#include <stddef.h>
+
+#define CACHE_LINE 64u
+/* A record, and as many behind it the parts that it leads to. */
+#define AHEAD 12u
+
+static void prefetch_record(const struct fg_record *record)
+{
+    const char *at = (const char *)record;
+    for (size_t i = 0; i < sizeof *record; i += CACHE_LINE)
+        __builtin_prefetch(at + i, 1);
+    __builtin_prefetch(at + sizeof *record - 1, 1);
+}
+
+/* What a span of it reads and writes: of its traces the last. */
+static void prefetch_parts(const struct fg_record *record)
+{
+    __builtin_prefetch(record->value);
+    __builtin_prefetch(record->reached_ns, 1);
+    if (record->trace_count == 0)
+        return;
+    __builtin_prefetch(record->traces + record->trace_count - 1, 1);
+    __builtin_prefetch(record->trace_marks, 1);
+}
+
+void fg_table_warm_next(const struct fg_table *table, const uint32_t *records, uint32_t count,
+                        uint32_t at)
+{
+    if (at + 2 * AHEAD < count)
+        prefetch_record(&table->records[records[at + 2 * AHEAD]]);
+    if (at + AHEAD < count)
+        prefetch_parts(&table->records[records[at + AHEAD]]);
+}
+
+void fg_table_warm(const struct fg_table *table, const struct fg_warm *names, uint32_t count)
+{
+    uint64_t hashes[FG_WARM_MAX], traces[FG_WARM_MAX];
+    uint32_t records[FG_WARM_MAX], found = 0, id;
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = fg_hash_seeded(names[i].value, names[i].key);
+        traces[i] = fg_trace_hash(names[i].trace);
+        fg_idmap_prefetch(&table->by_value, hashes[i]);
+        fg_idmap_prefetch(&table->by_trace, traces[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (fg_idmap_guess(&table->by_value, hashes[i], &id) == 0) {
+            records[found++] = id;
+            prefetch_record(&table->records[id]);
+        }
+        if (fg_idmap_guess(&table->by_trace, traces[i], &id) == 0)
+            __builtin_prefetch(&table->memberships[id]);
+    }
+    for (uint32_t i = 0; i < found; i++)
+        prefetch_parts(&table->records[records[i]]);
+}
