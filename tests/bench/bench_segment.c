@@ -7,6 +7,7 @@
 #include "local/cache.h"
 #include "local/segment.h"
 #include "order.h"
+#include "segment_traces.h"
 #include "wire/error.h"
 
 #include "base/limits.h"
@@ -165,9 +166,11 @@ static void read_all(struct fg_segment *segment, const char *what, uint32_t colu
 
 static void look_up(struct fg_segment *segment)
 {
-    struct fg_segment_trace *traces, found;
-    size_t count;
-    must(fg_segment_traces(segment, &traces, &count));
+    struct fg_segment_trace found;
+    struct segment_traces list;
+    must(segment_traces_list(segment, &list));
+    const struct fg_segment_trace *traces = list.all;
+    size_t count = list.count;
     size_t step = count / 500 + 1, asked = 0;
     uint64_t t = now_ns();
     for (size_t i = 0; i < count; i += step, asked++)
@@ -192,7 +195,7 @@ static void look_up(struct fg_segment *segment)
         fg_segment_reader_free(reader);
     }
     report("find a trace and read its page", now_ns() - t, asked);
-    free(traces);
+    free(list.all);
 }
 
 static int count_page(void *arg, const struct fg_segment_page *page)

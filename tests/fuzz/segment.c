@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "buffer_env.h"
 #include "random_batch.h"
+#include "segment_traces.h"
 
 #include <stdlib.h>
 
@@ -229,16 +230,15 @@ static void search(struct fg_segment *segment)
 
 static void ask(struct fg_segment *segment)
 {
-    struct fg_segment_trace *traces, found;
-    size_t count = 0;
+    struct fg_segment_trace found;
+    struct segment_traces traces;
     read_rows(segment, FG_COLUMNS_ALL);
     read_rows(segment, FG_COLUMNS_NAME | FG_COLUMNS_SPAN_ATTRS);
-    int r = fg_segment_traces(segment, &traces, &count);
+    int r = segment_traces_list(segment, &traces);
     expect(r);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        expect(fg_segment_find_trace(segment, traces[i].id_high, traces[i].id_low, &found));
-    if (r == 0)
-        free(traces);
+    for (size_t i = 0; r == 0 && i < traces.count; i++)
+        expect(fg_segment_find_trace(segment, traces.all[i].id_high, traces.all[i].id_low, &found));
+    free(traces.all);
     search(segment);
     expect(fg_segment_verify(segment, on_damage, NULL));
     expect(fg_segment_columns(segment, on_column, NULL));

@@ -170,18 +170,17 @@ static int scan_segment(struct erase *erase, struct fg_local_segment *segment, b
     return r;
 }
 
+static int end_where_it_goes(void *arg, const struct fg_segment_trace *trace)
+{
+    return !keeps_trace(arg, trace);
+}
+
 /* Whether any of its traces is one that goes. */
 static int find_traces(struct erase *erase, struct fg_local_segment *segment, bool *ret_matches)
 {
-    struct fg_segment_trace *traces;
-    size_t count;
-    int r = fg_segment_traces(segment->segment, &traces, &count);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count && !*ret_matches; i++)
-        *ret_matches = !keeps_trace(erase, &traces[i]);
-    free(traces);
-    return 0;
+    int r = fg_segment_visit_traces(segment->segment, end_where_it_goes, erase);
+    *ret_matches = r > 0;
+    return r < 0 ? r : 0;
 }
 
 /* -- Segment by segment */

@@ -429,6 +429,12 @@ static bool is_back(const struct fg_policy_round *round, const struct fg_manifes
            !fg_expiry_is_due(round->policies, entry->tenant, entry->day, round->now_wall_ns);
 }
 
+static int end_where_it_goes(void *arg, const struct fg_segment_trace *trace)
+{
+    const struct expiry *expiry = arg;
+    return is_gone(expiry->gone, trace) && !is_pinned(expiry, trace);
+}
+
 /* Segments that hold a trace which goes; of the others there is nothing to do. */
 static int add_thinned(struct expiry *expiry, const struct fg_policy_round *round,
                        const struct fg_policy_partition *partition)
@@ -436,21 +442,15 @@ static int add_thinned(struct expiry *expiry, const struct fg_policy_round *roun
     int r = 0;
     for (size_t i = partition->begin; i < partition->end && r == 0; i++) {
         struct fg_local_segment *segment = round->version->segments[i];
-        struct fg_segment_trace *traces;
-        size_t count;
-        bool has_any = false;
         bool is_out = is_kept(segment) && !is_back(round, &segment->entry);
         if (is_out || !segment->segment || expiry->input_count == FG_MERGE_INPUTS_MAX ||
             atomic_load(&segment->is_damage_said))
             continue;
         expiry->inputs[expiry->input_count] = segment;
         expiry->input_count++; /* is_pinned() asks for the tenant of the first */
-        r = fg_segment_traces(segment->segment, &traces, &count);
-        for (size_t k = 0; r == 0 && k < count && !has_any; k++)
-            has_any = is_gone(expiry->gone, &traces[k]) && !is_pinned(expiry, &traces[k]);
-        if (r == 0)
-            free(traces);
-        expiry->input_count -= !has_any;
+        int found = fg_segment_visit_traces(segment->segment, end_where_it_goes, expiry);
+        expiry->input_count -= found <= 0;
+        r = found < 0 ? found : 0;
     }
     return r;
 }
@@ -551,29 +551,28 @@ static uint64_t place_of(const struct fg_manifest_segment *entry)
     return ((uint64_t)entry->tenant << 32 | entry->day) + 1;
 }
 
+static int end_where_none_keeps(void *arg, const struct fg_segment_trace *trace)
+{
+    const struct expiry *expiry = arg;
+    return !is_pinned(expiry, trace) &&
+           !(expiry->kept && fg_trace_set_has(expiry->kept, trace->id_high, trace->id_low));
+}
+
 /* Whether a trace of a kept segment need not be kept any more. */
 static int is_to_be_thinned(struct expiry *expiry, bool *ret_is)
 {
-    struct fg_segment_trace *traces;
-    size_t count;
     struct fg_local_segment *segment = expiry->inputs[0];
     *ret_is = false;
     if (!segment->segment || atomic_load(&segment->is_damage_said))
         return 0;
-    int r = fg_segment_traces(segment->segment, &traces, &count);
+    int r = fg_segment_visit_traces(segment->segment, end_where_none_keeps, expiry);
     if (r == FG_ECORRUPT) {
         struct fg_read_stats stats = {0};
         fg_local_damaged_page(segment, &stats);
         return 0;
     }
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count && !*ret_is; i++)
-        *ret_is =
-            !is_pinned(expiry, &traces[i]) &&
-            !(expiry->kept && fg_trace_set_has(expiry->kept, traces[i].id_high, traces[i].id_low));
-    free(traces);
-    return 0;
+    *ret_is = r > 0;
+    return r < 0 ? r : 0;
 }
 
 static int thin_kept(const struct fg_policy_round *round, size_t at, bool *ret_did)

@@ -26,29 +26,29 @@ struct state {
 
 /* -- The list of traces */
 
-static int add_parts(struct state *state, uint32_t input)
+/* Of one input, as its traces are visited: a list of them beside the parts would be as large. */
+struct adding {
+    struct state *state;
+    uint32_t input;
+};
+
+static int add_part(void *arg, const struct fg_segment_trace *trace)
 {
+    const struct adding *adding = arg;
+    struct state *state = adding->state;
     const struct fg_rewrite *rewrite = state->rewrite;
-    struct fg_segment_trace *traces;
-    size_t count;
-    int r = fg_segment_traces(rewrite->inputs[input]->segment, &traces, &count);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count; i++) {
-        const struct fg_segment_trace *trace = &traces[i];
-        if (rewrite->keeps_trace && !rewrite->keeps_trace(rewrite->arg, trace)) {
-            state->result.dropped_spans += trace->row_count;
-            continue;
-        }
-        state->parts[state->part_count++] =
-            (struct rewrite_part){.id_high = trace->id_high,
-                                  .id_low = trace->id_low,
-                                  .start_ns = trace->start_ns,
-                                  .row_begin = trace->row_begin,
-                                  .row_count = (uint32_t)trace->row_count,
-                                  .input = input};
+    if (rewrite->keeps_trace && !rewrite->keeps_trace(rewrite->arg, trace)) {
+        state->result.dropped_spans += trace->row_count;
+        return 0;
     }
-    free(traces);
+    state->parts[state->part_count++] =
+        (struct rewrite_part){.id_high = trace->id_high,
+                              .id_low = trace->id_low,
+                              .start_ns = trace->start_ns,
+                              .row_begin = trace->row_begin,
+                              .row_count = (uint32_t)trace->row_count,
+                              .input = adding->input};
+    state->inputs[adding->input].parts_left++;
     return 0;
 }
 
@@ -281,7 +281,8 @@ static int open_all(struct state *state, const char *path)
         struct rewrite_input *input = &state->inputs[i];
         r = rewrite_input_open(input, rewrite->inputs[i], rewrite->match_rows, rewrite->arg);
         if (r == 0)
-            r = add_parts(state, i);
+            r = fg_segment_visit_traces(rewrite->inputs[i]->segment, add_part,
+                                        &(struct adding){state, i});
         if (r == FG_ECORRUPT)
             input->is_damaged = true;
     }

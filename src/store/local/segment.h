@@ -93,9 +93,12 @@ FG_MUST_CHECK int fg_segment_find_trace_by(struct fg_segment *segment, uint64_t 
                                            uint64_t id_low, struct fg_codec **codec,
                                            struct fg_segment_trace *ret_trace);
 
-/* All traces in file order; the caller frees with free(). */
-FG_MUST_CHECK int fg_segment_traces(struct fg_segment *segment,
-                                    struct fg_segment_trace **ret_traces, size_t *ret_count);
+/* All traces in file order, at most as many as the segment's info tells. What fn returns but 0 ends
+ * it and is returned. FG_ECORRUPT may come after some were given. */
+FG_MUST_CHECK int fg_segment_visit_traces(struct fg_segment *segment,
+                                          int (*fn)(void *arg,
+                                                    const struct fg_segment_trace *trace),
+                                          void *arg);
 
 /* Decodes pages one at a time. columns: bits of enum fg_columns; key_filter (may be NULL: all) says
  * which span attribute keys are wanted. One thread a reader; holds a reference to the segment. */

@@ -194,38 +194,45 @@ int fg_segment_find_trace_by(struct fg_segment *segment, uint64_t id_high, uint6
 
 /* -- All of them */
 
-struct all {
-    struct fg_segment_trace *traces;
-    size_t count;
-    uint64_t trace_count; /* as the footer says */
+struct visit {
+    int (*fn)(void *arg, const struct fg_segment_trace *trace);
+    void *arg;
+    struct fg_segment_trace trace; /* that may go on with the next page */
+    uint64_t count, trace_count;   /* seen; as the footer says */
 };
 
-static int add_runs(struct all *all, const struct fg_page *page, const struct fg_page_runs *runs)
+static int give_last(const struct visit *visit)
+{
+    return visit->count > 0 ? visit->fn(visit->arg, &visit->trace) : 0;
+}
+
+static int visit_runs(struct visit *visit, const struct fg_page *page,
+                      const struct fg_page_runs *runs)
 {
     uint64_t row = page->row_begin;
-    for (uint32_t i = 0; i < page->run_count; i++) {
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < page->run_count; i++) {
         if (i == 0 && page->continued) {
-            if (all->count == 0)
+            if (visit->count == 0)
                 return FG_ECORRUPT;
-            struct fg_segment_trace *trace = &all->traces[all->count - 1];
-            trace->row_count += runs->row_count[0];
-            if (runs->start_ns[0] < trace->start_ns)
-                trace->start_ns = runs->start_ns[0];
+            visit->trace.row_count += runs->row_count[0];
+            if (runs->start_ns[0] < visit->trace.start_ns)
+                visit->trace.start_ns = runs->start_ns[0];
         } else {
-            if (all->count == all->trace_count)
-                return FG_ECORRUPT;
-            all->traces[all->count++] = (struct fg_segment_trace){.id_high = runs->id_high[i],
-                                                                  .id_low = runs->id_low[i],
-                                                                  .start_ns = runs->start_ns[i],
-                                                                  .row_begin = row,
-                                                                  .row_count = runs->row_count[i]};
+            r = visit->count == visit->trace_count ? FG_ECORRUPT : give_last(visit);
+            visit->trace = (struct fg_segment_trace){.id_high = runs->id_high[i],
+                                                     .id_low = runs->id_low[i],
+                                                     .start_ns = runs->start_ns[i],
+                                                     .row_begin = row,
+                                                     .row_count = runs->row_count[i]};
+            visit->count++;
         }
         row += runs->row_count[i];
     }
-    return 0;
+    return r;
 }
 
-static int add_group(struct fg_trace_pages *pages, uint32_t number, struct all *all)
+static int visit_group(struct fg_trace_pages *pages, uint32_t number, struct visit *visit)
 {
     struct fg_arena arena;
     fg_arena_init(&arena, FG_SEGMENT_TEXT_SIZE_MAX);
@@ -235,33 +242,25 @@ static int add_group(struct fg_trace_pages *pages, uint32_t number, struct all *
         fg_arena_reset(&arena);
         r = fg_trace_pages_runs(pages, &pages->directory.pages[i], &arena, &runs);
         if (r == 0)
-            r = add_runs(all, &pages->directory.pages[i], &runs);
+            r = visit_runs(visit, &pages->directory.pages[i], &runs);
     }
     fg_arena_free(&arena);
     return r;
 }
 
-int fg_segment_traces(struct fg_segment *segment, struct fg_segment_trace **ret_traces,
-                      size_t *ret_count)
+int fg_segment_visit_traces(struct fg_segment *segment,
+                            int (*fn)(void *arg, const struct fg_segment_trace *trace), void *arg)
 {
-    struct all all = {.trace_count = segment->info.trace_count};
+    struct visit visit = {.fn = fn, .arg = arg, .trace_count = segment->info.trace_count};
     struct fg_trace_pages pages = {.segment = segment};
     int r = fg_codec_new(&pages.codec);
     if (r < 0)
         return r;
-    all.traces = malloc(((size_t)all.trace_count + 1) * sizeof *all.traces);
-    r = all.traces ? 0 : FG_ENOMEM;
     for (uint32_t i = 0; r == 0 && i < segment->info.row_group_count; i++)
-        r = add_group(&pages, i, &all);
+        r = visit_group(&pages, i, &visit);
     fg_trace_pages_close(&pages);
     fg_codec_free(pages.codec);
-    if (r == 0 && all.count != all.trace_count)
+    if (r == 0 && visit.count != visit.trace_count)
         r = FG_ECORRUPT;
-    if (r < 0) {
-        free(all.traces);
-        return r;
-    }
-    *ret_traces = all.traces;
-    *ret_count = all.count;
-    return 0;
+    return r == 0 ? give_last(&visit) : r;
 }

@@ -7,6 +7,7 @@
 #include "fail_alloc.h"
 #include "local/cache.h"
 #include "os/thread.h"
+#include "segment_traces.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -145,12 +146,12 @@ static void an_empty_segment_opens(void **state)
     assert_int_equal(fg_segment_writer_finish_take(writer, &info), 0);
     struct fg_segment *segment;
     assert_int_equal(fg_segment_open(fg_sim_env(sim), SEGMENT_PATH, NULL, &segment), 0);
-    struct fg_segment_trace trace, *traces;
-    size_t count;
+    struct fg_segment_trace trace;
+    struct segment_traces none;
     assert_int_equal(fg_segment_find_trace(segment, 1, 2, &trace), FG_ENOTFOUND);
-    assert_int_equal(fg_segment_traces(segment, &traces, &count), 0);
-    assert_int_equal(count, 0);
-    free(traces);
+    assert_int_equal(segment_traces_list(segment, &none), 0);
+    assert_int_equal(none.count, 0);
+    free(none.all);
     uint8_t *bytes;
     size_t size = 1;
     assert_int_equal(fg_segment_rollup(segment, &bytes, &size), 0);
@@ -191,10 +192,11 @@ static void every_trace_is_found(void **state)
         options.trace_spans_max = seed == 3 ? 1500 : 25;
         struct world world = world_new(&options, seed == 1 ? 65536 : 230, 1 << 20);
         const struct fg_batch *rows = &world.rows.batch;
-        struct fg_segment_trace *traces, found;
-        size_t count, n = 0;
-        assert_int_equal(fg_segment_traces(world.segment, &traces, &count), 0);
-        assert_int_equal(count, world.info.trace_count);
+        struct fg_segment_trace found;
+        struct segment_traces traces;
+        size_t n = 0;
+        assert_int_equal(segment_traces_list(world.segment, &traces), 0);
+        assert_int_equal(traces.count, world.info.trace_count);
         for (uint32_t row = 0; row < rows->span_count; n++) {
             uint32_t end = row;
             uint64_t start = UINT64_MAX;
@@ -202,23 +204,23 @@ static void every_trace_is_found(void **state)
                    rows->trace_id_high[end] == rows->trace_id_high[row];
                  end++)
                 start = rows->start_ns[end] < start ? rows->start_ns[end] : start;
-            assert_true(n < count);
-            assert_true(traces[n].id_high == rows->trace_id_high[row] &&
-                        traces[n].id_low == rows->trace_id_low[row]);
-            assert_int_equal(traces[n].row_begin, row);
-            assert_int_equal(traces[n].row_count, end - row);
-            assert_true(traces[n].start_ns == start);
+            assert_true(n < traces.count);
+            const struct fg_segment_trace *trace = &traces.all[n];
+            assert_true(trace->id_high == rows->trace_id_high[row] &&
+                        trace->id_low == rows->trace_id_low[row]);
+            assert_int_equal(trace->row_begin, row);
+            assert_int_equal(trace->row_count, end - row);
+            assert_true(trace->start_ns == start);
             assert_int_equal(
-                fg_segment_find_trace(world.segment, traces[n].id_high, traces[n].id_low, &found),
-                0);
-            assert_memory_equal(&found, &traces[n], sizeof found);
-            assert_int_equal(fg_segment_find_trace(world.segment, traces[n].id_high,
-                                                   traces[n].id_low + 1, &found),
-                             FG_ENOTFOUND);
+                fg_segment_find_trace(world.segment, trace->id_high, trace->id_low, &found), 0);
+            assert_memory_equal(&found, trace, sizeof found);
+            assert_int_equal(
+                fg_segment_find_trace(world.segment, trace->id_high, trace->id_low + 1, &found),
+                FG_ENOTFOUND);
             row = end;
         }
-        assert_int_equal(n, count);
-        free(traces);
+        assert_int_equal(n, traces.count);
+        free(traces.all);
         world_free(&world);
     }
 }

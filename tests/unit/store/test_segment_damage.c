@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "local/segment_format.h"
+#include "segment_traces.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,12 +97,11 @@ static void ignore_column(void *arg, const struct fg_segment_column *column)
 /* Everything that may be asked of a segment: whole, or FG_ECORRUPT. */
 static void ask_everything(struct world *world, struct fg_segment *segment)
 {
-    struct fg_segment_trace *traces, trace;
-    size_t count;
-    int r = fg_segment_traces(segment, &traces, &count);
+    struct fg_segment_trace trace;
+    struct segment_traces traces;
+    int r = segment_traces_list(segment, &traces);
     assert_true(r == 0 || r == FG_ECORRUPT);
-    if (r == 0)
-        free(traces);
+    free(traces.all);
     const struct fg_batch *rows = &world->rows.batch;
     r = fg_segment_find_trace(segment, rows->trace_id_high[0], rows->trace_id_low[0], &trace);
     assert_true(r == 0 || r == FG_ECORRUPT);

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "local/cache.h"
+#include "segment_traces.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,15 +76,15 @@ static uint64_t check_take(struct fg_builder *builder, uint32_t group_rows)
         }
     }
     fg_segment_reader_free(reader);
-    struct fg_segment_trace *traces, found;
-    size_t count;
-    assert_int_equal(fg_segment_traces(segment, &traces, &count), 0);
-    for (size_t i = 0; i < count; i++) {
-        assert_int_equal(
-            fg_segment_find_trace(segment, traces[i].id_high, traces[i].id_low, &found), 0);
-        assert_memory_equal(&found, &traces[i], sizeof found);
+    struct fg_segment_trace found;
+    struct segment_traces traces;
+    assert_int_equal(segment_traces_list(segment, &traces), 0);
+    for (size_t i = 0; i < traces.count; i++) {
+        const struct fg_segment_trace *trace = &traces.all[i];
+        assert_int_equal(fg_segment_find_trace(segment, trace->id_high, trace->id_low, &found), 0);
+        assert_memory_equal(&found, trace, sizeof found);
     }
-    free(traces);
+    free(traces.all);
     fg_segment_unref(segment);
     fg_sim_free(sim);
     segment_rows_free(&rows);
