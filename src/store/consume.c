@@ -115,13 +115,6 @@ static void let_go(struct fg_consumer *consumer, uint64_t checkpoint)
                    consumer->options.name, (unsigned long long)(checkpoint - durable));
 }
 
-void fg_consumers_look(struct fg_store *store, uint64_t checkpoint)
-{
-    if (store->consumer_count &&
-        fg_wal_held_bytes(store->wal, checkpoint) > store->options.wal_hold_bytes_max)
-        fg_consumers_let_go(store, checkpoint);
-}
-
 void fg_consumers_let_go(struct fg_store *store, uint64_t checkpoint)
 {
     for (size_t i = 0; i < store->consumer_count; i++)
@@ -153,7 +146,7 @@ void fg_consumer_put_position(struct fg_consumer *consumer, struct fg_state_batc
     fg_state_put_position(batch, consumer->options.name, log.store_id, position);
 }
 
-/* -- Waiting for them */
+/* -- Asking them, waiting for them */
 
 void fg_consumers_wake(struct fg_store *store)
 {
@@ -183,6 +176,20 @@ static bool ask_to_commit(struct fg_store *store, uint64_t sequence)
         is_any = true;
     }
     return is_any;
+}
+
+void fg_consumers_look(struct fg_store *store, uint64_t checkpoint)
+{
+    uint64_t held_max = store->options.wal_hold_bytes_max,
+             held = store->consumer_count ? fg_wal_held_bytes(store->wal, checkpoint) : 0;
+    if (held > held_max) {
+        fg_consumers_let_go(store, checkpoint);
+    } else if (held > held_max / 2) {
+        fg_mutex_lock(&store->consume_lock);
+        ask_to_commit(store, checkpoint);
+        fg_cond_broadcast(&store->consume_changed);
+        fg_mutex_unlock(&store->consume_lock);
+    }
 }
 
 bool fg_consumers_settle(struct fg_store *store, uint64_t sequence)

@@ -295,6 +295,41 @@ static void a_restart_goes_on_at_the_durable_position(void **state)
     world_end(&world);
 }
 
+static bool is_asked(void)
+{
+    struct fg_consumer_progress progress;
+    int r = fg_consumer_read(consumer(), 0, on_record, NULL, &progress);
+    assert_true(r == 0 || r == FG_ETIMEOUT);
+    return progress.is_commit_due;
+}
+
+/* Records committed together cost less, so that a consumer may take its time; but before the log is
+ * let go it hears that it is wanted. */
+static void who_has_much_kept_for_it_is_asked_to_commit(void **state)
+{
+    (void)state;
+    start(6);
+    world.options.wal_segment_size = 32 << 10;
+    world.options.wal_hold_bytes_max = 256 << 10;
+    assert_int_equal(open_world(), 0);
+    int sent = 0;
+    for (; sent < 200 && !is_asked(); sent++) {
+        world_keep(&world, 40);
+        assert_int_equal(fg_store_seal(world.store), 0);
+    }
+    assert_in_range(sent, 5, 199);
+    assert_null(strstr(world.event, "behind"));
+    now.position = fg_store_follow_end(world.store).sequence;
+    commit();
+    assert_false(is_asked());
+    for (int i = 0; i < 4; i++) {
+        world_keep(&world, 40);
+        assert_int_equal(fg_store_seal(world.store), 0);
+    }
+    assert_false(is_asked());
+    world_end(&world);
+}
+
 static void who_is_let_go_is_told_what_it_missed(void **state)
 {
     (void)state;
@@ -750,6 +785,7 @@ int main(void)
         cmocka_unit_test(in_order_and_once),
         cmocka_unit_test(what_was_sealed_is_read_from_the_log),
         cmocka_unit_test(a_restart_goes_on_at_the_durable_position),
+        cmocka_unit_test(who_has_much_kept_for_it_is_asked_to_commit),
         cmocka_unit_test(who_is_let_go_is_told_what_it_missed),
         cmocka_unit_test(a_full_disk_lets_the_log_go),
         cmocka_unit_test(a_new_one_is_told_of_what_was_stored_before),

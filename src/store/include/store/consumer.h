@@ -7,8 +7,8 @@
  * A consumer reads on a thread of its own and never holds up an acknowledgement: what it has not
  * read yet it gets from the heads, and once they are sealed, from the log's files. Those are kept
  * until both the manifest and each consumer's durable state have passed them, up to
- * fg_store_options.wal_hold_bytes_max and while the disk has room. Past that the log is let go, and
- * the consumer is told how many records it missed: it then reads all that is stored
+ * fg_store_options.wal_hold_bytes_max and while the disk has room; past half of that it is asked to
+ * commit (fg_consumer_progress.is_commit_due). Past all of it the log is let go, and the consumer is told how many records it missed: it then reads all that is stored
  * (fg_consumer_rescan()).
  *
  * A position is the sequence of the next record. The consumer commits it together with what it
