@@ -12,6 +12,8 @@
 
 /* Absent records of one trace, and those due that are read back at once. */
 #define FOUND_MAX 256u
+/* So often at most those due are looked for in a tick. */
+#define FINDS_MAX 16u
 /* Rows that a search for those due looks at: a millisecond of it. */
 #define DUE_ROWS_MAX 4096u
 /* Of a stored trace what may name journeys is looked for in so much. */
@@ -238,19 +240,108 @@ int fg_journeys_fetch_trace(struct fg_journeys *journeys, struct fg_trace_ref tr
 
 /* -- By a time */
 
+/* Rows of looks whose time has come. */
+struct looks {
+    struct fg_vault_found *found;
+    uint32_t count;
+    uint64_t now_ns;
+};
+
+/* Rows that led to a record before it is due: each gets another, in the commit that drops it. */
+struct early {
+    struct fg_state_batch *batch; /* NULL: none yet */
+    uint32_t records[FOUND_MAX];  /* of them those in memory */
+    uint32_t count;
+};
+
+static int commit_rows(struct fg_journeys *journeys, struct fg_state_batch *batch)
+{
+    fg_mutex_unlock(&journeys->mutex);
+    int r = fg_state_commit_take(journeys->options.state, batch);
+    fg_journeys_follow(journeys);
+    return r;
+}
+
 /* What is left of a look when its record was read back, and is on disk as one to be looked at. */
-static int drop_looks(struct fg_journeys *journeys, const struct fg_vault_found *found,
-                      uint32_t count)
+static int drop_looks(struct fg_journeys *journeys, const struct looks *looks)
 {
     struct fg_state_batch *batch;
     int r = fg_state_batch_new(journeys->options.state, &batch);
     if (r < 0)
         return r;
-    for (uint32_t i = 0; i < count; i++)
-        fg_vault_drop_look(journeys->vault, batch, &found[i]);
-    fg_mutex_unlock(&journeys->mutex);
-    r = fg_state_commit_take(journeys->options.state, batch);
-    fg_journeys_follow(journeys);
+    for (uint32_t i = 0; i < looks->count; i++)
+        fg_vault_drop_look(journeys->vault, batch, &looks->found[i]);
+    return commit_rows(journeys, batch);
+}
+
+/* Of one that is on disk alone, and stays there unless it is due. A flow that has changed may have
+ * another deadline for it. */
+static int see_absent(struct fg_journeys *journeys, const struct fg_vault_found *found,
+                      uint64_t now_ns, struct early *early, bool *ret_is_due)
+{
+    uint32_t key = fg_journeys_key_of(journeys, found->key_hash);
+    const struct fg_flow *flow = journeys->keys[key].flow;
+    struct fg_record record;
+    struct fg_vault_name name = {.key_hash = found->key_hash};
+    int r = fg_vault_get(journeys->vault, found->key_hash,
+                         fg_slice(found->value, found->value_size), &record, &name.flow_print);
+    if (r < 0) {
+        journeys->counters.damaged += r == FG_ECORRUPT;
+        return r == FG_ENOTFOUND || r == FG_ECORRUPT ? 0 : r;
+    }
+    *ret_is_due =
+        fg_vault_is_due(&record, now_ns) || name.flow_print != (flow ? flow->print : 0);
+    if (!*ret_is_due && record.stored_look_ns == found->at_ns) {
+        record.stored_look_ns = 0;
+        fg_vault_put(journeys->vault, early->batch, name, &record, true);
+    }
+    fg_record_free(&record);
+    return 0;
+}
+
+static int see_look(struct fg_journeys *journeys, const struct fg_vault_found *found,
+                    uint64_t now_ns, struct early *early, bool *ret_is_due)
+{
+    uint32_t id =
+        fg_table_find(&journeys->table, fg_journeys_key_of(journeys, found->key_hash),
+                      fg_slice(found->value, found->value_size));
+    int r = early->batch ? 0 : fg_state_batch_new(journeys->options.state, &early->batch);
+    *ret_is_due = false;
+    if (r == 0 && id == FG_NO_RECORD)
+        r = see_absent(journeys, found, now_ns, early, ret_is_due);
+    else if (r == 0)
+        *ret_is_due = fg_vault_is_due(&journeys->table.records[id], now_ns);
+    if (r < 0 || *ret_is_due)
+        return r;
+    if (id != FG_NO_RECORD) {
+        fg_journeys_put_look(journeys, early->batch, id);
+        early->records[early->count++] = id;
+    }
+    fg_vault_drop_look(journeys->vault, early->batch, found);
+    return 0;
+}
+
+/* Leaves those rows that are due. */
+static int pass_early(struct fg_journeys *journeys, struct looks *looks)
+{
+    struct early early = {.batch = NULL};
+    uint32_t due = 0, seen = 0;
+    int r = 0;
+    for (; r == 0 && seen < looks->count; seen++) {
+        bool is_due;
+        r = see_look(journeys, &looks->found[seen], looks->now_ns, &early, &is_due);
+        if (r == 0 && is_due)
+            looks->found[due++] = looks->found[seen];
+    }
+    if (r < 0)
+        fg_state_batch_free(early.batch);
+    else if (due < seen)
+        r = commit_rows(journeys, early.batch);
+    else
+        fg_state_batch_free(early.batch);
+    for (uint32_t i = 0; r < 0 && i < early.count; i++)
+        fg_vault_doubt(&journeys->table.records[early.records[i]]);
+    looks->count = due;
     return r;
 }
 
@@ -275,42 +366,59 @@ static bool is_followed(void *arg, uint64_t key_hash)
     return fg_journeys_key_of(arg, key_hash) < FG_JOURNEY_KEYS_MAX;
 }
 
+/* Those that are due of the next rows whose time has come. Where all of many are early the next ones
+ * are looked at, too: nobody who is due waits behind them for long. */
+static int find_due(struct fg_journeys *journeys, struct looks *looks)
+{
+    bool has_more = true;
+    int r = 0;
+    for (unsigned i = 0; r == 0 && has_more && i < FINDS_MAX; i++) {
+        r = fg_vault_due(journeys->vault, &journeys->fetch.due, looks->found, &looks->count);
+        has_more = looks->count == FOUND_MAX;
+        if (r == 0)
+            r = pass_early(journeys, looks);
+        has_more &= looks->count == 0;
+    }
+    return r;
+}
+
 int fg_journeys_fetch_due(struct fg_journeys *journeys, uint64_t now_ns)
 {
-    struct fg_vault_found *found;
+    struct looks looks = {.now_ns = now_ns};
     struct fg_vault_due *due = &journeys->fetch.due;
-    uint32_t count = 0, fetched = 0;
+    uint32_t fetched = 0;
     bool is_fetched, is_news = false;
     uint64_t mono_ns = fg_env_mono_ns(journeys->options.env);
     bool is_early = mono_ns - journeys->due_ns < FG_JOURNEYS_TICK_NS && !journeys->options.manual;
     if (!journeys->vault || journeys->absent_count == 0 || is_early)
         return 0;
     journeys->due_ns = mono_ns;
-    found = malloc(FOUND_MAX * sizeof *found);
-    if (!found)
+    looks.found = malloc(FOUND_MAX * sizeof *looks.found);
+    if (!looks.found)
         return FG_ENOMEM;
     due->wants = is_followed;
     due->arg = journeys;
     due->now_ns = now_ns;
     due->max = FOUND_MAX;
     due->rows_max = DUE_ROWS_MAX;
-    int r = fg_vault_due(journeys->vault, due, found, &count);
-    while (r == 0 && fetched < count &&
-           (r = fetch_looked_for(journeys, &found[fetched], &is_fetched)) == 0) {
+    int r = find_due(journeys, &looks);
+    while (r == 0 && fetched < looks.count &&
+           (r = fetch_looked_for(journeys, &looks.found[fetched], &is_fetched)) == 0) {
         fetched++;
         is_news |= is_fetched;
     }
-    if (fetched < count)
+    if (fetched < looks.count)
         due->after_size = 0;
     if (r == FG_ELIMIT)
         r = fg_journeys_evict(journeys); /* the others with the next tick */
     /* What was read back is not found as due again; nor may others hide behind those that are in
      * memory, whose rows go when they are put next. */
-    is_news |= fetched == FOUND_MAX || fetched < count;
+    is_news |= fetched == FOUND_MAX || fetched < looks.count;
+    looks.count = fetched;
     if (r == 0 && is_news)
         r = fg_journeys_commit(journeys);
     if (r == 0 && is_news)
-        r = drop_looks(journeys, found, fetched);
-    free(found);
+        r = drop_looks(journeys, &looks);
+    free(looks.found);
     return r;
 }

@@ -223,6 +223,9 @@ FG_MUST_CHECK int fg_journeys_load(struct fg_journeys *journeys);
 /* Whether each trace of a record that goes to disk leads to it, and not those alone that have had
  * spans which name no journey. */
 bool fg_journeys_list_traces(const struct fg_journeys *journeys);
+/* Puts a record as it is, with another row for its look, where the disk has to lead to it: the one
+ * that it had is about to go. Where the batch is not committed: fg_vault_doubt(). */
+void fg_journeys_put_look(struct fg_journeys *journeys, struct fg_state_batch *batch, uint32_t id);
 /* Commits what changed, and how far the log was read. Mutex held, but not while the disk is waited
  * for. */
 FG_MUST_CHECK int fg_journeys_commit(struct fg_journeys *journeys);

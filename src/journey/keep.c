@@ -225,6 +225,15 @@ int fg_journeys_commit(struct fg_journeys *journeys)
     return 0;
 }
 
+void fg_journeys_put_look(struct fg_journeys *journeys, struct fg_state_batch *batch, uint32_t id)
+{
+    struct fg_record *record = &journeys->table.records[id];
+    struct fg_vault_name name = name_of(journeys, record);
+    record->stored_look_ns = 0;
+    fg_vault_put(journeys->vault, batch, name, record,
+                 !record->is_dirty && is_led_to(journeys, record, name));
+}
+
 /* -- Evicting */
 
 /* What is known of records that are dropped for good is not counted any more. */

@@ -28,7 +28,8 @@ enum record_flag {
     HAS_RECOVERED = 4,
     IS_ABSENT = 8,
     HAS_LEARNED = 16,
-    HAS_LISTED_LOOK = 32
+    HAS_LISTED_LOOK = 32, /* at its look */
+    HAS_EARLIER_LOOK = 64 /* listed before it */
 };
 /* What a record has beside its first and last time: a journey without a flow has none of it. */
 enum record_part { FLOW_PRINT = 1, SINCE = 2, DEADLINE = 4, LOOK = 8, REACHED = 16 };
@@ -242,13 +243,19 @@ static void put_traces(struct fg_buffer *out, const struct fg_record *record)
     fg_buffer_append(out, bytes, (size_t)(at - bytes));
 }
 
+static unsigned listed_flag(const struct fg_record *record)
+{
+    if (record->stored_look_ns == 0)
+        return 0;
+    return record->stored_look_ns == look_of(record) ? HAS_LISTED_LOOK : HAS_EARLIER_LOOK;
+}
+
 static void encode(struct fg_buffer *out, uint64_t flow_print, const struct fg_record *record,
                    bool is_absent)
 {
     unsigned flags = (record->more_traces ? MORE_TRACES : 0) | (record->trouble ? HAS_TROUBLE : 0) |
                      (record->recovered ? HAS_RECOVERED : 0) | (is_absent ? IS_ABSENT : 0) |
-                     (record->learned_ns ? HAS_LEARNED : 0) |
-                     (record->stored_look_ns ? HAS_LISTED_LOOK : 0);
+                     (record->learned_ns ? HAS_LEARNED : 0) | listed_flag(record);
     const uint8_t head[] = {VERSION,        record->state,     record->place,        record->cause,
                             (uint8_t)flags, record->last_step, record->expected_step};
     uint8_t fixed[FIXED_SIZE_MAX];
@@ -268,6 +275,11 @@ static void encode(struct fg_buffer *out, uint64_t flow_print, const struct fg_r
     }
     if (record->learned_ns)
         fg_buffer_append_le64(out, record->learned_ns);
+    if (flags & HAS_EARLIER_LOOK) {
+        uint8_t time[10];
+        end = put_time(time, record->stored_look_ns, record->first_ns);
+        fg_buffer_append(out, time, (size_t)(end - time));
+    }
 }
 
 bool fg_vault_is_open(bool has_flow, enum fg_journey_state state)
@@ -291,9 +303,21 @@ bool fg_vault_wants_finders(const struct fg_record *record, struct fg_vault_name
     return at < record->trace_count || look_of(record) != 0;
 }
 
+/* Whether a row leads to it when it is to be looked at, or before. */
+static bool is_listed(const struct fg_record *record)
+{
+    return record->stored_look_ns && record->stored_look_ns <= look_of(record);
+}
+
 bool fg_vault_is_put_absent(const struct fg_record *record)
 {
-    return record->was_absent && record->stored_look_ns == look_of(record);
+    return record->was_absent &&
+           (look_of(record) ? is_listed(record) : record->stored_look_ns == 0);
+}
+
+bool fg_vault_is_due(const struct fg_record *record, uint64_t now_ns)
+{
+    return look_of(record) && look_of(record) <= now_ns;
 }
 
 bool fg_vault_wants_trace(const struct fg_record *record, struct fg_vault_name name, uint32_t at)
@@ -349,13 +373,15 @@ static void settle_traces(struct fg_vault *vault, struct fg_state_batch *batch, 
     }
 }
 
-/* Its look is that which it has now; of a present one it may be none. */
+/* A row leads to it when it is to be looked at, of a present one there may be none. One that leads to
+ * it earlier stays: as a journey goes on its deadline is put off time and again, and each row that
+ * is moved is two pages of the disk. */
 static void settle_look(struct fg_vault *vault, struct fg_state_batch *batch,
                         const struct record_key *key, struct fg_record *record, bool is_absent)
 {
     uint64_t hash = hash_of(key), look_ns = look_of(record);
     uint8_t bytes[LOOK_KEY_SIZE];
-    if (record->stored_look_ns && record->stored_look_ns != look_ns) {
+    if (record->stored_look_ns && !is_listed(record)) {
         delete_look(vault, batch, hash, record->stored_look_ns);
         record->stored_look_ns = 0;
     }
@@ -574,6 +600,9 @@ static int decode(struct fg_slice key, struct fg_slice value, struct fg_record *
     }
     if (r == 0 && (flags & HAS_LEARNED))
         record.learned_ns = take_u64(&in);
+    record.stored_look_ns = flags & HAS_LISTED_LOOK ? record.look_ns : 0;
+    if (r == 0 && (flags & HAS_EARLIER_LOOK))
+        record.stored_look_ns = take_time(&in, record.first_ns);
     if (r == 0 && no_memory)
         r = FG_ENOMEM;
     if (r == 0 && (in.is_bad || in.rest > 0 || record.recovered_place >= FG_PLACE_KIND_COUNT ||
@@ -581,7 +610,6 @@ static int decode(struct fg_slice key, struct fg_slice value, struct fg_record *
         r = FG_ECORRUPT;
     *ret_is_absent = (flags & IS_ABSENT) != 0;
     record.was_absent = *ret_is_absent;
-    record.stored_look_ns = flags & HAS_LISTED_LOOK ? record.look_ns : 0;
     if (r == 0 && version == VERSION_OF_ABSENT && *ret_is_absent)
         say_what_is_listed(&record, *ret_flow_print);
     if (r < 0)

@@ -10,7 +10,8 @@
  * traces, and when a deadline passes. What leads to it stays there when memory has it again: each
  * such row lies on a page of its own, and most of them are still right when the record goes again.
  * The record says of each of its traces, and of its look, whether they are there; a row that leads
- * to a record which does not say so is left over, and does no harm. Numbers in keys are big-endian,
+ * to a record which does not say so is left over, and does no harm. The row of a look may be earlier
+ * than the look: it is moved when its time has come (fetch.c). Numbers in keys are big-endian,
  * in records little-endian.
  * What of the records is absent a filter in memory tells, so that new journeys and unknown traces
  * cost no look on the disk.
@@ -52,6 +53,8 @@ void fg_vault_put_trace(struct fg_vault *vault, struct fg_state_batch *batch,
 void fg_vault_doubt(struct fg_record *record);
 /* Whether the record has more to be found by than its key: such traces, or a time. */
 bool fg_vault_wants_finders(const struct fg_record *record, struct fg_vault_name name);
+/* Whether it is to be looked at. */
+bool fg_vault_is_due(const struct fg_record *record, uint64_t now_ns);
 /* Whether nothing needs to be put of an absent record that has not changed. */
 bool fg_vault_is_put_absent(const struct fg_record *record);
 /* Whether such a journey's spans are kept past their age: under way by its flow, or in trouble. */

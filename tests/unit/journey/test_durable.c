@@ -311,6 +311,95 @@ static void test_rows_that_lead(void **state)
     end(&world);
 }
 
+struct row {
+    const char *value;
+    uint64_t at_ns;
+    unsigned count;
+};
+
+static int note_row(void *arg, struct fg_slice key, struct fg_slice value)
+{
+    struct row *row = arg;
+    if (!fg_slice_equal(fg_slice(value.data + 8, value.size - 8), fg_slice_from_string(row->value)))
+        return 0;
+    row->at_ns = fg_load_be64(key.data);
+    row->count++;
+    return 0;
+}
+
+/* When the disk leads to an order for its look, after the begin, by one row; 0: never. */
+static uint64_t listed_s(struct world *world, const char *value)
+{
+    struct fg_state_view *view;
+    const struct fg_slice all = {0};
+    struct row row = {.value = value};
+    uint32_t table;
+    assert_int_equal(fg_state_table(world->state, "journey_looks", &table), 0);
+    assert_int_equal(fg_state_view_take(world->state, &view), 0);
+    assert_int_equal(fg_state_each(view, table, all, all, note_row, &row, NULL), 0);
+    fg_state_view_release(view);
+    assert_true(row.count <= 1);
+    return row.count == 0 ? 0 : (row.at_ns - world->begin_ns) / FG_NS_PER_SECOND;
+}
+
+/* Others that have to be looked at sooner. */
+static void push_out(struct world *world, const char *value)
+{
+    for (unsigned i = 0; i < 200 && heard_s(world, value) > 0; i++) {
+        put(world, (struct told){"shop", "place", .value = order_name(i), .trace = 1000 + i,
+                                 .at = 40});
+        if (i % 8 == 7)
+            send(world);
+    }
+    assert_int_equal(heard_s(world, value), 0);
+}
+
+/* A deadline that is put off costs the disk nothing: the row of the earlier one stays, leads to the
+ * record when its time has come, and is moved then. Nothing is judged before its time, and nothing
+ * is forgotten, wherever the record is meanwhile and however often Filigree starts. */
+static void test_looks_put_off(void **state)
+{
+    struct world world;
+    (void)state;
+    world_flows = "flows:\n"
+                  "  - name: order\n"
+                  "    key: order.id\n"
+                  "    steps:\n"
+                  "      - {name: placed, when: 'service:shop name=place'}\n"
+                  "      - {name: priced, when: 'service:mes name=price', within: 1m}\n"
+                  "      - {name: shipped, when: 'service:mes name=ship', within: 1h, ends: done}\n";
+    for (unsigned is_in_memory = 0; is_in_memory < 2; is_in_memory++) {
+        begin(&world, 16);
+        tell(&world, (struct told){"mes", "other", .trace = 50, .at = 0});
+        tell(&world, (struct told){"shop", "place", .value = "Z", .trace = 60, .at = 1});
+        push_out(&world, "Z");
+        assert_in_range(listed_s(&world, "Z"), 61, 70);
+        tell(&world, (struct told){"mes", "price", .value = "Z", .trace = 61, .at = 2});
+        push_out(&world, "Z");
+        assert_in_range(listed_s(&world, "Z"), 61, 70);
+        if (is_in_memory)
+            tell(&world, (struct told){"mes", "other", .value = "Z", .trace = 62, .at = 3});
+        assert_int_equal(heard_s(&world, "Z") > 0, is_in_memory);
+        uint64_t judged = counters_of(&world).judged;
+        wait_s(&world, 75);
+        if (is_in_memory) /* whose own plan leads to it */
+            assert_int_equal(listed_s(&world, "Z"), 0);
+        else
+            assert_in_range(listed_s(&world, "Z"), 3602, 3612);
+        assert_int_equal(counters_of(&world).judged, judged);
+        assert_int_equal(heard_s(&world, "Z") > 0, is_in_memory);
+        restart(&world);
+        assert_int_equal(counters_of(&world).by_state[FG_JOURNEY_LATE], 0);
+        fg_sim_advance(world.on.sim, 3600 * FG_NS_PER_SECOND);
+        for (unsigned round = 0; round < 40; round++)
+            wait_s(&world, 1);
+        assert_in_range(where(&world, "Z").state, FG_JOURNEY_LATE, FG_JOURNEY_STUCK);
+        assert_int_equal(counters_of(&world).by_state[FG_JOURNEY_FLOWING], 0);
+        end(&world);
+    }
+    world_flows = NULL;
+}
+
 /* Where all spans name their order, the traces that lead to it on disk are not written; one that
  * names none finds it by the stored spans, and its trace is written from then on. Where many name
  * none all are written again. */
@@ -835,6 +924,7 @@ int main(void)
         cmocka_unit_test(test_more_than_memory),
         cmocka_unit_test(test_ended_and_heard_again),
         cmocka_unit_test(test_rows_that_lead),
+        cmocka_unit_test(test_looks_put_off),
         cmocka_unit_test(test_all_are_named),
         cmocka_unit_test(test_older_records),
         cmocka_unit_test(test_lookups_are_bounded),
