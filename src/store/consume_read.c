@@ -63,15 +63,24 @@ static int read_log(struct reading *reading, uint64_t end)
     struct fg_consumer *consumer = reading->consumer;
     struct fg_store *store = consumer->store;
     struct fg_blocks_log log;
+    uint64_t next = atomic_load(&consumer->next);
     struct fg_wal_end *ignored = calloc(1, sizeof *ignored);
-    if (!ignored)
+    uint64_t *passed = malloc(FG_WAL_FILES_MAX * sizeof *passed);
+    if (!ignored || !passed) {
+        free(ignored);
+        free(passed);
         return FG_ENOMEM;
+    }
     store->blocks->ops->log(store->blocks, &log);
     reading->end = end;
     const struct fg_wal_replay replay = {.env = store->env,
                                          .folder = store->options.path,
                                          .store_id = log.store_id,
-                                         .checkpoint = atomic_load(&consumer->next),
+                                         .checkpoint = next,
+                                         .passed_files = passed,
+                                         .passed_file_count =
+                                             fg_wal_files_beside(store->wal, next, end, passed),
+                                         .sequence_end = end,
                                          .epochs = log.epochs,
                                          .epoch_count = log.epoch_count,
                                          .is_in_use = true,
@@ -79,6 +88,7 @@ static int read_log(struct reading *reading, uint64_t end)
                                          .arg = reading};
     int r = fg_wal_replay(&replay, ignored);
     free(ignored);
+    free(passed);
     if (reading->result != 0)
         return reading->result;
     if (r < 0)

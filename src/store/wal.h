@@ -53,6 +53,11 @@ struct fg_wal_replay {
     uint64_t hold;  /* files with records from here on are not free, though they are not replayed;
                        0: from the checkpoint on */
     bool is_in_use; /* by the server that reads: files may come and go meanwhile */
+    /* What is not looked at: files by number, and what comes behind a record; those before it were
+     * synced. NULL, 0: all is. */
+    const uint64_t *passed_files;
+    size_t passed_file_count;
+    uint64_t sequence_end;
     const struct fg_wal_epoch *epochs;
     uint32_t epoch_count;
     /* Each record from the checkpoint on, in sequence. Non-zero ends it and is the result. */
@@ -106,6 +111,10 @@ FG_MUST_CHECK int fg_wal_write(struct fg_wal *wal, const struct fg_slice *record
 /* One sync for all that was written. FG_EIO: final. */
 FG_MUST_CHECK int fg_wal_sync(struct fg_wal *wal);
 uint64_t fg_wal_next_sequence(struct fg_wal *wal);
+/* Numbers of files that hold none of these records, which all were synced; at most
+ * FG_WAL_FILES_MAX. */
+size_t fg_wal_files_beside(struct fg_wal *wal, uint64_t sequence_begin, uint64_t sequence_end,
+                           uint64_t *ret_numbers);
 
 /* Where nothing came since the last call: writes and syncs a group without records behind the last
  * one, which says that all before it is on disk. So damage to what was acknowledged last can be

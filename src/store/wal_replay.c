@@ -11,7 +11,10 @@
  *   - At or above the mark it is where the power went: it and all that follow are cut. Nobody was
  *     told that they were kept.
  * A group above the mark that is whole is taken though it may not have been acknowledged: whether
- * the answer was sent cannot be known. */
+ * the answer was sent cannot be known.
+ *
+ * Of a log in use somebody reads again and again what came since: groups are found there by
+ * stepping from one to the next, and no more of them is read than their headers. */
 #include "base/checked.h"
 #include "base/hash.h"
 #include "base/limits.h"
@@ -37,6 +40,7 @@ struct replayer {
     /* The file that is looked at, and the part of it that is in memory. */
     struct fg_file *file;
     uint32_t file_index;
+    size_t ahead; /* bytes that are read at a time */
     uint8_t *window;
     size_t window_capacity, window_size;
     uint64_t window_offset;
@@ -44,11 +48,20 @@ struct replayer {
 
 /* -- The files */
 
+static bool is_passed(const struct fg_wal_replay *replay, uint64_t number)
+{
+    for (size_t i = 0; i < replay->passed_file_count; i++)
+        if (replay->passed_files[i] == number)
+            return true;
+    return false;
+}
+
 static int on_file(void *arg, const struct fg_dir_entry *entry)
 {
-    struct fg_wal_end *end = arg;
+    const struct replayer *replayer = arg;
+    struct fg_wal_end *end = replayer->end;
     uint64_t number = entry->is_dir ? 0 : fg_wal_number_parse(entry->name);
-    if (number == 0)
+    if (number == 0 || is_passed(replayer->replay, number))
         return 0;
     if (end->file_count == FG_WAL_FILES_MAX || entry->size > FG_WAL_FILE_SIZE_MAX)
         return FG_ELIMIT;
@@ -63,13 +76,15 @@ static int compare_files(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static int list_files(const struct fg_wal_replay *replay, struct fg_wal_end *end)
+static int list_files(struct replayer *replayer)
 {
+    const struct fg_wal_replay *replay = replayer->replay;
+    struct fg_wal_end *end = replayer->end;
     char path[FG_WAL_PATH_SIZE_MAX];
     int size = snprintf(path, sizeof path, "%s/wal", replay->folder);
     if (size < 0 || (size_t)size >= sizeof path)
         return FG_ELIMIT;
-    int r = fg_env_list(replay->env, path, on_file, end);
+    int r = fg_env_list(replay->env, path, on_file, replayer);
     if (r < 0)
         return r == FG_ENOTFOUND ? 0 : r;
     qsort(end->files, end->file_count, sizeof *end->files, compare_files);
@@ -101,7 +116,7 @@ static int look(struct replayer *replayer, uint64_t offset, size_t size, const u
                     offset - replayer->window_offset <= replayer->window_size &&
                     size <= replayer->window_size - (size_t)(offset - replayer->window_offset);
     if (!is_there) {
-        size_t want = size > WINDOW_SIZE ? size : WINDOW_SIZE;
+        size_t want = size > replayer->ahead ? size : replayer->ahead;
         if (want > replayer->window_capacity) {
             uint8_t *window = realloc(replayer->window, want);
             if (!window)
@@ -139,11 +154,23 @@ static uint64_t hold_of(const struct fg_wal_replay *replay)
     return replay->hold && replay->hold < replay->checkpoint ? replay->hold : replay->checkpoint;
 }
 
-static bool is_live(const struct fg_wal_replay *replay, const struct fg_wal_group *group)
+static bool is_ours(const struct fg_wal_replay *replay, const struct fg_wal_group *group)
 {
     return group->store_id == replay->store_id &&
-           group->first_sequence + group->record_count > hold_of(replay) &&
            group->epoch == epoch_of(replay, group->first_sequence);
+}
+
+static bool is_live(const struct fg_wal_replay *replay, const struct fg_wal_group *group)
+{
+    return is_ours(replay, group) &&
+           group->first_sequence + group->record_count > hold_of(replay);
+}
+
+/* Whether what comes behind the group is not asked for. */
+static bool is_last(const struct fg_wal_replay *replay, const struct fg_wal_group *group)
+{
+    return replay->sequence_end &&
+           group->first_sequence + group->record_count >= replay->sequence_end;
 }
 
 static int remember(struct replayer *replayer, const struct fg_wal_group *group, uint64_t offset)
@@ -173,8 +200,10 @@ static int find_groups(struct replayer *replayer, uint32_t index)
     int r = open_file(replayer, index);
     if (r == FG_ENOTFOUND && replayer->replay->is_in_use)
         return 0;
+    const struct fg_wal_replay *replay = replayer->replay;
     uint64_t size = replayer->end->files[index].size;
     uint64_t offset = 0;
+    replayer->ahead = replay->is_in_use ? FG_WAL_BLOCK_SIZE : WINDOW_SIZE;
     while (r == 0 && size >= FG_WAL_GROUP_HEADER_SIZE &&
            offset <= size - FG_WAL_GROUP_HEADER_SIZE) {
         const uint8_t *bytes;
@@ -186,12 +215,20 @@ static int find_groups(struct replayer *replayer, uint32_t index)
         if (decoded == FG_EUNSUPPORTED)
             return decoded;
         uint64_t step = FG_WAL_BLOCK_SIZE;
-        if (decoded == 0 && is_live(replayer->replay, &group)) {
+        bool is_known = decoded == 0 && is_ours(replay, &group);
+        if (is_known && is_live(replay, &group)) {
             r = remember(replayer, &group, offset);
             step = round_up(group.size_bytes);
+            if (is_last(replay, &group))
+                break;
+        } else if (is_known && replay->is_in_use) {
+            step = round_up(group.size_bytes);
         }
+        /* where none follows one may lie anywhere */
+        replayer->ahead = is_known && replay->is_in_use ? FG_WAL_BLOCK_SIZE : WINDOW_SIZE;
         offset += step;
     }
+    replayer->ahead = WINDOW_SIZE;
     return r == FG_ECORRUPT ? FG_EIO : r; /* shorter than its folder says: it changes under us */
 }
 
@@ -347,9 +384,12 @@ int fg_wal_replay(const struct fg_wal_replay *replay, struct fg_wal_end *ret_end
     if (!end)
         return FG_ENOMEM;
     struct replayer replayer = {.replay = replay, .end = end};
-    int r = list_files(replay, end);
+    int r = list_files(&replayer);
     for (uint32_t i = 0; r == 0 && i < end->file_count; i++)
         r = find_groups(&replayer, i);
+    /* of the groups behind these nobody asked, which would say it */
+    if (replayer.group_count && replayer.synced_sequence < replay->sequence_end)
+        replayer.synced_sequence = replay->sequence_end;
     if (r == 0 && replayer.group_count)
         qsort(replayer.groups, replayer.group_count, sizeof *replayer.groups, compare_found);
     if (r == 0)

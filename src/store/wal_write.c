@@ -518,6 +518,30 @@ int fg_wal_wipe(struct fg_wal *wal)
     return r == 0 ? remove_damaged(wal) : r;
 }
 
+/* With lock: where the records of a used file begin. */
+static uint64_t begin_of(const struct fg_wal *wal, const struct wal_file *file)
+{
+    uint64_t begin = 0;
+    for (size_t i = 0; i < wal->file_count; i++)
+        if (wal->files[i].sequence_end < file->sequence_end && wal->files[i].sequence_end > begin)
+            begin = wal->files[i].sequence_end;
+    return begin;
+}
+
+size_t fg_wal_files_beside(struct fg_wal *wal, uint64_t sequence_begin, uint64_t sequence_end,
+                           uint64_t *ret_numbers)
+{
+    size_t count = 0;
+    fg_mutex_lock(&wal->lock);
+    for (size_t i = 0; i < wal->file_count && count < FG_WAL_FILES_MAX; i++) {
+        const struct wal_file *file = &wal->files[i];
+        if (file->sequence_end <= sequence_begin || begin_of(wal, file) >= sequence_end)
+            ret_numbers[count++] = file->number;
+    }
+    fg_mutex_unlock(&wal->lock);
+    return count;
+}
+
 uint64_t fg_wal_held_bytes(struct fg_wal *wal, uint64_t checkpoint)
 {
     uint64_t bytes = 0;

@@ -28,7 +28,7 @@ struct fg_sim {
     bool has_fault, has_failed;
     struct fg_sim_fault fault;
     uint64_t counts[OP_COUNT];
-    uint64_t open_files;
+    uint64_t open_files, read_bytes;
 };
 
 struct sim_file {
@@ -155,6 +155,7 @@ static int sim_pread(struct fg_file *handle, uint64_t offset, void *data, size_t
         *ret_size = size < rest ? size : rest;
         if (*ret_size)
             memcpy(data, bytes->data + offset, *ret_size);
+        file->sim->read_bytes += *ret_size;
     }
     return end(file->sim, fate, 0);
 }
@@ -743,6 +744,11 @@ uint64_t fg_sim_count(const struct fg_sim *sim, uint32_t ops)
     for (uint32_t i = 0; i < OP_COUNT; i++)
         count += ops & (1u << i) ? sim->counts[i] : 0;
     return count;
+}
+
+uint64_t fg_sim_read_bytes(const struct fg_sim *sim)
+{
+    return sim->read_bytes;
 }
 
 uint64_t fg_sim_open_files(const struct fg_sim *sim)

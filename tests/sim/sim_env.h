@@ -100,5 +100,7 @@ void fg_sim_set_wall_ns(struct fg_sim *sim, uint64_t ns);
 uint64_t fg_sim_below(struct fg_sim *sim, uint64_t below);
 /* Calls of these kinds so far, failed ones too. */
 uint64_t fg_sim_count(const struct fg_sim *sim, uint32_t ops);
+/* Bytes that reads gave so far. */
+uint64_t fg_sim_read_bytes(const struct fg_sim *sim);
 /* Files that are open now, for finding leaks. */
 uint64_t fg_sim_open_files(const struct fg_sim *sim);

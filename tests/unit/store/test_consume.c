@@ -234,6 +234,31 @@ static void no_head_outlives_its_seal_for_a_reader(void **state)
     world_end(&world);
 }
 
+/* Who is behind reads of the log what it has not read yet, however much is kept of it. */
+static void what_was_read_is_not_read_again(void **state)
+{
+    (void)state;
+    uint64_t first_bytes = 0;
+    start(11);
+    world.options.wal_segment_size = 128 << 10;
+    assert_int_equal(open_world(), 0);
+    for (int i = 0; i < 60; i++) {
+        for (int k = 0; k < 3; k++)
+            world_keep(&world, 40);
+        assert_int_equal(fg_store_seal(world.store), 0);
+        uint64_t before = fg_sim_read_bytes(world.sim);
+        read_everything();
+        uint64_t bytes = fg_sim_read_bytes(world.sim) - before;
+        if (i == 5)
+            first_bytes = bytes;
+        if (i > 5)
+            assert_in_range(bytes, 1, 4 * first_bytes);
+    }
+    assert_true(world_count_files(&world, "store/wal") > 5);
+    check_seen();
+    world_end(&world);
+}
+
 static int let_go_meanwhile(void *arg, const struct fg_consumed *consumed)
 {
     struct fg_blocks_log log;
@@ -785,6 +810,7 @@ int main(void)
         cmocka_unit_test(in_order_and_once),
         cmocka_unit_test(what_was_sealed_is_read_from_the_log),
         cmocka_unit_test(a_restart_goes_on_at_the_durable_position),
+        cmocka_unit_test(what_was_read_is_not_read_again),
         cmocka_unit_test(who_has_much_kept_for_it_is_asked_to_commit),
         cmocka_unit_test(who_is_let_go_is_told_what_it_missed),
         cmocka_unit_test(a_full_disk_lets_the_log_go),
