@@ -28,6 +28,14 @@
 /* So long at most the follower gives way at one time, however many go on asking. */
 #define GIVE_WAY_NS (1 * FG_NS_PER_MS)
 
+/* Whoever waits for what is durable asks until it is, and one that is behind has to catch up first:
+ * commits no more often than so. */
+#define ASKED_EVERY_NS FG_JOURNEYS_TICK_NS
+
+/* So often it is put down that somebody listens while there is something to commit: after a crash
+ * nothing is held against a journey for as long as nobody may have listened. */
+#define HEARD_EVERY_NS (5 * FG_NS_PER_SECOND)
+
 /* -- The mutex */
 
 void fg_journeys_enter(struct fg_journeys *journeys)
@@ -357,9 +365,20 @@ static int follow_log(struct fg_journeys *journeys, uint64_t timeout_ns, bool *r
     journeys->read_position = progress.position;
     if (progress.missed > 0)
         fg_guests_missed(journeys);
-    if (progress.is_commit_due || fg_guests_are_due(journeys)) {
+    uint64_t waited_ns = fg_env_mono_ns(journeys->options.env) - journeys->committed_ns;
+    bool is_due =
+        progress.is_commit_due && (waited_ns >= ASKED_EVERY_NS || journeys->options.manual);
+    *ret_is_quiet &= !progress.is_commit_due;
+    if (is_due || fg_guests_are_due(journeys)) {
         int committed = fg_guests_commit(journeys);
         r = r < 0 ? r : committed;
+    }
+    bool has_news =
+        journeys->changed_count > 0 || journeys->read_position != journeys->committed_position;
+    if (has_news &&
+        fg_env_mono_ns(journeys->options.env) - journeys->heard_ns >= HEARD_EVERY_NS) {
+        int heard = fg_journeys_put_heard(journeys);
+        r = r < 0 ? r : heard;
     }
     fg_journeys_follow(journeys);
     journeys->counters.missed_spans += progress.missed;
@@ -368,11 +387,8 @@ static int follow_log(struct fg_journeys *journeys, uint64_t timeout_ns, bool *r
         journeys->counters.is_rebuilding = true;
         journeys->rebuild_from_ns = 0;
     }
-    uint64_t waited_ns = fg_env_mono_ns(journeys->options.env) - journeys->committed_ns;
-    bool has_news =
-        journeys->changed_count > 0 || journeys->read_position != journeys->committed_position;
     if (!journeys->must_rebuild &&
-        (progress.is_commit_due ||
+        (is_due ||
          (has_news && (waited_ns >= FG_JOURNEY_COMMIT_NS || journeys->options.manual)))) {
         int committed = fg_journeys_commit(journeys);
         r = r < 0 ? r : committed;

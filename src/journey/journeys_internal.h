@@ -111,6 +111,7 @@ struct fg_journeys {
     uint64_t read_position;      /* of the log: all before it is in the records */
     uint64_t committed_position; /* and in those on disk */
     uint64_t committed_ns, swept_ns;
+    uint64_t heard_ns; /* when it was put down last that somebody listens */
     struct fg_joins *joins;
     struct fg_fetch fetch;
     uint32_t rule_names[FG_KEY_RULES_MAX]; /* in names: what each rule of keys reads */
@@ -218,6 +219,8 @@ bool fg_journeys_passes(const struct fg_journeys *journeys, const struct fg_jour
 void fg_journeys_changed(struct fg_journeys *journeys, uint32_t record);
 /* At the opening: since when nobody listened. */
 FG_MUST_CHECK int fg_journeys_recall_deafness(struct fg_journeys *journeys);
+/* Puts down that somebody listens, for a start that does not follow an end. Mutex not held. */
+FG_MUST_CHECK int fg_journeys_put_heard(struct fg_journeys *journeys);
 /* Reads the records at a start. Mutex not held. */
 FG_MUST_CHECK int fg_journeys_load(struct fg_journeys *journeys);
 /* Whether each trace of a record that goes to disk leads to it, and not those alone that have had

@@ -58,6 +58,19 @@ int fg_journeys_recall_deafness(struct fg_journeys *journeys)
     return 0;
 }
 
+int fg_journeys_put_heard(struct fg_journeys *journeys)
+{
+    struct fg_state_batch *batch;
+    int r = fg_state_batch_new(journeys->options.state, &batch);
+    if (r < 0)
+        return r;
+    fg_state_put_position(batch, HEARD, 0, fg_env_wall_ns(journeys->options.env));
+    r = fg_state_commit_take(journeys->options.state, batch);
+    if (r == 0)
+        journeys->heard_ns = fg_env_mono_ns(journeys->options.env);
+    return r;
+}
+
 /* -- Room on disk */
 
 /* With what was committed; true: old records are to go before their time. Mutex not held. */
@@ -141,17 +154,18 @@ static bool is_led_to(const struct fg_journeys *journeys, const struct fg_record
 
 /* -- Commits */
 
-/* The first count of the changed, and with the last of them the position. Mutex not held: only this
+/* Some of the changed, and with the last of them the position. Mutex not held: only this
  * thread changes records. */
-static int commit_some(struct fg_journeys *journeys, uint32_t count)
+static int commit_some(struct fg_journeys *journeys, const uint32_t *changed, uint32_t count,
+                       bool is_last)
 {
     struct fg_state_batch *batch;
     int r = fg_state_batch_new(journeys->options.state, &batch);
     if (r < 0)
         return r;
     for (uint32_t i = 0; i < count; i++) {
-        struct fg_record *record = &journeys->table.records[journeys->changed[i]];
-        fg_table_warm_next(&journeys->table, journeys->changed, count, i);
+        struct fg_record *record = &journeys->table.records[changed[i]];
+        fg_table_warm_next(&journeys->table, changed, count, i);
         struct fg_vault_name name = name_of(journeys, record);
         /* absent where that costs no more: if it goes as it is, it is not put again */
         fg_vault_put(journeys->vault, batch, name, record,
@@ -161,41 +175,40 @@ static int commit_some(struct fg_journeys *journeys, uint32_t count)
     fg_learn_put(journeys, batch);
     fg_mutex_unlock(&journeys->mutex);
     /* A guest has none; and the leader's covers what its guests took of the log, too. */
-    bool is_last =
-        count == journeys->changed_count && journeys->options.consumer && !journeys->guests_behind;
-    if (is_last) {
+    bool has_position = is_last && journeys->options.consumer && !journeys->guests_behind;
+    if (has_position) {
         fg_consumer_put_position(journeys->options.consumer, batch, journeys->read_position);
         fg_state_put_position(batch, HEARD, 0, fg_env_wall_ns(journeys->options.env));
     }
     r = fg_state_commit_take(journeys->options.state, batch);
     for (uint32_t i = 0; r < 0 && i < count; i++)
-        fg_vault_doubt(&journeys->table.records[journeys->changed[i]]);
-    if (r == 0 && is_last)
+        fg_vault_doubt(&journeys->table.records[changed[i]]);
+    if (r == 0 && has_position)
         fg_consumer_durable(journeys->options.consumer, journeys->read_position);
     return r;
 }
 
 static int commit_all(struct fg_journeys *journeys, uint64_t *commits)
 {
-    bool are_many = journeys->changed_count > MANY;
-    fg_table_sort(&journeys->table, journeys->changed, journeys->changed_count);
+    uint32_t *changed = journeys->changed, all = journeys->changed_count, done = 0;
+    int r;
+    fg_table_sort(&journeys->table, changed, all);
     do {
-        uint32_t count = journeys->changed_count < COMMIT_RECORDS_MAX ? journeys->changed_count
-                                                                      : COMMIT_RECORDS_MAX;
-        int r = commit_some(journeys, count);
+        uint32_t rest = all - done, count = rest < COMMIT_RECORDS_MAX ? rest : COMMIT_RECORDS_MAX;
+        r = commit_some(journeys, changed + done, count, count == rest);
         if (r < 0)
-            return r;
-        for (uint32_t i = 0; i < count; i++)
-            journeys->table.records[journeys->changed[i]].is_changed = false;
-        journeys->changed_count -= count;
-        if (journeys->changed_count > 0)
-            memmove(journeys->changed, journeys->changed + count,
-                    journeys->changed_count * sizeof *journeys->changed);
+            break;
+        for (uint32_t i = done; i < done + count; i++)
+            journeys->table.records[changed[i]].is_changed = false;
+        done += count;
         ++*commits;
-    } while (journeys->changed_count > 0);
-    if (are_many)
+    } while (done < all);
+    journeys->changed_count -= done;
+    if (done > 0 && done < all)
+        memmove(changed, changed + done, journeys->changed_count * sizeof *changed);
+    if (r == 0 && all > MANY)
         see_room(journeys);
-    return 0;
+    return r;
 }
 
 /* What was put of what was learned is not on disk. */
@@ -214,7 +227,7 @@ int fg_journeys_commit(struct fg_journeys *journeys)
     int r = commit_all(journeys, &commits);
     fg_journeys_follow(journeys);
     journeys->counters.commits += commits;
-    journeys->committed_ns = fg_env_mono_ns(journeys->options.env);
+    journeys->committed_ns = journeys->heard_ns = fg_env_mono_ns(journeys->options.env);
     if (r < 0) {
         learn_again(journeys);
         journeys->counters.failed_commits++;

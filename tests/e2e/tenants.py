@@ -258,6 +258,7 @@ def case_after_a_kill():
     SERVER.launch()
     harness.wait_until(SERVER.is_ready_or_gone, "it is ready", 60)
     for own, other in (pair, pair[::-1]):
+        harness.wait_until(lambda: own.mark in json.dumps(own.get("/api/v1/journeys")), "its journeys are read back")  # noqa: B023
         journeys = json.dumps([own.get("/api/v1/journeys"), own.get("/api/v1/incidents"), own.get("/api/v1/flows")])
         assert own.mark in journeys and other.mark not in journeys, journeys
 

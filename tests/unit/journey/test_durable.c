@@ -1,6 +1,7 @@
 /* Durable journeys: a start reads records and not spans, more of them than there is room for in
  * memory are bounded and found all the same, alarms come once, and whatever comes in whatever
  * order, they say what those say that are made anew. */
+#include "journeys_internal.h"
 #include "world.h"
 
 #include "base/endian.h"
@@ -157,6 +158,41 @@ static void test_nobody_listened(void **state)
     fg_journeys_close(world.journeys);
     open_again(&world);
     assert_board(&world, "B", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
+    end(&world);
+}
+
+static uint64_t position_of(struct world *world, const char *name)
+{
+    uint64_t id, position;
+    assert_int_equal(fg_state_position(world->state, name, &id, &position), 0);
+    return position;
+}
+
+/* Spans are put into records on disk every half a minute; that somebody listens more often, so that
+ * a crash does not look like half a minute in which nobody did. */
+static void test_listening_is_put_down(void **state)
+{
+    struct world world;
+    bool is_quiet;
+    (void)state;
+    begin(&world, 1000);
+    tell(&world, (struct told){"shop", "place", .value = "A", .trace = 1, .at = 0});
+    world.journeys->options.manual = false;
+    uint64_t heard = position_of(&world, "journeys_heard"),
+             read = position_of(&world, "journeys");
+    for (unsigned i = 1; i < 28; i++) {
+        put(&world, (struct told){"shop", "place", .value = order_name(i), .trace = 1 + i});
+        append(&world);
+        fg_sim_advance(world.on.sim, FG_NS_PER_SECOND);
+        assert_int_equal(fg_journeys_go_round(world.journeys, 0, &is_quiet), 0);
+        assert_int_equal(position_of(&world, "journeys"), read);
+    }
+    assert_in_range(position_of(&world, "journeys_heard") - heard, 22 * FG_NS_PER_SECOND,
+                    28 * FG_NS_PER_SECOND);
+    fg_sim_advance(world.on.sim, 4 * FG_NS_PER_SECOND);
+    assert_int_equal(fg_journeys_go_round(world.journeys, 0, &is_quiet), 0);
+    assert_true(position_of(&world, "journeys") > read);
+    world.journeys->options.manual = true;
     end(&world);
 }
 
@@ -918,6 +954,7 @@ int main(void)
         cmocka_unit_test(test_flood),
         cmocka_unit_test(test_new_step),
         cmocka_unit_test(test_nobody_listened),
+        cmocka_unit_test(test_listening_is_put_down),
         cmocka_unit_test(test_behind),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_due_of_another_key),

@@ -2,11 +2,14 @@
  * rollup counts the same; a row group that another segment's trace lies in is not copied; damage is
  * found while it is copied. */
 #include "base/limits.h"
+#include "local/rewrite.h"
+#include "local/segment_internal.h"
 #include "sim_env.h"
 #include "span/block.h"
 #include "span/builder.h"
 #include "store/rollup.h"
 #include "store/store.h"
+#include "store_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -311,6 +314,48 @@ static void what_is_still_read_is_counted(void **state)
     assert_int_equal(counters().held_bytes, 0);
 }
 
+/* Who reads the segment whose traces come first: as the first trace is poured, and as the last. */
+struct readers {
+    struct fg_segment *segment;
+    unsigned first, last;
+};
+
+static bool count_readers(void *arg)
+{
+    struct readers *readers = arg;
+    readers->last = atomic_load(&readers->segment->refs);
+    if (readers->first == 0)
+        readers->first = readers->last;
+    return false;
+}
+
+/* Memory of an input is two pages of it: none of one that has nothing more to give. */
+static void an_input_that_is_done_is_closed(void **state)
+{
+    (void)state;
+    seal_traces(0, 100, 0);
+    seal_traces(1000, 100, 0);
+    struct fg_local *local = (struct fg_local *)store->blocks;
+    struct fg_local_version *version = fg_local_version_take(local);
+    struct fg_local_segment *inputs[] = {version->segments[0], version->segments[1]};
+    struct readers readers = {.segment = inputs[0]->segment};
+    const struct fg_rewrite rewrite = {.local = local,
+                                       .inputs = inputs,
+                                       .input_count = 2,
+                                       .level = 1,
+                                       .is_cancelled = count_readers,
+                                       .arg = &readers};
+    struct fg_rewrite_result result;
+    struct fg_local_segment *damaged = NULL;
+    unsigned before = atomic_load(&readers.segment->refs);
+    assert_int_equal(fg_rewrite_run(&rewrite, &result, &damaged), 0);
+    assert_int_equal(result.entry.span_count, 200 * TRACE_SPANS);
+    assert_int_equal(readers.first, before + 1);
+    assert_int_equal(readers.last, before);
+    fg_local_discard(local, result.entry.id);
+    fg_local_version_release(version);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +364,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared_halves_are_not_copied, begin, finish),
         cmocka_unit_test_setup_teardown(damage_is_found_while_copying, begin, finish),
         cmocka_unit_test_setup_teardown(what_is_still_read_is_counted, begin, finish),
+        cmocka_unit_test_setup_teardown(an_input_that_is_done_is_closed, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
