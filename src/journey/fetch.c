@@ -289,8 +289,7 @@ static int see_absent(struct fg_journeys *journeys, const struct fg_vault_found 
         journeys->counters.damaged += r == FG_ECORRUPT;
         return r == FG_ENOTFOUND || r == FG_ECORRUPT ? 0 : r;
     }
-    *ret_is_due =
-        fg_vault_is_due(&record, now_ns) || name.flow_print != (flow ? flow->print : 0);
+    *ret_is_due = fg_vault_is_due(&record, now_ns) || name.flow_print != (flow ? flow->print : 0);
     if (!*ret_is_due && record.stored_look_ns == found->at_ns) {
         record.stored_look_ns = 0;
         fg_vault_put(journeys->vault, early->batch, name, &record, true);
@@ -302,9 +301,8 @@ static int see_absent(struct fg_journeys *journeys, const struct fg_vault_found 
 static int see_look(struct fg_journeys *journeys, const struct fg_vault_found *found,
                     uint64_t now_ns, struct early *early, bool *ret_is_due)
 {
-    uint32_t id =
-        fg_table_find(&journeys->table, fg_journeys_key_of(journeys, found->key_hash),
-                      fg_slice(found->value, found->value_size));
+    uint32_t id = fg_table_find(&journeys->table, fg_journeys_key_of(journeys, found->key_hash),
+                                fg_slice(found->value, found->value_size));
     int r = early->batch ? 0 : fg_state_batch_new(journeys->options.state, &early->batch);
     *ret_is_due = false;
     if (r == 0 && id == FG_NO_RECORD)
@@ -333,9 +331,7 @@ static int pass_early(struct fg_journeys *journeys, struct looks *looks)
         if (r == 0 && is_due)
             looks->found[due++] = looks->found[seen];
     }
-    if (r < 0)
-        fg_state_batch_free(early.batch);
-    else if (due < seen)
+    if (r == 0 && due < seen)
         r = commit_rows(journeys, early.batch);
     else
         fg_state_batch_free(early.batch);
@@ -366,8 +362,8 @@ static bool is_followed(void *arg, uint64_t key_hash)
     return fg_journeys_key_of(arg, key_hash) < FG_JOURNEY_KEYS_MAX;
 }
 
-/* Those that are due of the next rows whose time has come. Where all of many are early the next ones
- * are looked at, too: nobody who is due waits behind them for long. */
+/* Those that are due of the next rows whose time has come. Where all of many are early the next
+ * ones are looked at, too: nobody who is due waits behind them for long. */
 static int find_due(struct fg_journeys *journeys, struct looks *looks)
 {
     bool has_more = true;

@@ -375,8 +375,7 @@ static int follow_log(struct fg_journeys *journeys, uint64_t timeout_ns, bool *r
     }
     bool has_news =
         journeys->changed_count > 0 || journeys->read_position != journeys->committed_position;
-    if (has_news &&
-        fg_env_mono_ns(journeys->options.env) - journeys->heard_ns >= HEARD_EVERY_NS) {
+    if (has_news && fg_env_mono_ns(journeys->options.env) - journeys->heard_ns >= HEARD_EVERY_NS) {
         int heard = fg_journeys_put_heard(journeys);
         r = r < 0 ? r : heard;
     }
@@ -388,8 +387,7 @@ static int follow_log(struct fg_journeys *journeys, uint64_t timeout_ns, bool *r
         journeys->rebuild_from_ns = 0;
     }
     if (!journeys->must_rebuild &&
-        (is_due ||
-         (has_news && (waited_ns >= FG_JOURNEY_COMMIT_NS || journeys->options.manual)))) {
+        (is_due || (has_news && (waited_ns >= FG_JOURNEY_COMMIT_NS || journeys->options.manual)))) {
         int committed = fg_journeys_commit(journeys);
         r = r < 0 ? r : committed;
     }

@@ -32,11 +32,12 @@ struct fg_record {
     uint64_t reached; /* bits */
     uint16_t trace_count, trace_capacity;
     bool more_traces, is_dirty;
-    bool is_dead;            /* it is about to be dropped; the follower's own mark */
-    bool looks_to_learn;     /* what is planned at look_ns is no judging */
-    bool is_changed;         /* since it was put on disk */
-    bool was_absent;         /* on disk it is marked as absent: see vault.h */
-    uint64_t stored_look_ns; /* when the disk's table leads to it, no later than it is due; 0: never */
+    bool is_dead;        /* it is about to be dropped; the follower's own mark */
+    bool looks_to_learn; /* what is planned at look_ns is no judging */
+    bool is_changed;     /* since it was put on disk */
+    bool was_absent;     /* on disk it is marked as absent: see vault.h */
+    uint64_t
+        stored_look_ns; /* when the disk's table leads to it, no later than it is due; 0: never */
     uint8_t state, place, cause; /* enum fg_journey_state, fg_place_kind, fg_cause */
     uint8_t recovered_place, recovered_cause;
     uint8_t last_step, expected_step; /* NO_STEP */

@@ -373,9 +373,9 @@ static void settle_traces(struct fg_vault *vault, struct fg_state_batch *batch, 
     }
 }
 
-/* A row leads to it when it is to be looked at, of a present one there may be none. One that leads to
- * it earlier stays: as a journey goes on its deadline is put off time and again, and each row that
- * is moved is two pages of the disk. */
+/* A row leads to it when it is to be looked at, of a present one there may be none. One that leads
+ * to it earlier stays: as a journey goes on its deadline is put off time and again, and each row
+ * that is moved is two pages of the disk. */
 static void settle_look(struct fg_vault *vault, struct fg_state_batch *batch,
                         const struct record_key *key, struct fg_record *record, bool is_absent)
 {

@@ -10,11 +10,10 @@
  * traces, and when a deadline passes. What leads to it stays there when memory has it again: each
  * such row lies on a page of its own, and most of them are still right when the record goes again.
  * The record says of each of its traces, and of its look, whether they are there; a row that leads
- * to a record which does not say so is left over, and does no harm. The row of a look may be earlier
- * than the look: it is moved when its time has come (fetch.c). Numbers in keys are big-endian,
- * in records little-endian.
- * What of the records is absent a filter in memory tells, so that new journeys and unknown traces
- * cost no look on the disk.
+ * to a record which does not say so is left over, and does no harm. The row of a look may be
+ * earlier than the look: it is moved when its time has come (fetch.c). Numbers in keys are
+ * big-endian, in records little-endian. What of the records is absent a filter in memory tells, so
+ * that new journeys and unknown traces cost no look on the disk.
  *
  * One thread changes; fg_vault_get() may be called by any. */
 #pragma once

@@ -75,6 +75,11 @@ static int real_write_out(struct fg_file *file, uint64_t offset, uint64_t size)
     return r < 0 && (errno == EIO || errno == ENOSPC) ? last_error() : 0;
 }
 
+static void real_read_ahead(struct fg_file *file, uint64_t offset, uint64_t size)
+{
+    (void)posix_fadvise(fd_of(file), (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+}
+
 static int real_allocate(struct fg_file *file, uint64_t size)
 {
     int r = posix_fallocate(fd_of(file), 0, (off_t)size);
@@ -106,6 +111,7 @@ static const struct fg_file_ops real_file_ops = {
     .pwrite = real_pwrite,
     .sync = real_sync,
     .write_out = real_write_out,
+    .read_ahead = real_read_ahead,
     .allocate = real_allocate,
     .truncate = real_truncate,
     .size = real_size,

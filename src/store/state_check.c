@@ -172,6 +172,26 @@ static int find_node(const struct check *check, const uint8_t *page, unsigned in
     return 0;
 }
 
+static uint64_t child_of(const uint8_t *node)
+{
+    return fg_load_le16(node) | (uint64_t)fg_load_le16(node + 2) << 16 |
+           (uint64_t)fg_load_le16(node + 4) << 32;
+}
+
+/* Pages of a tree lie anywhere in the file, and a start waits for all of them: those below a branch
+ * are read side by side. Nodes that can't be are found when they are visited. */
+static void read_children_ahead(const struct check *check, const uint8_t *page, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const uint8_t *node;
+        size_t room;
+        struct fg_slice key;
+        if (find_node(check, page, i, i > 0, &node, &room, &key) == 0 &&
+            child_of(node) < check->page_count)
+            fg_file_read_ahead(check->file, child_of(node) * check->page_size, check->page_size);
+    }
+}
+
 static int check_page(struct check *check, uint64_t number, unsigned depth, bool of_tables,
                       unsigned level, uint64_t *entries)
 {
@@ -191,6 +211,8 @@ static int check_page(struct check *check, uint64_t number, unsigned depth, bool
                     upper <= check->page_size && count > (depth > 1);
     if (!is_sound)
         return FG_ECORRUPT;
+    if (depth > 1)
+        read_children_ahead(check, page, count);
     for (unsigned i = 0; r == 0 && i < count; i++) {
         const uint8_t *node;
         size_t room;
@@ -207,9 +229,7 @@ static int check_page(struct check *check, uint64_t number, unsigned depth, bool
             ++*entries;
             continue;
         }
-        uint64_t child = fg_load_le16(node) | (uint64_t)fg_load_le16(node + 2) << 16 |
-                         (uint64_t)fg_load_le16(node + 4) << 32;
-        r = check_page(check, child, depth - 1, of_tables, level + 1, entries);
+        r = check_page(check, child_of(node), depth - 1, of_tables, level + 1, entries);
     }
     return r;
 }

@@ -162,8 +162,7 @@ static bool is_ours(const struct fg_wal_replay *replay, const struct fg_wal_grou
 
 static bool is_live(const struct fg_wal_replay *replay, const struct fg_wal_group *group)
 {
-    return is_ours(replay, group) &&
-           group->first_sequence + group->record_count > hold_of(replay);
+    return is_ours(replay, group) && group->first_sequence + group->record_count > hold_of(replay);
 }
 
 /* Whether what comes behind the group is not asked for. */

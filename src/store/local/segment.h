@@ -95,10 +95,9 @@ FG_MUST_CHECK int fg_segment_find_trace_by(struct fg_segment *segment, uint64_t 
 
 /* All traces in file order, at most as many as the segment's info tells. What fn returns but 0 ends
  * it and is returned. FG_ECORRUPT may come after some were given. */
-FG_MUST_CHECK int fg_segment_visit_traces(struct fg_segment *segment,
-                                          int (*fn)(void *arg,
-                                                    const struct fg_segment_trace *trace),
-                                          void *arg);
+FG_MUST_CHECK int
+fg_segment_visit_traces(struct fg_segment *segment,
+                        int (*fn)(void *arg, const struct fg_segment_trace *trace), void *arg);
 
 /* Decodes pages one at a time. columns: bits of enum fg_columns; key_filter (may be NULL: all) says
  * which span attribute keys are wanted. One thread a reader; holds a reference to the segment. */

@@ -178,8 +178,7 @@ static void test_listening_is_put_down(void **state)
     begin(&world, 1000);
     tell(&world, (struct told){"shop", "place", .value = "A", .trace = 1, .at = 0});
     world.journeys->options.manual = false;
-    uint64_t heard = position_of(&world, "journeys_heard"),
-             read = position_of(&world, "journeys");
+    uint64_t heard = position_of(&world, "journeys_heard"), read = position_of(&world, "journeys");
     for (unsigned i = 1; i < 28; i++) {
         put(&world, (struct told){"shop", "place", .value = order_name(i), .trace = 1 + i});
         append(&world);
@@ -382,8 +381,8 @@ static uint64_t listed_s(struct world *world, const char *value)
 static void push_out(struct world *world, const char *value)
 {
     for (unsigned i = 0; i < 200 && heard_s(world, value) > 0; i++) {
-        put(world, (struct told){"shop", "place", .value = order_name(i), .trace = 1000 + i,
-                                 .at = 40});
+        put(world,
+            (struct told){"shop", "place", .value = order_name(i), .trace = 1000 + i, .at = 40});
         if (i % 8 == 7)
             send(world);
     }
@@ -397,13 +396,14 @@ static void test_looks_put_off(void **state)
 {
     struct world world;
     (void)state;
-    world_flows = "flows:\n"
-                  "  - name: order\n"
-                  "    key: order.id\n"
-                  "    steps:\n"
-                  "      - {name: placed, when: 'service:shop name=place'}\n"
-                  "      - {name: priced, when: 'service:mes name=price', within: 1m}\n"
-                  "      - {name: shipped, when: 'service:mes name=ship', within: 1h, ends: done}\n";
+    world_flows =
+        "flows:\n"
+        "  - name: order\n"
+        "    key: order.id\n"
+        "    steps:\n"
+        "      - {name: placed, when: 'service:shop name=place'}\n"
+        "      - {name: priced, when: 'service:mes name=price', within: 1m}\n"
+        "      - {name: shipped, when: 'service:mes name=ship', within: 1h, ends: done}\n";
     for (unsigned is_in_memory = 0; is_in_memory < 2; is_in_memory++) {
         begin(&world, 16);
         tell(&world, (struct told){"mes", "other", .trace = 50, .at = 0});

@@ -45,6 +45,7 @@ struct fg_file_ops {
     int (*sync)(struct fg_file *file);
     int (*write_out)(struct fg_file *file, uint64_t offset,
                      uint64_t size); /* NULL: nothing to do */
+    void (*read_ahead)(struct fg_file *file, uint64_t offset, uint64_t size); /* likewise */
     int (*allocate)(struct fg_file *file, uint64_t size);
     int (*truncate)(struct fg_file *file, uint64_t size);
     int (*size)(struct fg_file *file, uint64_t *ret_size);
@@ -198,6 +199,14 @@ FG_MUST_CHECK static inline int fg_file_write_out(struct fg_file *file, uint64_t
                                                   uint64_t size)
 {
     return file->ops->write_out ? file->ops->write_out(file, offset, size) : 0;
+}
+
+/* Begins to read these bytes, which are asked for soon, and waits for nothing: who does so for many
+ * has them read side by side. A hint: what becomes of it nobody is told. */
+static inline void fg_file_read_ahead(struct fg_file *file, uint64_t offset, uint64_t size)
+{
+    if (file->ops->read_ahead)
+        file->ops->read_ahead(file, offset, size);
 }
 
 /* Reserves the disk's blocks for [0, size); the size grows to at least that, new bytes read as

@@ -8,8 +8,8 @@
  * read yet it gets from the heads, and once they are sealed, from the log's files. Those are kept
  * until both the manifest and each consumer's durable state have passed them, up to
  * fg_store_options.wal_hold_bytes_max and while the disk has room; past half of that it is asked to
- * commit (fg_consumer_progress.is_commit_due). Past all of it the log is let go, and the consumer is told how many records it missed: it then reads all that is stored
- * (fg_consumer_rescan()).
+ * commit (fg_consumer_progress.is_commit_due). Past all of it the log is let go, and the consumer
+ * is told how many records it missed: it then reads all that is stored (fg_consumer_rescan()).
  *
  * A position is the sequence of the next record. The consumer commits it together with what it
  * made of the records before (fg_consumer_put_position()); after a start it gets what came since.
