@@ -35,6 +35,18 @@ class Skip(Exception):
     """A case that can't be run here; the text says why."""
 
 
+def as_nobody(folder):
+    """Words before a command by which it runs as somebody without rights on foreign files, who can reach the folder."""
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        raise Skip("root may do everything, and setpriv is not installed")
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*words, "test", "-x", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        raise Skip(f"another user can't reach {folder}: a folder above it is closed to others")
+    return words
+
+
 def free_port():
     """A port that nobody listens on, and that nobody else is given while this process lives: not by the kernel, which takes those of connections
     from a range of its own, and not by another test, since a name among the abstract sockets is held for it."""

@@ -16,7 +16,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from company import DEMO, PORTS, ROOT, Company, harness, is_listened_on, read_faults  # noqa: E402
 
 BUILD = os.path.dirname(os.path.abspath(sys.argv[1])) if os.path.isfile(sys.argv[1]) else os.path.abspath(sys.argv[1])
-NOBODY = 65534
 
 
 @contextlib.contextmanager
@@ -84,6 +83,7 @@ def write_script(path, text):
 
 def needs_servers(one, path=None):
     """Skips where the company could not be started anyway."""
+    harness.as_nobody(one.folder)
     with tempfile.TemporaryDirectory() as nothing:
         done = subprocess.run([os.path.join(DEMO, "up")], env={**one.env, "DEMO_BUILD": nothing, **({"PATH": path} if path else {})},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -112,8 +112,7 @@ def case_no_root():
         os.chmod(folder, 0o755)
         os.chmod(path, 0o755)
         os.chmod(os.path.join(folder, "build"), 0o777)
-        as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.getuid() == 0 else []
-        done = subprocess.run([*as_nobody, "bash", os.path.join(folder, "tools", "setup"), "servers"], env={**os.environ, "PATH": path},
+        done = subprocess.run([*harness.as_nobody(folder), "bash", os.path.join(folder, "tools", "setup"), "servers"], env={**os.environ, "PATH": path},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         assert done.returncode == 1 and "neither root nor has sudo. Run this once as root" in done.stderr, done
         assert "apt-get install -y --no-install-recommends no-such-package-of-the-demo" in done.stderr, done
