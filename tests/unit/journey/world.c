@@ -267,3 +267,25 @@ uint64_t heard_s(struct world *world, const char *value)
     assert_int_equal(fg_journeys_list(world->journeys, &all, 1000, find_row, &found, &count), 0);
     return found.row.last_ns ? (found.row.last_ns - world->begin_ns) / FG_NS_PER_SECOND : 0;
 }
+
+static int count_row(void *arg, struct fg_slice key, struct fg_slice value)
+{
+    (void)key;
+    (void)value;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+unsigned rows_of(struct world *world, const char *name)
+{
+    struct fg_state_view *view;
+    unsigned count = 0;
+    uint32_t table;
+    assert_int_equal(fg_state_table(world->state, name, &table), 0);
+    assert_int_equal(fg_state_view_take(world->state, &view), 0);
+    assert_int_equal(fg_state_each(view, table, (struct fg_slice){0}, (struct fg_slice){0},
+                                   count_row, &count, NULL),
+                     0);
+    fg_state_view_release(view);
+    return count;
+}

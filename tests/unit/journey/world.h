@@ -76,3 +76,5 @@ void assert_board(struct world *world, const char *value, enum fg_journey_state 
 const char *order_name(unsigned i);
 /* When the board last heard of it, after the begin; 0: it is not in memory. */
 uint64_t heard_s(struct world *world, const char *value);
+/* Of a table of the keyed state. */
+unsigned rows_of(struct world *world, const char *name);
