@@ -59,14 +59,6 @@ static int grow(struct fg_idmap *map, size_t count)
     return 0;
 }
 
-int fg_idmap_reserve(struct fg_idmap *map, size_t count)
-{
-    size_t wanted = SLOT_COUNT_MIN;
-    while (wanted / 2 < count)
-        wanted *= 2;
-    return wanted > map->slot_count ? grow(map, wanted) : 0;
-}
-
 /* The slot of the thing, or the empty slot where it would go. */
 static struct fg_idmap_slot *seek(const struct fg_idmap *map, uint64_t hash,
                                   fg_idmap_equal_fn equal, const void *context)
@@ -109,15 +101,4 @@ int fg_idmap_find(const struct fg_idmap *map, uint64_t hash, fg_idmap_equal_fn e
         return FG_ENOTFOUND;
     *ret_id = slot->id;
     return 0;
-}
-
-void fg_idmap_prefetch(const struct fg_idmap *map, uint64_t hash)
-{
-    if (map->slot_count > 0)
-        __builtin_prefetch(&map->slots[(size_t)hash & (map->slot_count - 1)]);
-}
-
-int fg_idmap_guess(const struct fg_idmap *map, uint64_t hash, uint32_t *ret_id)
-{
-    return fg_idmap_find(map, hash, NULL, NULL, ret_id);
 }

@@ -4,6 +4,8 @@
 #include "journey/incidents.h"
 #include "journey/journeys.h"
 #include "monitor/monitors.h"
+#include "os/memory.h"
+#include "os/oom.h"
 #include "serve.h"
 #include "store/consumer.h"
 
@@ -178,6 +180,21 @@ static int pick_flows(const struct fg_serve *serve, struct fg_serve_tenant *tena
     return 0;
 }
 
+/* Of a record, with what finds it and while others take the place of some. */
+#define RECORD_BYTES 800u
+#define MEMORY_SHARE 16u
+#define JOURNEYS_MAX 2000000u
+
+static uint32_t journeys_max(const struct fg_config *config)
+{
+    if (config->journeys_max > 0)
+        return (uint32_t)config->journeys_max;
+    uint64_t fit = fg_memory_bytes(FG_OOM_GROUPS, FG_OOM_ROOT) / MEMORY_SHARE / RECORD_BYTES;
+    return fit < FG_JOURNEYS_MIN ? FG_JOURNEYS_MIN
+           : fit < JOURNEYS_MAX  ? (uint32_t)fit
+                                 : JOURNEYS_MAX;
+}
+
 static int open_tenant(struct fg_serve *serve, uint32_t number, const char *name)
 {
     const struct fg_config *config = serve->config;
@@ -202,7 +219,7 @@ static int open_tenant(struct fg_serve *serve, uint32_t number, const char *name
         .leader = leads ? NULL : serve->tenants[0].journeys,
         .starts_later = leads,
         .instances = fg_api_instances(serve->api),
-        .journeys_max = (uint32_t)config->journeys_max};
+        .journeys_max = journeys_max(config)};
     struct fg_journeys *journeys;
     if (r == 0)
         r = fg_journeys_open(&options, &journeys);

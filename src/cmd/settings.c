@@ -354,10 +354,12 @@ static const struct fg_setting settings[] = {
      .argument = "N",
      .type = FG_SETTING_COUNT,
      FIELD(journeys_max),
-     .fallback = "50000",
-     .min = 1000,
+     .fallback = "0",
      .max = 100000000,
-     .help = "journeys whose records are in memory at one time; the others are on disk alone"},
+     .help =
+         "journeys whose records are in memory at most: of those that come back, the others are on "
+         "disk alone; 0: as many as a sixteenth of this machine's memory holds, and no more than "
+         "two millions"},
     {.name = "monitors",
      .argument = "LIST",
      .type = FG_SETTING_LIST,

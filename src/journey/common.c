@@ -1,6 +1,7 @@
 #include "journey/common.h"
 
 #include "base/hash.h"
+#include "base/idmap.h"
 #include "journeys_internal.h"
 #include "span/builder.h"
 #include "store/trace_reader.h"

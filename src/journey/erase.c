@@ -54,10 +54,9 @@ static int drop_erased(struct fg_journeys *journeys, const struct fg_erased *era
     int r = 0;
     for (size_t i = 0; r == 0 && i < erased->trace_count; i++) {
         struct fg_trace_ref trace = {erased->traces[i].id_high, erased->traces[i].id_low};
-        for (uint32_t m = fg_table_trace(table, trace); r == 0 && m != FG_NO_RECORD;
-             m = table->memberships[m].next)
-            if (table->memberships[m].record != FG_NO_RECORD)
-                r = drop(journeys, &table->records[table->memberships[m].record], batch, regained);
+        struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
+        for (uint32_t id; r == 0 && (id = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;)
+            r = drop(journeys, &table->records[id], batch, regained);
     }
     return r;
 }

@@ -33,7 +33,7 @@ int fg_fetch_fit(struct fg_journeys *journeys, uint32_t key_index, uint64_t flow
     record->key = key_index;
     *ret_is_other_flow = flow_print != (key->flow ? key->flow->print : 0);
     if (*ret_is_other_flow) {
-        record->reached = 0;
+        fg_record_unreach(record);
         record->last_step = record->expected_step = FG_NO_STEP;
         record->deadline_ns = 0;
     }
@@ -41,17 +41,6 @@ int fg_fetch_fit(struct fg_journeys *journeys, uint32_t key_index, uint64_t flow
         (record->expected_step != FG_NO_STEP && record->expected_step >= steps) ||
         (record->last_step != FG_NO_STEP && record->last_step >= steps))
         return FG_ECORRUPT;
-    if (steps == 0) {
-        free(record->reached_ns);
-        record->reached_ns = NULL;
-        return 0;
-    }
-    uint64_t *reached_ns = realloc(record->reached_ns, steps * sizeof *reached_ns);
-    if (!reached_ns)
-        return FG_ENOMEM;
-    record->reached_ns = reached_ns;
-    if (*ret_is_other_flow)
-        memset(reached_ns, 0, steps * sizeof *reached_ns);
     return 0;
 }
 
@@ -154,10 +143,7 @@ static int fetch_named(void *arg, uint32_t row, uint32_t key, struct fg_slice va
  * unless open ones are not found by their traces either. */
 static bool is_in_memory(const struct fg_table *table, struct fg_trace_ref trace)
 {
-    uint32_t m = fg_table_trace(table, trace);
-    while (m != FG_NO_RECORD && table->memberships[m].record == FG_NO_RECORD)
-        m = table->memberships[m].next;
-    return m != FG_NO_RECORD;
+    return fg_table_trace(table, trace) != FG_NO_RECORD;
 }
 
 static bool has_time(struct fg_journeys *journeys)
@@ -221,6 +207,7 @@ int fg_journeys_fetch_trace(struct fg_journeys *journeys, struct fg_trace_ref tr
     struct fg_trace_ref *known = &fetch->known[fg_trace_hash(trace) % KNOWN_COUNT];
     if (known->high == trace.high && known->low == trace.low)
         return 0;
+    uint32_t count = journeys->table.count;
     r = fetch_listed(journeys, trace);
     if (r == 0 && (!is_in_memory(&journeys->table, trace) || !fg_journeys_list_traces(journeys))) {
         if (!has_time(journeys)) {
@@ -229,6 +216,7 @@ int fg_journeys_fetch_trace(struct fg_journeys *journeys, struct fg_trace_ref tr
         }
         r = fetch_stored(journeys, trace);
     }
+    journeys->room.returned += journeys->table.count - count;
     if (r == FG_ELIMIT) { /* a trace of more journeys than there is room for */
         journeys->counters.refused++;
         return 0;
@@ -406,7 +394,7 @@ int fg_journeys_fetch_due(struct fg_journeys *journeys, uint64_t now_ns)
     if (fetched < looks.count)
         due->after_size = 0;
     if (r == FG_ELIMIT)
-        r = fg_journeys_evict(journeys); /* the others with the next tick */
+        r = fg_journeys_make_room(journeys); /* the others with the next tick */
     /* What was read back is not found as due again; nor may others hide behind those that are in
      * memory, whose rows go when they are put next. */
     is_news |= fetched == FOUND_MAX || fetched < looks.count;

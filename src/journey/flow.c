@@ -21,12 +21,13 @@ int fg_flow_set_schema(struct fg_flow *flow, struct fg_slice json, struct fg_are
  * again): each step is taken once. */
 static uint64_t ancestors(const struct fg_flow *flow, uint32_t step)
 {
-    uint64_t found = flow->steps[step].after, known = 0;
-    while (found != known) {
-        known = found;
-        for (uint32_t i = 0; i < flow->step_count; i++)
-            if (known >> i & 1)
-                found |= flow->steps[i].after;
+    uint64_t found = 0, next = flow->steps[step].after;
+    while (next != 0) {
+        uint64_t before = 0;
+        found |= next;
+        for (; next != 0; next &= next - 1)
+            before |= flow->steps[__builtin_ctzll(next)].after;
+        next = before & ~found;
     }
     return found & ~(UINT64_C(1) << step);
 }

@@ -124,7 +124,7 @@ static void set_limit(struct fg_journeys *journeys, uint32_t limit)
 {
     int r = 0;
     fg_mutex_lock(&journeys->mutex);
-    journeys->table.count_max = limit ? limit : 1;
+    fg_journeys_bound_room(journeys, limit);
     while (r == 0 && journeys->table.count > journeys->table.count_max &&
            !journeys->counters.is_rebuilding)
         r = fg_journeys_evict(journeys);

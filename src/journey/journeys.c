@@ -103,11 +103,11 @@ void fg_journeys_tell_hop(struct fg_journeys *journeys, const struct fg_record *
     const struct fg_watched_key *key = &journeys->keys[record->key];
     uint64_t before = key->flow->steps[step].after & record->reached, from_ns = 0;
     for (uint32_t i = 0; i < key->flow->step_count; i++)
-        if ((before >> i & 1) && record->reached_ns[i] > from_ns)
-            from_ns = record->reached_ns[i];
+        if ((before >> i & 1) && fg_record_reached_ns(record, i) > from_ns)
+            from_ns = fg_record_reached_ns(record, i);
     if (from_ns > 0)
         fg_neighbours_hop(journeys->neighbours, key->flow_index, step, from_ns,
-                          record->reached_ns[step]);
+                          fg_record_reached_ns(record, step));
 }
 
 /* All hops that a rebuilding brought; while it reads, a step may come before the one before it. */
@@ -147,7 +147,8 @@ void fg_journeys_stand(struct fg_journeys *journeys, uint32_t id)
     uint32_t expected = fg_flow_expected(flow, last, record->reached);
     enum fg_journey_state state = FG_JOURNEY_FLOWING;
     record->last_step = last == FG_FLOW_STEP_NONE ? FG_NO_STEP : (uint8_t)last;
-    record->since_ns = last == FG_FLOW_STEP_NONE ? record->first_ns : record->reached_ns[last];
+    record->since_ns =
+        last == FG_FLOW_STEP_NONE ? record->first_ns : fg_record_reached_ns(record, last);
     record->deadline_ns = 0;
     record->look_ns = 0;
     record->place = FG_PLACE_NONE;
@@ -598,6 +599,7 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
         r = fg_builder_new(&limits, &journeys->builder);
     if (r == 0 && options->state && (options->consumer || options->leader))
         r = fg_vault_open(options->state, options->tenant, &journeys->vault);
+    fg_journeys_open_room(journeys);
     if (r == 0 && journeys->vault && options->consumer)
         r = fg_journeys_recall_deafness(journeys);
     if (r == 0 && journeys->vault)
@@ -647,6 +649,7 @@ void fg_journeys_close(struct fg_journeys *journeys)
     fg_neighbours_free(journeys->neighbours);
     fg_watch_free(journeys->watch);
     fg_joins_free(journeys->joins);
+    fg_journeys_close_room(journeys);
     fg_vault_free(journeys->vault);
     fg_learn_close(journeys);
     fg_builder_free(journeys->builder);

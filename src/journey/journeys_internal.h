@@ -58,6 +58,14 @@ struct fg_fetch {
     struct fg_vault_due due;     /* where the search for those due is */
 };
 
+/* room.c: of the records in memory. */
+struct fg_room {
+    uint32_t least, most, given;
+    uint32_t count;      /* of records when room was made last */
+    uint64_t returned;   /* that were read back since, because spans of theirs came */
+    uint64_t page_bytes; /* of the keyed state that may stay in memory for them */
+};
+
 struct fg_hearing {
     _Atomic uint64_t heard_ns; /* by the wall clock: all that came before it was read */
     /* What the sender of history says: all until then was sent. read_ns: and read. */
@@ -81,6 +89,7 @@ struct fg_journeys {
     struct fg_cond entered;  /* all of them have got it */
     struct fg_mutex mutex;   /* guards what follows; the follower alone changes it */
     struct fg_table table;
+    struct fg_room room;
     uint32_t *dirty; /* records to judge, as a stack that is emptied round by round */
     uint32_t dirty_count, dirty_capacity;
     uint32_t *changed; /* records that are not on disk as they are */
@@ -173,9 +182,25 @@ void fg_journeys_let_in(struct fg_journeys *journeys);
 /* A record has to be judged. Mutex held. */
 void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t record);
 
+/* -- room.c: how many records memory holds. Follower's thread, mutex held. */
+
+/* At the opening, once it is known whether records are durable. */
+void fg_journeys_open_room(struct fg_journeys *journeys);
+void fg_journeys_close_room(struct fg_journeys *journeys);
+/* At most so many from now on; what is more stays until it is evicted. */
+void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most);
+/* Where there is little left: memory is given more room where that is of use, and otherwise
+ * records go, as with fg_journeys_evict(). */
+FG_MUST_CHECK int fg_journeys_make_room(struct fg_journeys *journeys);
+
 /* Makes room for new records; numbers of records change. Mutex held, but not while the disk is
  * waited for or the table is made anew. FG_ENOMEM. */
 FG_MUST_CHECK int fg_journeys_evict(struct fg_journeys *journeys);
+
+/* The table has as much room as it may have, at once: it does not grow step by step while others
+ * wait. Numbers of records stay what they are. Mutex held, but not while the table is made anew.
+ * FG_ENOMEM. */
+FG_MUST_CHECK int fg_journeys_widen(struct fg_journeys *journeys);
 
 /* Puts a record into a state, and keeps the counts. Mutex held. */
 void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t record,

@@ -82,13 +82,12 @@ static int copy_out(struct fg_journeys *journeys, const struct fg_record *record
                key->flow->step_count * sizeof *deadlines);
         docket.deadlines = deadlines;
     }
-    if (key->flow && record->reached_ns) {
-        size_t size = key->flow->step_count * sizeof *docket.reached_ns;
+    if (key->flow && record->reached) {
         docket.reached = record->reached;
-        docket.reached_ns = fg_arena_alloc(arena, size);
+        docket.reached_ns = fg_arena_alloc(arena, FG_FLOW_STEPS_MAX * sizeof *docket.reached_ns);
         if (!docket.reached_ns)
             return FG_ELIMIT;
-        memcpy(docket.reached_ns, record->reached_ns, size);
+        fg_record_steps(record, docket.reached_ns);
     }
     if (key->flow && record->expected_step != FG_NO_STEP) {
         uint32_t standing = journeys->standing[key->flow_index][record->expected_step];
@@ -219,10 +218,9 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
 {
     struct fg_record *record = &journeys->table.records[id];
     for (uint32_t i = 0; c->flow && i < c->flow->step_count; i++)
-        if ((c->reached >> i & 1) && ((record->reached >> i & 1) == 0)) {
-            record->reached |= UINT64_C(1) << i;
-            record->reached_ns[i] = c->reached_ns[i];
-        }
+        if ((c->reached >> i & 1) && ((record->reached >> i & 1) == 0) &&
+            fg_record_reach(record, i, c->reached_ns[i]) < 0)
+            break; /* the next verdict finds it again */
     enum fg_journey_state from = (enum fg_journey_state)record->state;
     bool is_news = from != verdict->state || record->cause != verdict->finding.cause;
     note_recovery(record, c, verdict);

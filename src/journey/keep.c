@@ -436,24 +436,40 @@ static void keep_them(struct fg_journeys *journeys)
         }
 }
 
-/* The table without them takes the place of the one with them, at once: who asks finds each in
+/* The table without the dead takes the place of the one with them, at once: who asks finds each in
  * memory or on disk. Mutex not held. */
-static int drop_absent(struct fg_journeys *journeys)
+static int replace_table(struct fg_journeys *journeys)
 {
     struct fg_table kept, before = journeys->table;
-    int r = fg_table_without_dead(&before, &kept);
+    int r = fg_table_without_dead(&before, before.count_max, &kept);
     if (r < 0)
         return r;
-    for (uint32_t i = 0; i < before.count; i++) {
-        const struct fg_record *record = &before.records[i];
-        if (record->is_dead)
-            fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
-    }
     fg_journeys_follow(journeys);
     journeys->table = kept;
     journeys->absent_count += before.count - kept.count;
     fg_mutex_unlock(&journeys->mutex);
     fg_table_free_dead(&before);
+    return 0;
+}
+
+int fg_journeys_widen(struct fg_journeys *journeys)
+{
+    fg_mutex_unlock(&journeys->mutex);
+    int r = replace_table(journeys);
+    fg_journeys_follow(journeys);
+    return r;
+}
+
+static int drop_absent(struct fg_journeys *journeys)
+{
+    for (uint32_t i = 0; i < journeys->table.count; i++) {
+        const struct fg_record *record = &journeys->table.records[i];
+        if (record->is_dead)
+            fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
+    }
+    int r = replace_table(journeys);
+    if (r < 0)
+        return r;
     fg_journeys_list_again(journeys);
     fg_fetch_forget(&journeys->fetch);
     return 0;

@@ -109,7 +109,9 @@ static int learn_steps(struct fg_journeys *journeys, struct fg_record *record)
     record->learned_ns = record->last_ns;
     journeys->counters.learned++;
     bool was_wrong = record->recovered && was_shown((enum fg_cause)record->recovered_cause);
-    return fg_learned_take_steps(key->learned, key->flow, record->reached, record->reached_ns,
+    uint64_t reached_ns[FG_FLOW_STEPS_MAX];
+    fg_record_steps(record, reached_ns);
+    return fg_learned_take_steps(key->learned, key->flow, record->reached, reached_ns,
                                  was_wrong ? record->recovered_since_ns : 0,
                                  was_wrong ? record->recovered_until_ns : 0);
 }
@@ -332,17 +334,11 @@ static int make_flow(struct fg_journeys *journeys, struct fg_slice yaml,
 }
 
 /* The record's steps are those of another flow from now on. */
-static int refit(struct fg_record *record, uint32_t step_count)
+static void refit(struct fg_record *record)
 {
-    uint64_t *reached_ns = step_count ? calloc(step_count, sizeof *reached_ns) : NULL;
-    if (step_count && !reached_ns)
-        return FG_ENOMEM;
-    free(record->reached_ns);
-    record->reached_ns = reached_ns;
-    record->reached = 0;
+    fg_record_unreach(record);
     record->last_step = record->expected_step = FG_NO_STEP;
     record->deadline_ns = 0;
-    return 0;
 }
 
 static int use_flow(struct fg_journeys *journeys, uint32_t index, const struct fg_flow *flow)
@@ -350,17 +346,14 @@ static int use_flow(struct fg_journeys *journeys, uint32_t index, const struct f
     struct fg_watched_key *key = &journeys->keys[index];
     struct fg_steps *steps = NULL, **is = &journeys->steps[key->flow_index];
     uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
-    uint32_t step_count = flow ? flow->step_count : 0;
     int r = flow ? fg_steps_new(flow, &journeys->names, &steps) : 0;
-    for (uint32_t i = 0; r == 0 && i < journeys->table.count; i++)
-        if (journeys->table.records[i].key == index)
-            r = refit(&journeys->table.records[i], step_count);
-    /* Where some were refitted and others not, each is as without a flow: none has reached steps.
-     */
-    fg_steps_free(r == 0 ? *is : steps);
-    *is = r == 0 ? steps : *is;
     if (r < 0)
         return r;
+    for (uint32_t i = 0; i < journeys->table.count; i++)
+        if (journeys->table.records[i].key == index)
+            refit(&journeys->table.records[i]);
+    fg_steps_free(*is);
+    *is = steps;
     memset(journeys->standing[key->flow_index], 0, sizeof journeys->standing[0]);
     memset(journeys->deadlines[key->flow_index], 0, sizeof journeys->deadlines[0]);
     fg_neighbours_forget_hops(journeys->neighbours, key->flow_index);

@@ -13,13 +13,10 @@ static bool is_pinned_here(struct fg_journeys *journeys, struct fg_trace_ref tra
     const struct fg_table *table = &journeys->table;
     bool is_pinned = false;
     fg_journeys_enter(journeys);
-    for (uint32_t m = fg_table_trace(table, trace); !is_pinned && m != FG_NO_RECORD;
-         m = table->memberships[m].next) {
-        uint32_t id = table->memberships[m].record;
-        if (id != FG_NO_RECORD)
-            is_pinned = fg_vault_is_open(journeys->keys[table->records[id].key].flow != NULL,
-                                         (enum fg_journey_state)table->records[id].state);
-    }
+    struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
+    for (uint32_t id; !is_pinned && (id = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;)
+        is_pinned = fg_vault_is_open(journeys->keys[table->records[id].key].flow != NULL,
+                                     (enum fg_journey_state)table->records[id].state);
     fg_mutex_unlock(&journeys->mutex);
     return is_pinned;
 }

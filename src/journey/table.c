@@ -8,8 +8,8 @@
 void fg_table_init(struct fg_table *table, uint32_t count_max)
 {
     *table = (struct fg_table){.count_max = count_max};
-    fg_idmap_init(&table->by_value);
-    fg_idmap_init(&table->by_trace);
+    fg_tagmap_init(&table->by_value);
+    fg_tagmap_init(&table->by_trace);
 }
 
 void fg_record_free(struct fg_record *record)
@@ -28,10 +28,9 @@ void fg_table_free(struct fg_table *table)
     for (uint32_t i = 0; i < table->count; i++)
         fg_record_free(&table->records[i]);
     free(table->records);
-    free(table->memberships);
     free(table->looks);
-    fg_idmap_free(&table->by_value);
-    fg_idmap_free(&table->by_trace);
+    fg_tagmap_free(&table->by_value);
+    fg_tagmap_free(&table->by_trace);
 }
 
 /* Room for one more element. */
@@ -50,72 +49,119 @@ static int grow(void **array, size_t element_size, uint32_t count, uint32_t *cap
 
 /* -- By value */
 
-struct wanted {
-    const struct fg_table *table;
-    uint32_t key;
-    struct fg_slice value;
-};
-
-static bool is_wanted(const void *context, uint32_t id)
+static bool has_value(const struct fg_record *record, uint32_t key, struct fg_slice value)
 {
-    const struct wanted *wanted = context;
-    const struct fg_record *record = &wanted->table->records[id];
-    return record->key == wanted->key &&
-           fg_slice_equal(fg_slice(record->value, record->value_size), wanted->value);
+    return record->key == key && fg_slice_equal(fg_slice(record->value, record->value_size), value);
 }
 
-/* Of what is known to be in the map not yet. */
-static bool is_none(const void *context, uint32_t id)
+static uint32_t find(const struct fg_table *table, uint64_t hash, uint32_t key,
+                     struct fg_slice value)
 {
-    (void)context;
-    (void)id;
-    return false;
+    struct fg_tagmap_walk walk = fg_tagmap_walk(&table->by_value, hash);
+    uint32_t id;
+    do
+        id = fg_tagmap_next(&table->by_value, &walk);
+    while (id != FG_NO_RECORD && !has_value(&table->records[id], key, value));
+    return id;
 }
 
 uint32_t fg_table_find(const struct fg_table *table, uint32_t key, struct fg_slice value)
 {
-    struct wanted wanted = {table, key, value};
-    uint32_t id;
-    int r = fg_idmap_find(&table->by_value, fg_hash_seeded(value, key), is_wanted, &wanted, &id);
-    return r < 0 ? FG_NO_RECORD : id;
+    return find(table, fg_hash_seeded(value, key), key, value);
+}
+
+/* Numbers of records by their values, with room for more. */
+static int map_values(const struct fg_table *table, size_t room, struct fg_tagmap *map)
+{
+    int r = fg_tagmap_make(map, room);
+    for (uint32_t i = 0; r == 0 && i < table->count; i++)
+        fg_tagmap_add(map, table->records[i].hash, i);
+    return r;
+}
+
+/* Behind all others. The record's parts are the table's from then on. */
+static int add(struct fg_table *table, const struct fg_record *record)
+{
+    int r = grow((void **)&table->records, sizeof *table->records, table->count, &table->capacity);
+    if (r == 0 && !fg_tagmap_has_room(&table->by_value, 1))
+        r = map_values(table, (size_t)table->count * 2 + 1, &table->by_value);
+    if (r < 0)
+        return r;
+    fg_tagmap_add(&table->by_value, record->hash, table->count);
+    table->records[table->count++] = *record;
+    return 0;
 }
 
 int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
-                    uint32_t step_count, uint32_t *ret_record, bool *ret_is_new)
+                    uint32_t *ret_record, bool *ret_is_new)
 {
     uint64_t hash = fg_hash_seeded(value, key);
-    struct wanted wanted = {table, key, value};
-    *ret_is_new = fg_idmap_find(&table->by_value, hash, is_wanted, &wanted, ret_record) < 0;
+    *ret_record = find(table, hash, key, value);
+    *ret_is_new = *ret_record == FG_NO_RECORD;
     if (!*ret_is_new)
         return 0;
     if (table->count >= table->count_max)
         return FG_ELIMIT;
-    int r = grow((void **)&table->records, sizeof *table->records, table->count, &table->capacity);
-    if (r < 0)
-        return r;
     struct fg_record record = {.hash = hash,
                                .key = key,
                                .value_size = (uint32_t)value.size,
                                .value = malloc(value.size + 1),
                                .last_step = FG_NO_STEP,
                                .expected_step = FG_NO_STEP};
-    if (step_count > 0)
-        record.reached_ns = calloc(step_count, sizeof *record.reached_ns);
-    if (!record.value || (step_count > 0 && !record.reached_ns)) {
-        fg_record_free(&record);
+    if (!record.value)
         return FG_ENOMEM;
-    }
     if (value.size > 0)
         memcpy(record.value, value.data, value.size);
-    table->records[table->count] = record;
-    uint32_t id;
-    r = fg_idmap_intern(&table->by_value, hash, is_none, NULL, table->count, &id);
+    int r = add(table, &record);
     if (r < 0) {
         fg_record_free(&record);
         return r;
     }
-    *ret_record = table->count++;
+    *ret_record = table->count - 1;
     return 0;
+}
+
+/* -- Steps */
+
+static uint32_t steps_before(const struct fg_record *record, uint32_t step)
+{
+    return (uint32_t)__builtin_popcountll(record->reached & ((UINT64_C(1) << step) - 1));
+}
+
+uint64_t fg_record_reached_ns(const struct fg_record *record, uint32_t step)
+{
+    return record->reached >> step & 1 ? record->reached_ns[steps_before(record, step)] : 0;
+}
+
+int fg_record_reach(struct fg_record *record, uint32_t step, uint64_t at_ns)
+{
+    uint32_t at = steps_before(record, step),
+             count = (uint32_t)__builtin_popcountll(record->reached);
+    if ((record->reached >> step & 1) == 0) {
+        uint64_t *bigger = realloc(record->reached_ns, (count + 1) * sizeof *bigger);
+        if (!bigger)
+            return FG_ENOMEM;
+        record->reached_ns = bigger;
+        memmove(bigger + at + 1, bigger + at, (count - at) * sizeof *bigger);
+        record->reached |= UINT64_C(1) << step;
+    }
+    record->reached_ns[at] = at_ns;
+    return 0;
+}
+
+void fg_record_steps(const struct fg_record *record, uint64_t ret_ns[FG_FLOW_STEPS_MAX])
+{
+    memset(ret_ns, 0, FG_FLOW_STEPS_MAX * sizeof *ret_ns);
+    uint32_t at = 0;
+    for (uint64_t bits = record->reached; bits != 0; bits &= bits - 1)
+        ret_ns[__builtin_ctzll(bits)] = record->reached_ns[at++];
+}
+
+void fg_record_unreach(struct fg_record *record)
+{
+    free(record->reached_ns);
+    record->reached_ns = NULL;
+    record->reached = 0;
 }
 
 /* -- By trace */
@@ -125,82 +171,89 @@ uint64_t fg_trace_hash(struct fg_trace_ref trace)
     return fg_hash_u64(trace.high ^ fg_hash_u64(trace.low));
 }
 
-struct wanted_trace {
-    const struct fg_table *table;
-    struct fg_trace_ref trace;
-};
-
-static bool is_wanted_trace(const void *context, uint32_t id)
+/* The place of a trace among the record's, the latest of which are asked for most; trace_count:
+ * it is none of them. */
+static uint32_t place_of(const struct fg_record *record, struct fg_trace_ref trace)
 {
-    const struct wanted_trace *wanted = context;
-    const struct fg_trace_ref *trace = &wanted->table->memberships[id].trace;
-    return trace->high == wanted->trace.high && trace->low == wanted->trace.low;
+    for (uint32_t i = record->trace_count; i > 0; i--)
+        if (record->traces[i - 1].low == trace.low && record->traces[i - 1].high == trace.high)
+            return i - 1;
+    return record->trace_count;
+}
+
+static bool is_of(const struct fg_record *record, struct fg_trace_ref trace)
+{
+    return place_of(record, trace) < record->trace_count;
+}
+
+struct fg_trace_walk fg_table_trace_walk(const struct fg_table *table, struct fg_trace_ref trace)
+{
+    return (struct fg_trace_walk){trace, fg_tagmap_walk(&table->by_trace, fg_trace_hash(trace)),
+                                  table->trace_version};
+}
+
+uint32_t fg_table_trace_next(const struct fg_table *table, struct fg_trace_walk *walk)
+{
+    uint32_t id;
+    if (walk->version != table->trace_version)
+        *walk = fg_table_trace_walk(table, walk->trace);
+    do
+        id = fg_tagmap_next(&table->by_trace, &walk->in);
+    while (id != FG_NO_RECORD && !is_of(&table->records[id], walk->trace));
+    return id;
 }
 
 uint32_t fg_table_trace(const struct fg_table *table, struct fg_trace_ref trace)
 {
-    struct wanted_trace wanted = {table, trace};
-    uint32_t id;
-    int r = fg_idmap_find(&table->by_trace, fg_trace_hash(trace), is_wanted_trace, &wanted, &id);
-    return r < 0 ? FG_NO_RECORD : id;
+    struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
+    return fg_table_trace_next(table, &walk);
 }
 
-static int add_membership(struct fg_table *table, uint32_t record, struct fg_trace_ref trace)
+static size_t count_traces(const struct fg_table *table)
 {
-    int r = grow((void **)&table->memberships, sizeof *table->memberships, table->membership_count,
-                 &table->membership_capacity);
+    size_t count = 0;
+    for (uint32_t i = 0; i < table->count; i++)
+        count += table->records[i].trace_count;
+    return count;
+}
+
+static int map_traces(struct fg_table *table, size_t room)
+{
+    int r = fg_tagmap_make(&table->by_trace, room);
     if (r < 0)
         return r;
-    uint32_t id = table->membership_count, known;
-    struct wanted_trace wanted = {table, trace};
-    table->memberships[id] =
-        (struct fg_membership){.trace = trace, .record = record, .next = FG_NO_RECORD};
-    r = fg_idmap_intern(&table->by_trace, fg_trace_hash(trace), is_wanted_trace, &wanted, id,
-                        &known);
-    if (r < 0)
-        return r;
-    if (known != id) {
-        table->memberships[id].next = table->memberships[known].next;
-        table->memberships[known].next = id;
-    }
-    table->membership_count++;
+    table->trace_version++;
+    for (uint32_t i = 0; i < table->count; i++)
+        for (uint32_t t = 0; t < table->records[i].trace_count; t++)
+            fg_tagmap_add(&table->by_trace, fg_trace_hash(table->records[i].traces[t]), i);
     return 0;
 }
 
-static int map_again(struct fg_table *table);
-
-/* The membership of a trace that stands in the record already. */
-static int add_marked(struct fg_table *table, uint32_t id, uint32_t at)
+/* Room for so many traces more to be found by. */
+static int make_trace_space(struct fg_table *table, uint32_t count)
 {
-    const struct fg_record *record = &table->records[id];
-    int r = add_membership(table, id, record->traces[at]);
-    if (r == 0)
-        table->memberships[table->membership_count - 1].is_joined =
-            (record->trace_marks[at] & FG_TRACE_JOINED) != 0;
-    return r;
+    const struct fg_tagmap *map = &table->by_trace;
+    size_t known = map->used - map->removed + count;
+    return fg_tagmap_has_room(map, count) ? 0 : map_traces(table, known + known / 2);
 }
 
 /* Takes the trace at this place of the record out. */
-static int leave(struct fg_table *table, uint32_t id, uint32_t at)
+static void leave(struct fg_table *table, uint32_t id, uint32_t at)
 {
     struct fg_record *record = &table->records[id];
-    struct fg_trace_ref trace = record->traces[at];
+    struct fg_trace_walk walk = fg_table_trace_walk(table, record->traces[at]);
     size_t behind = (size_t)record->trace_count - at - 1;
-    for (uint32_t m = fg_table_trace(table, trace); m != FG_NO_RECORD;
-         m = table->memberships[m].next)
-        if (table->memberships[m].record == id) {
-            table->memberships[m].record = FG_NO_RECORD;
-            table->dead_count++;
+    for (uint32_t found; (found = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;)
+        if (found == id) {
+            fg_tagmap_remove(&table->by_trace, &walk.in);
+            break;
         }
     memmove(record->traces + at, record->traces + at + 1, behind * sizeof *record->traces);
     memmove(record->trace_marks + at, record->trace_marks + at + 1, behind);
     record->trace_count--;
-    return table->dead_count > 1024 && table->dead_count > table->membership_count / 2
-               ? map_again(table)
-               : 0;
 }
 
-static int make_trace_room(struct fg_table *table, uint32_t id)
+static void make_trace_room(struct fg_table *table, uint32_t id)
 {
     struct fg_record *record = &table->records[id];
     uint32_t at = 1;
@@ -210,84 +263,79 @@ static int make_trace_room(struct fg_table *table, uint32_t id)
         record->more_traces = true;
         at = 1;
     }
-    return leave(table, id, at);
+    leave(table, id, at);
+}
+
+static int grow_traces(struct fg_record *record)
+{
+    uint32_t wanted =
+        record->trace_count + (record->trace_count < 8 ? 2u : record->trace_count / 2u);
+    struct fg_trace_ref *traces = realloc(record->traces, wanted * sizeof *traces);
+    if (traces)
+        record->traces = traces;
+    uint8_t *marks = realloc(record->trace_marks, wanted);
+    if (marks)
+        record->trace_marks = marks;
+    if (!traces || !marks)
+        return FG_ENOMEM;
+    record->trace_capacity = (uint16_t)wanted;
+    return 0;
+}
+
+static int join(struct fg_table *table, uint32_t id, struct fg_trace_ref trace, uint8_t marks)
+{
+    struct fg_record *record = &table->records[id];
+    if (record->trace_count == FG_JOURNEY_TRACES_MAX)
+        make_trace_room(table, id);
+    int r = record->trace_count == record->trace_capacity ? grow_traces(record) : 0;
+    if (r == 0)
+        r = make_trace_space(table, 1);
+    if (r < 0)
+        return r;
+    fg_tagmap_add(&table->by_trace, fg_trace_hash(trace), id);
+    record->trace_marks[record->trace_count] = marks;
+    record->traces[record->trace_count++] = trace;
+    return 0;
 }
 
 int fg_table_join(struct fg_table *table, uint32_t id, struct fg_trace_ref trace)
 {
     struct fg_record *record = &table->records[id];
-    int r = 0;
-    for (uint32_t m = fg_table_trace(table, trace); m != FG_NO_RECORD;
-         m = table->memberships[m].next)
-        if (table->memberships[m].record == id) {
-            table->memberships[m].is_joined = false;
-            return 0;
-        }
-    if (record->trace_count == FG_JOURNEY_TRACES_MAX)
-        r = make_trace_room(table, id);
-    if (r < 0)
-        return r;
-    if (record->trace_count == record->trace_capacity) {
-        uint16_t wanted = (uint16_t)(record->trace_capacity ? record->trace_capacity * 2 : 2);
-        struct fg_trace_ref *traces = realloc(record->traces, wanted * sizeof *traces);
-        if (traces)
-            record->traces = traces;
-        uint8_t *marks = realloc(record->trace_marks, wanted);
-        if (marks)
-            record->trace_marks = marks;
-        if (!traces || !marks)
-            return FG_ENOMEM;
-        record->trace_capacity = wanted;
-    }
-    r = add_membership(table, id, trace);
-    if (r < 0)
-        return r;
-    record->trace_marks[record->trace_count] = 0;
-    record->traces[record->trace_count++] = trace;
+    uint32_t at = place_of(record, trace);
+    if (at == record->trace_count)
+        return join(table, id, trace, 0);
+    if (record->trace_marks[at] & FG_TRACE_JOINED)
+        record->trace_marks[at] |= FG_TRACE_NAMED;
     return 0;
 }
 
-static struct fg_membership *membership_of(struct fg_table *table, uint32_t id,
-                                           struct fg_trace_ref trace)
+/* Whether the trace names the record itself. */
+static bool names(const struct fg_record *record, struct fg_trace_ref trace)
 {
-    for (uint32_t m = fg_table_trace(table, trace); m != FG_NO_RECORD;
-         m = table->memberships[m].next)
-        if (table->memberships[m].record == id)
-            return &table->memberships[m];
-    return NULL;
+    uint8_t marks = record->trace_marks[place_of(record, trace)];
+    return (marks & (FG_TRACE_JOINED | FG_TRACE_NAMED)) != FG_TRACE_JOINED;
 }
 
 int fg_table_join_other(struct fg_table *table, uint32_t id, struct fg_trace_ref trace,
                         bool *ret_is_new)
 {
+    struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
     *ret_is_new = false;
-    for (uint32_t m = fg_table_trace(table, trace); m != FG_NO_RECORD;
-         m = table->memberships[m].next)
-        if (table->memberships[m].record == id ||
-            (table->memberships[m].record != FG_NO_RECORD && !table->memberships[m].is_joined))
+    for (uint32_t other; (other = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;)
+        if (other == id || names(&table->records[other], trace))
             return 0;
-    int r = fg_table_join(table, id, trace);
-    if (r < 0)
-        return r;
-    struct fg_record *record = &table->records[id];
-    struct fg_membership *membership = membership_of(table, id, trace);
-    if (membership)
-        membership->is_joined = true;
-    if (record->trace_count > 0)
-        record->trace_marks[record->trace_count - 1] |= FG_TRACE_JOINED | FG_TRACE_MATTERS;
-    *ret_is_new = true;
-    return 0;
+    int r = join(table, id, trace, FG_TRACE_JOINED | FG_TRACE_MATTERS);
+    *ret_is_new = r == 0;
+    return r;
 }
 
 void fg_table_mark(struct fg_table *table, uint32_t id, struct fg_trace_ref trace,
                    enum fg_trace_mark mark)
 {
     struct fg_record *record = &table->records[id];
-    for (uint32_t i = record->trace_count; i > 0; i--)
-        if (record->traces[i - 1].low == trace.low && record->traces[i - 1].high == trace.high) {
-            record->trace_marks[i - 1] |= (uint8_t)mark;
-            return;
-        }
+    uint32_t at = place_of(record, trace);
+    if (at < record->trace_count)
+        record->trace_marks[at] |= (uint8_t)mark;
 }
 
 /* -- Room */
@@ -335,41 +383,17 @@ static uint64_t nth_least(const uint64_t *values, uint32_t count, uint32_t below
     return found;
 }
 
-/* Room for what maps all records as they are, so that nothing of it grows step by step. */
-static int reserve(struct fg_table *table)
-{
-    uint32_t memberships = 0;
-    for (uint32_t i = 0; i < table->count; i++)
-        memberships += table->records[i].trace_count;
-    int r = fg_idmap_reserve(&table->by_value, table->count);
-    if (r == 0)
-        r = fg_idmap_reserve(&table->by_trace, memberships);
-    if (r < 0 || memberships <= table->membership_capacity)
-        return r;
-    struct fg_membership *room = realloc(table->memberships, memberships * sizeof *room);
-    if (!room)
-        return FG_ENOMEM;
-    table->memberships = room;
-    table->membership_capacity = memberships;
-    return 0;
-}
-
+/* What finds all records as they are, with room for the others that there may be. */
 static int map_again(struct fg_table *table)
 {
-    fg_idmap_clear(&table->by_value);
-    fg_idmap_clear(&table->by_trace);
-    table->membership_count = table->dead_count = 0;
+    size_t traces = count_traces(table);
     table->look_count = 0;
-    int r = reserve(table);
-    for (uint32_t i = 0; r == 0 && i < table->count; i++) {
-        struct fg_record *record = &table->records[i];
-        uint32_t id;
-        r = fg_idmap_intern(&table->by_value, record->hash, is_none, NULL, i, &id);
-        for (uint32_t t = 0; r == 0 && t < record->trace_count; t++)
-            r = add_marked(table, i, t);
-        if (r == 0 && record->look_ns)
-            r = fg_table_plan(table, i, record->look_ns);
-    }
+    int r = map_values(table, table->capacity, &table->by_value);
+    if (r == 0)
+        r = map_traces(table, traces + traces / 2 + 1);
+    for (uint32_t i = 0; r == 0 && i < table->count; i++)
+        if (table->records[i].look_ns)
+            r = fg_table_plan(table, i, table->records[i].look_ns);
     return r;
 }
 
@@ -388,14 +412,15 @@ int fg_table_drop_dead(struct fg_table *table)
     return map_again(table);
 }
 
-int fg_table_without_dead(const struct fg_table *table, struct fg_table *ret_table)
+int fg_table_without_dead(const struct fg_table *table, uint32_t count_max,
+                          struct fg_table *ret_table)
 {
     struct fg_table kept;
-    fg_table_init(&kept, table->count_max);
+    fg_table_init(&kept, count_max);
     kept.evicted = table->evicted;
-    for (uint32_t i = 0; i < table->count; i++)
-        kept.capacity += !table->records[i].is_dead;
-    kept.records = malloc(((size_t)kept.capacity + 1) * sizeof *kept.records);
+    kept.trace_version = table->trace_version;
+    kept.capacity = count_max;
+    kept.records = malloc((size_t)kept.capacity * sizeof *kept.records);
     int r = kept.records ? 0 : FG_ENOMEM;
     for (uint32_t i = 0; r == 0 && i < table->count; i++) {
         if (table->records[i].is_dead)
@@ -461,28 +486,21 @@ int fg_table_make_room(struct fg_table *table)
 
 int fg_table_adopt_take(struct fg_table *table, struct fg_record *record, uint32_t *ret_record)
 {
-    struct wanted wanted = {table, record->key, fg_slice(record->value, record->value_size)};
-    uint32_t id;
-    int r = table->count < table->count_max ? grow((void **)&table->records, sizeof *table->records,
-                                                   table->count, &table->capacity)
-                                            : FG_ELIMIT;
-    if (r == 0) {
-        record->hash = fg_hash_seeded(wanted.value, record->key);
-        table->records[table->count] = *record;
-        r = fg_idmap_intern(&table->by_value, record->hash, is_wanted, &wanted, table->count, &id);
-    }
+    int r =
+        table->count < table->count_max ? make_trace_space(table, record->trace_count) : FG_ELIMIT;
+    record->hash = fg_hash_seeded(fg_slice(record->value, record->value_size), record->key);
+    if (r == 0)
+        r = add(table, record);
     if (r < 0) {
         fg_record_free(record);
         return r;
     }
+    uint32_t id = table->count - 1;
+    for (uint32_t i = 0; i < record->trace_count; i++)
+        fg_tagmap_add(&table->by_trace, fg_trace_hash(record->traces[i]), id);
     *record = (struct fg_record){.value = NULL};
-    id = table->count++;
     *ret_record = id;
-    for (uint32_t i = 0; r == 0 && i < table->records[id].trace_count; i++)
-        r = add_marked(table, id, i);
-    if (r == 0 && table->records[id].look_ns)
-        r = fg_table_plan(table, id, table->records[id].look_ns);
-    return r;
+    return table->records[id].look_ns ? fg_table_plan(table, id, table->records[id].look_ns) : 0;
 }
 
 /* -- When to look */

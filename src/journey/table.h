@@ -2,7 +2,7 @@
  * when to look at which again. Not thread-safe. */
 #pragma once
 
-#include "base/idmap.h"
+#include "base/tagmap.h"
 #include "case.h"
 
 /* What is wrong with a journey, for lists; in one piece of memory. */
@@ -25,7 +25,7 @@ struct fg_record {
     uint32_t judge_ms;   /* what that took: a large journey is judged less often */
     struct fg_trace_ref *traces;
     uint8_t *trace_marks;       /* of each trace: whether it matters, as one that reached a step */
-    uint64_t *reached_ns;       /* by step; 0: not reached. NULL without a flow */
+    uint64_t *reached_ns;       /* of the steps that were reached, in their order */
     struct fg_trouble *trouble; /* NULL: none */
     struct fg_trouble *recovered; /* the last trouble that it got over; NULL: none */
     uint64_t recovered_since_ns, recovered_until_ns;
@@ -46,26 +46,20 @@ struct fg_record {
 #define FG_NO_STEP UINT8_MAX
 
 /* LISTED: on disk the trace leads to the record (vault.h). UNNAMED: it has spans that name no
- * journey. COUNTED: keep.c has counted it among those that went to disk. SIEVED: the filter of
- * absent traces has it; of this process, so that it is not on disk. */
+ * journey. NAMED: it had joined, and names the journey by now. COUNTED: keep.c has counted it among
+ * those that went to disk. SIEVED: the filter of absent traces has it; of this process, so that it
+ * is not on disk. */
 enum fg_trace_mark {
     FG_TRACE_MATTERS = 1,
     FG_TRACE_JOINED = 2,
     FG_TRACE_LISTED = 4,
     FG_TRACE_UNNAMED = 8,
     FG_TRACE_COUNTED = 16,
-    FG_TRACE_SIEVED = 32
+    FG_TRACE_SIEVED = 32,
+    FG_TRACE_NAMED = 64
 };
 
-/* A trace that a journey is in; where record is FG_NO_RECORD it was, and is passed over. */
-struct fg_membership {
-    struct fg_trace_ref trace;
-    uint32_t record;
-    bool is_joined; /* by a link or a message: the trace itself names no key */
-    uint32_t next;  /* of the same trace, another journey; FG_NO_RECORD */
-};
-
-#define FG_NO_RECORD UINT32_MAX
+#define FG_NO_RECORD FG_TAGMAP_NONE
 
 struct fg_look {
     uint64_t at_ns;
@@ -73,12 +67,11 @@ struct fg_look {
 };
 
 struct fg_table {
-    struct fg_idmap by_value, by_trace;
+    struct fg_tagmap by_value; /* numbers of records */
+    struct fg_tagmap by_trace; /* the same, once for each trace that a record is in */
+    uint32_t trace_version;    /* of by_trace, which is made anew from time to time */
     struct fg_record *records;
     uint32_t count, capacity, count_max;
-    struct fg_membership *memberships;
-    uint32_t membership_count, membership_capacity;
-    uint32_t dead_count;   /* of the memberships: their record is FG_NO_RECORD */
     struct fg_look *looks; /* a binary heap, the earliest first; stale ones are skipped */
     uint32_t look_count, look_capacity;
     uint64_t evicted;
@@ -89,11 +82,9 @@ void fg_table_free(struct fg_table *table);
 
 /* FG_NO_RECORD where there is none. */
 uint32_t fg_table_find(const struct fg_table *table, uint32_t key, struct fg_slice value);
-/* Puts it in where it is new, with room for step_count steps. Where the table is full the records
- * that ended longest ago are dropped first (record numbers change: see fg_table_make_room()).
- * FG_ENOMEM, FG_ELIMIT: full. */
+/* Puts it in where it is new. FG_ENOMEM, FG_ELIMIT: full. */
 FG_MUST_CHECK int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
-                                  uint32_t step_count, uint32_t *ret_record, bool *ret_is_new);
+                                  uint32_t *ret_record, bool *ret_is_new);
 /* Puts in a record that is not there, with its traces and its plan. It is taken, also on failure:
  * its parts are the table's, or freed. FG_ENOMEM, FG_ELIMIT: full. */
 FG_MUST_CHECK int fg_table_adopt_take(struct fg_table *table, struct fg_record *record,
@@ -109,9 +100,10 @@ FG_MUST_CHECK int fg_table_make_room(struct fg_table *table);
 /* Drops those that are marked dead. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_drop_dead(struct fg_table *table);
 /* The same in two parts, of which the first leaves the table as it is, so that others may read it
- * meanwhile: a table of those that are not marked dead; the parts of its records stay those of the
- * other one. FG_ENOMEM. */
-FG_MUST_CHECK int fg_table_without_dead(const struct fg_table *table, struct fg_table *ret_table);
+ * meanwhile: a table with room for count_max, of those that are not marked dead; the parts of its
+ * records stay those of the other one. FG_ENOMEM. */
+FG_MUST_CHECK int fg_table_without_dead(const struct fg_table *table, uint32_t count_max,
+                                        struct fg_table *ret_table);
 /* And this frees what the other one has alone: the dead, and what found all. */
 void fg_table_free_dead(struct fg_table *table);
 /* Frees the record's parts, and clears it. */
@@ -129,8 +121,27 @@ FG_MUST_CHECK int fg_table_join_other(struct fg_table *table, uint32_t record,
 void fg_table_mark(struct fg_table *table, uint32_t record, struct fg_trace_ref trace,
                    enum fg_trace_mark mark);
 uint64_t fg_trace_hash(struct fg_trace_ref trace);
-/* The first membership of a trace; FG_NO_RECORD. */
+
+/* The records of a trace. Where records join traces between two calls one may be told twice. */
+struct fg_trace_walk {
+    struct fg_trace_ref trace;
+    struct fg_tagmap_walk in;
+    uint32_t version;
+};
+struct fg_trace_walk fg_table_trace_walk(const struct fg_table *table, struct fg_trace_ref trace);
+/* FG_NO_RECORD at the end. */
+uint32_t fg_table_trace_next(const struct fg_table *table, struct fg_trace_walk *walk);
+/* The first of them; FG_NO_RECORD: none. */
 uint32_t fg_table_trace(const struct fg_table *table, struct fg_trace_ref trace);
+
+/* When a step was reached; 0: it was not. */
+uint64_t fg_record_reached_ns(const struct fg_record *record, uint32_t step);
+/* The same of each step. */
+void fg_record_steps(const struct fg_record *record, uint64_t ret_ns[FG_FLOW_STEPS_MAX]);
+/* A step is reached then, whatever was known of it. FG_ENOMEM leaves the record as it was. */
+FG_MUST_CHECK int fg_record_reach(struct fg_record *record, uint32_t step, uint64_t at_ns);
+/* No step was reached. */
+void fg_record_unreach(struct fg_record *record);
 
 /* Plans to look at the record, in the place of what was planned. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_plan(struct fg_table *table, uint32_t record, uint64_t at_ns);

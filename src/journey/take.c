@@ -113,15 +113,15 @@ static bool is_recalled(const struct intake *intake, const struct recalled *reca
 /* The one in memory, read back from disk, or new. */
 static int record_of(struct fg_journeys *journeys, const struct named *named, uint32_t *ret_record)
 {
-    const struct fg_flow *flow = journeys->keys[named->key].flow;
+    uint32_t count = journeys->table.count;
     bool is_new = false;
     int r = fg_journeys_fetch(journeys, named->key, named->value, ret_record);
+    journeys->room.returned += journeys->table.count - count;
     if (r < 0 || *ret_record != FG_NO_RECORD)
         return r;
     if (journeys->is_full)
         return FG_ELIMIT;
-    r = fg_table_intern(&journeys->table, named->key, named->value, flow ? flow->step_count : 0,
-                        ret_record, &is_new);
+    r = fg_table_intern(&journeys->table, named->key, named->value, ret_record, &is_new);
     if (r == 0 && is_new)
         journeys->by_state[FG_JOURNEY_FLOWING]++;
     return r;
@@ -250,12 +250,10 @@ static int join(struct intake *intake, struct fg_trace_ref trace, struct fg_trac
     struct fg_journeys *journeys = intake->journeys;
     struct fg_table *table = &journeys->table;
     int r = fg_journeys_fetch_trace(journeys, of);
-    for (uint32_t m = fg_table_trace(table, of); r == 0 && m != FG_NO_RECORD;
-         m = table->memberships[m].next) {
-        uint32_t record = table->memberships[m].record;
-        bool is_new = false;
-        if (record != FG_NO_RECORD)
-            r = fg_table_join_other(table, record, trace, &is_new);
+    struct fg_trace_walk walk = fg_table_trace_walk(table, of);
+    for (uint32_t record; r == 0 && (record = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;) {
+        bool is_new;
+        r = fg_table_join_other(table, record, trace, &is_new);
         if (is_new) {
             fg_journeys_doubt(journeys, record); /* it may have reached steps already */
             fg_journeys_changed(journeys, record);
@@ -357,13 +355,25 @@ static int own_by_joins(struct intake *intake)
     return r;
 }
 
-/* A trace of these journeys has a span that names none. */
-static void mark_unnamed(struct fg_table *table, uint32_t membership)
+/* The journeys of a trace that has a span which names none: the one that there is, or how many. */
+static uint32_t mark_unnamed(struct fg_table *table, struct fg_trace_ref trace,
+                             uint32_t *ret_record)
 {
-    for (uint32_t m = membership; m != FG_NO_RECORD; m = table->memberships[m].next)
-        if (table->memberships[m].record != FG_NO_RECORD)
-            fg_table_mark(table, table->memberships[m].record, table->memberships[m].trace,
-                          FG_TRACE_UNNAMED);
+    struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
+    uint32_t count = 0;
+    *ret_record = FG_NO_RECORD;
+    for (uint32_t id; (id = fg_table_trace_next(table, &walk)) != FG_NO_RECORD; count++) {
+        fg_table_mark(table, id, trace, FG_TRACE_UNNAMED);
+        *ret_record = id;
+    }
+    return count;
+}
+
+static void doubt_all(struct fg_journeys *journeys, struct fg_trace_ref trace)
+{
+    struct fg_trace_walk walk = fg_table_trace_walk(&journeys->table, trace);
+    for (uint32_t id; (id = fg_table_trace_next(&journeys->table, &walk)) != FG_NO_RECORD;)
+        fg_journeys_doubt(journeys, id);
 }
 
 /* Rows that don't name a key, of traces that are known. Where a trace is of several journeys only
@@ -372,7 +382,7 @@ static int own_by_trace(struct intake *intake)
 {
     struct fg_table *table = &intake->journeys->table;
     struct fg_trace_ref last = {0};
-    uint32_t membership = FG_NO_RECORD;
+    uint32_t record = FG_NO_RECORD, count = 0;
     for (uint32_t row = intake->row_begin; row < intake->row_end; row++) {
         if (row % ROWS_AT_ONCE == 0)
             fg_journeys_let_in(intake->journeys);
@@ -384,20 +394,15 @@ static int own_by_trace(struct intake *intake)
             int r = fg_journeys_fetch_trace(intake->journeys, trace);
             if (r < 0)
                 return r;
-            membership = fg_table_trace(table, trace);
-            mark_unnamed(table, membership);
+            count = mark_unnamed(table, trace, &record);
         }
         last = trace;
-        if (membership == FG_NO_RECORD)
-            continue;
-        if (table->memberships[membership].next == FG_NO_RECORD) {
-            *owner = table->memberships[membership].record;
-            intake->has_owner |= *owner != FG_NO_RECORD;
-            continue;
+        if (count == 1) {
+            *owner = record;
+            intake->has_owner = true;
+        } else if (count > 1) {
+            doubt_all(intake->journeys, trace);
         }
-        for (uint32_t m = membership; m != FG_NO_RECORD; m = table->memberships[m].next)
-            if (table->memberships[m].record != FG_NO_RECORD)
-                fg_journeys_doubt(intake->journeys, table->memberships[m].record);
     }
     return 0;
 }
@@ -474,10 +479,12 @@ static void reach(struct fg_journeys *journeys, uint32_t id, uint32_t step, uint
 {
     struct fg_record *record = &journeys->table.records[id];
     bool is_new = (record->reached >> step & 1) == 0;
-    if (!is_new && record->reached_ns[step] <= at_ns)
+    if (!is_new && fg_record_reached_ns(record, step) <= at_ns)
         return;
-    record->reached |= UINT64_C(1) << step;
-    record->reached_ns[step] = at_ns;
+    if (fg_record_reach(record, step, at_ns) < 0) {
+        fg_journeys_doubt(journeys, id); /* its spans tell it, too */
+        return;
+    }
     if (is_new && !journeys->counters.is_rebuilding)
         fg_journeys_tell_hop(journeys, record, step);
     if (is_in_trouble(record))
@@ -569,7 +576,7 @@ static int make_room(struct intake *intake)
     if (table->count < table->count_max / 8 * 7)
         return 0;
     if (journeys->vault) /* those that are read back need room, too */
-        return fg_journeys_evict(journeys);
+        return fg_journeys_make_room(journeys);
     if (room >= intake->row_end - intake->row_begin)
         return 0;
     for (uint32_t row = intake->row_begin; row < intake->row_end && named <= room; row++) {

@@ -18,9 +18,11 @@
 #define TRACE_KEY_SIZE    (TRACE_PREFIX_SIZE + 4u)
 #define LOOK_KEY_SIZE     16u
 #define RECORD_SIZE_MAX   ((size_t)1 << 20)
-/* Bits of the filter of absent records and their traces: 16 MiB, for some ten millions. */
-#define SIEVE_BITS   ((uint64_t)1 << 27)
-#define SIEVE_HASHES 3u
+/* Bits of the filter of absent records and their traces: 16 MiB, for some ten millions. What is of
+ * one hash lies in one line of the cache. */
+#define SIEVE_BITS      ((uint64_t)1 << 27)
+#define SIEVE_LINE_BITS 512u
+#define SIEVE_HASHES    3u
 
 enum record_flag {
     MORE_TRACES = 1,
@@ -49,7 +51,7 @@ int fg_vault_open(struct fg_state *state, uint32_t tenant, struct fg_vault **ret
         return FG_ENOMEM;
     vault->state = state;
     fg_buffer_init(&vault->record, RECORD_SIZE_MAX);
-    vault->sieve = calloc(SIEVE_BITS / 64, sizeof *vault->sieve);
+    vault->sieve = calloc(SIEVE_BITS / 64, sizeof *vault->sieve); /* so large: at a page's begin */
     if (!vault->sieve) {
         free(vault);
         return FG_ENOMEM;
@@ -111,10 +113,17 @@ static void look_key(uint64_t at_ns, uint64_t hash, uint8_t bytes[LOOK_KEY_SIZE]
 
 /* -- The filter */
 
+/* The bits of a hash: where its line begins, and by nine each where they are in it. */
+static uint64_t sieve_line(uint64_t hash)
+{
+    return hash % (SIEVE_BITS / SIEVE_LINE_BITS) * SIEVE_LINE_BITS;
+}
+
 static void sieve_add(struct fg_vault *vault, uint64_t hash)
 {
-    for (unsigned i = 0; i < SIEVE_HASHES; i++, hash = fg_hash_u64(hash + 1)) {
-        uint64_t bit = hash % SIEVE_BITS;
+    uint64_t line = sieve_line(hash), in_line = fg_hash_u64(hash);
+    for (unsigned i = 0; i < SIEVE_HASHES; i++, in_line >>= 9) {
+        uint64_t bit = line + in_line % SIEVE_LINE_BITS;
         atomic_fetch_or_explicit(&vault->sieve[bit / 64], UINT64_C(1) << (bit % 64),
                                  memory_order_relaxed);
     }
@@ -122,10 +131,11 @@ static void sieve_add(struct fg_vault *vault, uint64_t hash)
 
 static bool sieve_has(const struct fg_vault *vault, uint64_t hash)
 {
+    uint64_t line = sieve_line(hash), in_line = fg_hash_u64(hash);
     if (!vault->has_absent)
         return false;
-    for (unsigned i = 0; i < SIEVE_HASHES; i++, hash = fg_hash_u64(hash + 1)) {
-        uint64_t bit = hash % SIEVE_BITS;
+    for (unsigned i = 0; i < SIEVE_HASHES; i++, in_line >>= 9) {
+        uint64_t bit = line + in_line % SIEVE_LINE_BITS;
         uint64_t word = atomic_load_explicit(&vault->sieve[bit / 64], memory_order_relaxed);
         if ((word >> (bit % 64) & 1) == 0)
             return false;
@@ -227,8 +237,9 @@ static uint8_t *put_parts(uint8_t *at, uint64_t flow_print, const struct fg_reco
             at = put_time(at, times[i], record->first_ns);
     if (record->reached)
         at = put_varint(at, record->reached);
-    for (uint64_t bits = record->reached; bits != 0; bits &= bits - 1)
-        at = put_time(at, record->reached_ns[__builtin_ctzll(bits)], record->first_ns);
+    uint32_t count = (uint32_t)__builtin_popcountll(record->reached);
+    for (uint32_t i = 0; i < count; i++)
+        at = put_time(at, record->reached_ns[i], record->first_ns);
     return at;
 }
 
@@ -543,15 +554,16 @@ static void take_head(struct fg_input *in, struct fg_record *record, unsigned *r
 
 static int take_steps_and_traces(struct fg_input *in, struct fg_record *record)
 {
-    record->reached_ns = calloc(FG_FLOW_STEPS_MAX, sizeof *record->reached_ns);
+    uint32_t steps = (uint32_t)__builtin_popcountll(record->reached);
+    record->reached_ns = malloc((steps + 1) * sizeof *record->reached_ns);
     if (!record->reached_ns)
         return FG_ENOMEM;
-    for (uint64_t bits = record->reached; bits != 0; bits &= bits - 1)
-        record->reached_ns[__builtin_ctzll(bits)] = take_time(in, record->first_ns);
+    for (uint32_t i = 0; i < steps; i++)
+        record->reached_ns[i] = take_time(in, record->first_ns);
     uint64_t count = take_varint(in);
     if (count > FG_JOURNEY_TRACES_MAX || in->is_bad)
         return FG_ECORRUPT;
-    record->traces = malloc((count + 1) * sizeof *record->traces);
+    record->traces = malloc((count + 1) * sizeof *record->traces); /* one is about to come */
     record->trace_marks = malloc(count + 1);
     if (!record->traces || !record->trace_marks)
         return FG_ENOMEM;

@@ -36,23 +36,28 @@ void fg_table_warm_next(const struct fg_table *table, const uint32_t *records, u
         prefetch_parts(&table->records[records[at + AHEAD]]);
 }
 
+/* What the hash alone finds: a good guess. */
+static uint32_t guess(const struct fg_table *table, uint64_t hash)
+{
+    struct fg_tagmap_walk walk = fg_tagmap_walk(&table->by_value, hash);
+    return fg_tagmap_next(&table->by_value, &walk);
+}
+
 void fg_table_warm(const struct fg_table *table, const struct fg_warm *names, uint32_t count)
 {
-    uint64_t hashes[FG_WARM_MAX], traces[FG_WARM_MAX];
-    uint32_t records[FG_WARM_MAX], found = 0, id;
+    uint64_t hashes[FG_WARM_MAX];
+    uint32_t records[FG_WARM_MAX], found = 0;
     for (uint32_t i = 0; i < count; i++) {
         hashes[i] = fg_hash_seeded(names[i].value, names[i].key);
-        traces[i] = fg_trace_hash(names[i].trace);
-        fg_idmap_prefetch(&table->by_value, hashes[i]);
-        fg_idmap_prefetch(&table->by_trace, traces[i]);
+        fg_tagmap_prefetch(&table->by_value, hashes[i]);
+        fg_tagmap_prefetch(&table->by_trace, fg_trace_hash(names[i].trace));
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (fg_idmap_guess(&table->by_value, hashes[i], &id) == 0) {
-            records[found++] = id;
-            prefetch_record(&table->records[id]);
-        }
-        if (fg_idmap_guess(&table->by_trace, traces[i], &id) == 0)
-            __builtin_prefetch(&table->memberships[id]);
+        uint32_t id = guess(table, hashes[i]);
+        if (id == FG_NO_RECORD)
+            continue;
+        records[found++] = id;
+        prefetch_record(&table->records[id]);
     }
     for (uint32_t i = 0; i < found; i++)
         prefetch_parts(&table->records[records[i]]);

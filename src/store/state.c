@@ -17,8 +17,8 @@
 
 #define VIEWS_MAX 256u
 /* What of the file is mapped, and was read once, counts as this process's memory until somebody
- * takes it away: past so many bytes, looked at once in so many entries. A page that is read brings
- * its neighbours along, 64 KiB in all. */
+ * takes it away: past so many bytes and those that are allowed beside, looked at once in so many
+ * entries of each of that. A page that is read brings its neighbours along, 64 KiB in all. */
 #define LEAVE_BYTES   ((uint64_t)8 << 20)
 #define LEAVE_ENTRIES 64u
 
@@ -372,14 +372,22 @@ int fg_state_view_take(struct fg_state *state, struct fg_state_view **ret_view)
 void fg_state_leave_pages(struct fg_state *state)
 {
     unsigned count = atomic_fetch_add_explicit(&state->touched, 1, memory_order_relaxed);
-    if (count % LEAVE_ENTRIES != LEAVE_ENTRIES - 1)
+    uint64_t allowed =
+        LEAVE_BYTES + atomic_load_explicit(&state->allowed_bytes, memory_order_relaxed);
+    unsigned entries = LEAVE_ENTRIES * (unsigned)(allowed / LEAVE_BYTES);
+    if (count % entries != entries - 1)
         return;
     uint64_t bytes = fg_process_file_bytes(), before = atomic_load(&state->left_bytes);
-    if (bytes >= before && bytes - before < LEAVE_BYTES)
+    if (bytes >= before && bytes - before < allowed)
         return;
     if (bytes >= before && state->mapping.size > 0 && fg_process_leave_pages(state->mapping) == 0)
         bytes = fg_process_file_bytes();
     atomic_store(&state->left_bytes, bytes);
+}
+
+void fg_state_allow_pages(struct fg_state *state, uint64_t more, uint64_t less)
+{
+    atomic_fetch_add(&state->allowed_bytes, more - less);
 }
 
 void fg_state_view_release(struct fg_state_view *view)

@@ -52,8 +52,9 @@ struct fg_state {
 
     atomic_bool is_failed; /* a sync failed: nothing is written any more */
     atomic_uint_fast64_t commits, syncs, changes, refused;
-    atomic_uint touched;             /* entries */
-    atomic_uint_fast64_t left_bytes; /* of files in memory, as of when pages were left last */
+    atomic_uint touched;                /* entries */
+    atomic_uint_fast64_t allowed_bytes; /* of them in memory, beside what there may always be */
+    atomic_uint_fast64_t left_bytes;    /* of files in memory, as of when pages were left last */
 };
 
 /* Table 0: where consumers are. */

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 bool world_is_durable;
+uint32_t world_journeys_min;
 uint64_t world_state_size = (uint64_t)64 << 20;
 const char *world_flows;
 
@@ -36,6 +37,7 @@ void open_again(struct world *world)
         .facets = facets,
         .facet_count = 1,
         .journeys_max = world->journeys_max,
+        .journeys_min = world_journeys_min,
         .manual = true,
         .state = world->state,
         .consumer = world->state ? fg_store_consumer(world->on.store, FG_JOURNEYS_CONSUMER) : NULL};

@@ -46,6 +46,9 @@ struct found {
 extern bool world_is_durable;
 /* And so large may their keyed state grow. */
 extern uint64_t world_state_size;
+/* There is room for so many of their journeys in memory whether or not they come back; 0: for as
+ * many as there may be. */
+extern uint32_t world_journeys_min;
 /* The flows of those that begin from now on; NULL: orders that are placed, priced and shipped. */
 extern const char *world_flows;
 

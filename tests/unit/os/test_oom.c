@@ -1,5 +1,6 @@
-/* The kernel's counter of processes killed for want of memory, in folders that stand for control
- * groups of version 1, version 2, and both. */
+/* The kernel's counter of processes killed for want of memory, and how much there is of it, in
+ * folders that stand for control groups of version 1, version 2, and both. */
+#include "os/memory.h"
 #include "os/oom.h"
 
 #include <setjmp.h>
@@ -43,6 +44,10 @@ static int remove_root(void **state)
 {
     (void)state;
     static const char *const files[] = {"memory/shop/memory.oom_control",
+                                        "memory/shop/memory.limit_in_bytes",
+                                        "memory/memory.limit_in_bytes",
+                                        "shop/memory.max",
+                                        "memory.max",
                                         "memory/shop",
                                         "memory",
                                         "shop/memory.events",
@@ -112,10 +117,42 @@ static void nothing_else_is_read(void **state)
     assert_int_equal(find(groups, path), FG_ENOTFOUND);
 }
 
+static uint64_t memory_of(const char *groups)
+{
+    char file[4096];
+    put("groups", groups);
+    snprintf(file, sizeof file, "%s", at("groups"));
+    return fg_memory_bytes(file, root);
+}
+
+static void the_least_bound_holds(void **state)
+{
+    (void)state;
+    const uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    assert_true(memory_of("") == machine);
+    put("shop/memory.events", "oom_kill 0\n");
+    assert_true(memory_of("0::/shop\n") == machine);
+    put("shop/memory.max", "max\n");
+    assert_true(memory_of("0::/shop\n") == machine);
+    put("shop/memory.max", "536870912\n");
+    assert_true(memory_of("0::/shop\n") == 536870912);
+    put("memory.max", "268435456\n"); /* of the group above */
+    assert_true(memory_of("0::/shop\n") == 268435456);
+    put("memory.max", "18446744073709551615\n"); /* more than there is */
+    put("shop/memory.max", "18446744073709551615\n");
+    assert_true(memory_of("0::/shop\n") == machine);
+    put("memory/shop/memory.oom_control", "oom_kill 0\n");
+    put("memory/shop/memory.limit_in_bytes", "1048576\n");
+    assert_true(memory_of("4:memory:/shop\n0::/\n") == 1048576);
+    put("memory/memory.limit_in_bytes", "65536\n");
+    assert_true(memory_of("4:memory:/shop\n0::/\n") == 65536);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_counter_is_found),
+        cmocka_unit_test(the_least_bound_holds),
         cmocka_unit_test(nothing_else_is_read),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

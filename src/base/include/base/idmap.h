@@ -24,10 +24,6 @@ void fg_idmap_init(struct fg_idmap *map);
 void fg_idmap_free(struct fg_idmap *map);
 void fg_idmap_clear(struct fg_idmap *map);
 
-/* Room for as many ids at once, where so many are known to come. FG_ENOMEM leaves the map as it
- * was. */
-FG_MUST_CHECK int fg_idmap_reserve(struct fg_idmap *map, size_t count);
-
 /* The id under hash for which equal(context, id) holds (equal may be NULL: the hash alone decides).
  * Where there is none, new_id is put in and *ret_id is new_id; the caller sees by comparing.
  * FG_ENOMEM leaves the map as it was. */
@@ -37,10 +33,3 @@ FG_MUST_CHECK int fg_idmap_intern(struct fg_idmap *map, uint64_t hash, fg_idmap_
 /* As above without putting in: FG_ENOTFOUND. */
 FG_MUST_CHECK int fg_idmap_find(const struct fg_idmap *map, uint64_t hash, fg_idmap_equal_fn equal,
                                 const void *context, uint32_t *ret_id);
-
-/* Where many are to be found one after the other: has the memory of what is under hash fetched
- * meanwhile, if the map has any. */
-void fg_idmap_prefetch(const struct fg_idmap *map, uint64_t hash);
-/* What the hash alone finds, whose equality nobody looked at: a good guess. FG_ENOTFOUND: there is
- * nothing that could be found. */
-FG_MUST_CHECK int fg_idmap_guess(const struct fg_idmap *map, uint64_t hash, uint32_t *ret_id);

@@ -5,9 +5,9 @@
  * A thread of its own follows the store; ingest never waits for it. Healthy journeys are followed
  * from their spans' columns alone; only one that is in doubt has its traces read and the rules run.
  * With a keyed state and a consumer of the log, records are durable: they are committed together
- * with how far the log was read, a start goes on from there, and only journeys_max of them are in
- * memory, those that need somebody first; the others are read back when a span of theirs comes,
- * when their deadline passes, or when somebody asks. Without, they are made anew from the stored
+ * with how far the log was read, a start goes on from there, and only those that come back are in
+ * memory, at most journeys_max and those that need somebody first; the others are read back when a
+ * span of theirs comes, when their deadline passes, or when somebody asks. Without, they are made anew from the stored
  * spans at every start, and what there is no room for is dropped.
  *
  * Bounded: journeys_max records in memory, FG_JOURNEY_TRACES_MAX traces of each, values of at most
@@ -37,6 +37,8 @@ struct fg_journeys_options {
     const struct fg_slice *facets; /* attributes that journeys are compared by, beside the usual */
     uint32_t facet_count;
     uint32_t journeys_max; /* in memory; of a leader and its guests together */
+    uint32_t journeys_min; /* for as many there is room, also for such as don't come back; 0:
+                              FG_JOURNEYS_MIN. Where records are not durable for all */
     uint32_t tenant;
     /* NULL: it has a thread of its own. Otherwise this one's thread reads the log for both, gives
      * each tenant's spans to its own, and looks after this one as well: they are opened before
@@ -52,6 +54,7 @@ struct fg_journeys_options {
 };
 
 #define FG_JOURNEY_KEYS_MAX 32u
+#define FG_JOURNEYS_MIN     50000u
 
 /* FG_ENOMEM; FG_ELIMIT: more than FG_JOURNEY_KEYS_MAX keys. */
 FG_MUST_CHECK int fg_journeys_open(const struct fg_journeys_options *options,

@@ -118,6 +118,11 @@ FG_MUST_CHECK int fg_state_verify(const char *folder,
                                   void (*damage)(void *arg, const char *table, const char *what),
                                   void *arg);
 
+/* Of the pages that were read so many bytes more and so many less may stay this process's memory,
+ * beside the 8 MiB that always may. They are in the page cache anyhow; who reads all over the file
+ * again and again saves having them mapped again and again. Any thread. */
+void fg_state_allow_pages(struct fg_state *state, uint64_t more, uint64_t less);
+
 struct fg_state_counters {
     uint64_t used_bytes, file_bytes, size_max; /* now */
     uint64_t commits, syncs, changes, refused; /* since the start */

@@ -1,0 +1,101 @@
+/* How many records memory holds: as many as come back, within bounds.
+ *
+ * Orders that come back are read from disk and written there again, each time, where memory has no
+ * room for them; those that don't come back need none. So there is room for few at first, and more
+ * is given while a part of what comes into memory was there before: a company's orders stay in
+ * memory, and a flood of new ones leaves it as it is. */
+#include "journeys_internal.h"
+
+/* Of what came into memory, as much as has to be read back for more room to be given, and less than
+ * which has it taken away: one in so many. */
+#define RETURNED_MUCH   8u
+#define RETURNED_LITTLE 64u
+
+/* Of the keyed state, for each record past the first: where it lies there. */
+#define PAGE_BYTES 64u
+
+static void settle(struct fg_journeys *journeys)
+{
+    struct fg_room *room = &journeys->room;
+    uint32_t count_max = room->given < room->most ? room->given : room->most;
+    uint64_t page_bytes =
+        count_max > FG_JOURNEYS_MIN ? (uint64_t)(count_max - FG_JOURNEYS_MIN) * PAGE_BYTES : 0;
+    journeys->table.count_max = count_max;
+    if (!journeys->vault)
+        return;
+    fg_state_allow_pages(journeys->options.state, page_bytes, room->page_bytes);
+    room->page_bytes = page_bytes;
+}
+
+void fg_journeys_close_room(struct fg_journeys *journeys)
+{
+    if (journeys->vault)
+        fg_state_allow_pages(journeys->options.state, 0, journeys->room.page_bytes);
+}
+
+void fg_journeys_open_room(struct fg_journeys *journeys)
+{
+    struct fg_room *room = &journeys->room;
+    uint32_t least = journeys->options.journeys_min;
+    least = least ? least : FG_JOURNEYS_MIN;
+    room->most = journeys->options.journeys_max;
+    /* What has no disk to go to is lost. */
+    room->least = room->given = journeys->vault && least < room->most ? least : room->most;
+    settle(journeys);
+}
+
+void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most)
+{
+    journeys->room.most = most ? most : 1;
+    settle(journeys);
+}
+
+/* Whether as many have ended as are put to disk at once: they don't come back. */
+static bool have_many_ended(const struct fg_table *table)
+{
+    uint32_t ended = 0;
+    for (uint32_t i = 0; i < table->count; i++)
+        ended += table->records[i].state == FG_JOURNEY_DONE ||
+                 table->records[i].state == FG_JOURNEY_CANCELLED;
+    return ended > table->count / 4;
+}
+
+static bool wants_more(const struct fg_journeys *journeys, uint64_t came)
+{
+    const struct fg_room *room = &journeys->room;
+    return room->given < room->most && room->returned > 0 &&
+           room->returned >= came / RETURNED_MUCH && !have_many_ended(&journeys->table);
+}
+
+static int give_more(struct fg_journeys *journeys)
+{
+    struct fg_room *room = &journeys->room;
+    uint32_t more = room->given / 2 + 1;
+    room->given = more < room->most - room->given ? room->given + more : room->most;
+    settle(journeys);
+    return fg_journeys_widen(journeys);
+}
+
+/* A quarter less, after a quarter of the records at least has gone. */
+static void take_some_away(struct fg_journeys *journeys, uint64_t came)
+{
+    struct fg_room *room = &journeys->room;
+    uint32_t less = room->given - room->given / 4;
+    if (room->returned >= came / RETURNED_LITTLE || less < journeys->table.count)
+        return;
+    room->given = less > room->least ? less : room->least;
+    settle(journeys);
+}
+
+int fg_journeys_make_room(struct fg_journeys *journeys)
+{
+    struct fg_room *room = &journeys->room;
+    uint32_t count = journeys->table.count;
+    uint64_t came = count > room->count ? count - room->count : 0;
+    int r = wants_more(journeys, came) ? give_more(journeys) : fg_journeys_evict(journeys);
+    if (r == 0 && journeys->vault)
+        take_some_away(journeys, came);
+    room->count = journeys->table.count;
+    room->returned = 0;
+    return r;
+}

@@ -1,0 +1,116 @@
+/* How many journeys memory holds: those that come back, and of others few. */
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { FEW = 256, MANY = 1500, MOST = 4096 };
+
+static uint64_t in_memory(struct world *world)
+{
+    struct fg_journeys_counters counters = counters_of(world);
+    return counters.count - counters.absent;
+}
+
+/* Each order has a trace more; all but the first step are another service's. */
+static void touch(struct world *world, unsigned begin, unsigned end, uint64_t trace,
+                  const char *name)
+{
+    for (unsigned i = begin; i < end; i++) {
+        put(world, (struct told){*name == 'p' && name[1] == 'l' ? "shop" : "mes", name,
+                                 .value = order_name(i), .trace = trace + i});
+        if (i % 50 == 49)
+            send(world);
+    }
+    send(world);
+}
+
+static void place_and_come_back(struct world *world, unsigned rounds)
+{
+    begin(world, MOST);
+    touch(world, 0, MANY, 100000, "place");
+    assert_true(in_memory(world) <= FEW);
+    for (unsigned round = 1; round <= rounds; round++)
+        touch(world, 0, MANY, 100000 + round * 10000, round == 1 ? "price" : "look");
+}
+
+static void orders_that_come_back_stay(void **state)
+{
+    struct world world;
+    (void)state;
+    place_and_come_back(&world, 4);
+    assert_int_equal(in_memory(&world), MANY);
+    for (unsigned i = 0; i < MANY; i += 7)
+        assert_true(fg_slice_equal(where(&world, order_name(i)).last_step, FG_SLICE("priced")));
+    restart(&world); /* none of them has come back yet */
+    assert_true(in_memory(&world) <= FEW);
+    assert_int_equal(counters_of(&world).count, MANY);
+    for (unsigned i = 0; i < MANY; i += 7)
+        assert_true(fg_slice_equal(where(&world, order_name(i)).last_step, FG_SLICE("priced")));
+    end(&world);
+}
+
+static void a_flood_gets_no_more_room(void **state)
+{
+    struct world world;
+    (void)state;
+    begin(&world, MOST);
+    touch(&world, 0, 3 * MANY, 100000, "place");
+    assert_true(in_memory(&world) <= FEW);
+    end(&world);
+}
+
+/* What was given to orders that came back a flood gives back. */
+static void room_is_given_back(void **state)
+{
+    struct world world;
+    (void)state;
+    place_and_come_back(&world, 2);
+    assert_true(in_memory(&world) > 2 * FEW);
+    touch(&world, MANY, 12 * MANY, 200000, "place");
+    assert_true(in_memory(&world) <= FEW);
+    assert_int_equal(counters_of(&world).count, 12 * MANY);
+    end(&world);
+}
+
+/* However many come back: no more than there may be. */
+static void there_is_a_bound(void **state)
+{
+    struct world world;
+    (void)state;
+    begin(&world, 2 * FEW);
+    for (unsigned round = 0; round < 4; round++) {
+        touch(&world, 0, MANY, 100000 + round * 10000, "place");
+        assert_true(in_memory(&world) <= 2 * FEW);
+    }
+    assert_true(in_memory(&world) > FEW);
+    end(&world);
+}
+
+/* Ended ones don't come back: they make room before more is given. */
+static void ended_ones_make_room(void **state)
+{
+    struct world world;
+    (void)state;
+    begin(&world, MOST);
+    touch(&world, 0, MANY, 100000, "place");
+    touch(&world, 0, MANY, 200000, "ship");
+    assert_true(in_memory(&world) <= 2 * FEW);
+    end(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(orders_that_come_back_stay), cmocka_unit_test(a_flood_gets_no_more_room),
+        cmocka_unit_test(room_is_given_back),         cmocka_unit_test(there_is_a_bound),
+        cmocka_unit_test(ended_ones_make_room),
+    };
+    world_is_durable = true;
+    world_journeys_min = FEW;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
