@@ -15,9 +15,13 @@
 #define SPANS_PER_REQUEST 520u
 #define WORDS_MAX         60u
 #define LOOK_NS           500000000
-/* Sets of the company's traces that are measured: of as many orders as are under way one in so
- * many ends meanwhile. */
+/* A company's traffic is measured in periods, in each of which one in so many of the orders that
+ * are under way ends. The first is that of a server which has just been started. Both servers take
+ * each period one after the other, so that an hour in which the machine gives less is one for both;
+ * what the one that waits does meanwhile, such as to look at orders in which something failed, is
+ * not measured, since it takes nothing from ingest. */
 #define SETS_SHARE 10u
+#define PERIODS    4u
 /* Of a follower that does not get on. */
 #define STALL_NS (120 * FG_NS_PER_SECOND)
 
@@ -64,18 +68,24 @@ static const char company_flow_text[] =
     "      - {name: cancelled, when: service:shop-api order.status=CANCELLED, after: [placed, "
     "model, submitted, priced, offered, approved, accepted, started], ends: cancelled}\n";
 
+/* A server that is measured. */
+struct side {
+    struct fg_bench_server *server;
+    struct fg_bench_ask ask;
+};
+
 struct bench {
     struct fg_cli *cli;
     const struct fg_bench_journeys_options *options;
     struct fg_bench_journeys_figures *figures;
     struct fg_bench_shape *shape;
-    struct fg_bench_server *server; /* that is measured now */
-    struct fg_bench_ask ask;
+    struct side *side; /* that is measured now */
     struct fg_bench_load_result *load;
     struct fg_progress progress;
     const char *doing;
-    uint64_t spans_to_come;
+    uint64_t spans_to_come, spans_before; /* of what is done, and of it before this load */
     uint64_t resident_bytes_max;
+    uint64_t open; /* journeys, when all was followed last */
 };
 
 static int say(const struct bench *bench, int r, const char *what)
@@ -98,8 +108,8 @@ static bool is_filling(void *arg, uint64_t spans)
 {
     struct bench *bench = arg;
     struct fg_bench_usage usage;
-    fg_progress_update(&bench->progress, spans, bench->spans_to_come);
-    if (fg_bench_usage_read(bench->cli, bench->server->pid, &usage) == 0 &&
+    fg_progress_update(&bench->progress, bench->spans_before + spans, bench->spans_to_come);
+    if (fg_bench_usage_read(bench->cli, bench->side->server->pid, &usage) == 0 &&
         usage.resident_bytes > bench->resident_bytes_max)
         bench->resident_bytes_max = usage.resident_bytes;
     return true;
@@ -111,27 +121,28 @@ static void nothing(void *arg, uint64_t request)
     (void)request;
 }
 
-static int fill(struct bench *bench, const struct fg_bench_shape *shape, uint64_t requests,
-                struct fg_bench_followed *ret)
+/* requests of a shape from first on; what was measured is added to *ret. */
+static int fill(struct bench *bench, const struct fg_bench_shape *shape, uint64_t first,
+                uint64_t requests, struct fg_bench_followed *ret)
 {
     struct fg_bench_load load = {.env = bench->cli->env,
                                  .shape = shape,
-                                 .address = bench->server->otlp,
+                                 .address = bench->side->server->otlp,
                                  .path = "/v1/traces",
                                  .connection_count = bench->options->connection_count,
                                  .duration_ns = UINT64_MAX / 2,
+                                 .first_request = first,
                                  .request_count = requests,
                                  .acknowledged = nothing,
                                  .tick = is_filling,
                                  .arg = bench};
     bench->resident_bytes_max = 0;
-    bench->spans_to_come = requests * fg_bench_spans_per_request(shape);
-    fg_progress_begin(&bench->progress, bench->cli, bench->doing, false);
     int r = fg_bench_load_run(&load, bench->load);
-    fg_progress_end(&bench->progress);
-    ret->spans = bench->load->spans;
-    ret->load_seconds = (double)bench->load->elapsed_ns / 1e9;
-    ret->resident_bytes_max = bench->resident_bytes_max;
+    bench->spans_before += bench->load->spans;
+    ret->spans += bench->load->spans;
+    ret->load_seconds += (double)bench->load->elapsed_ns / 1e9;
+    if (ret->resident_bytes_max < bench->resident_bytes_max)
+        ret->resident_bytes_max = bench->resident_bytes_max;
     if (r == 0 && bench->load->requests < load.request_count)
         r = FG_EIO;
     if (r < 0)
@@ -141,10 +152,17 @@ static int fill(struct bench *bench, const struct fg_bench_shape *shape, uint64_
     return r;
 }
 
+static void begin_doing(struct bench *bench, const char *doing, uint64_t spans)
+{
+    bench->spans_to_come = spans;
+    bench->spans_before = 0;
+    fg_progress_begin(&bench->progress, bench->cli, doing, false);
+}
+
 /* Journeys that are known, and those of them that are open. */
 static int count_journeys(struct bench *bench, uint64_t *ret_all, uint64_t *ret_open)
 {
-    json_t *root = fg_bench_ask_get(&bench->ask, "/api/v1/board"), *count;
+    json_t *root = fg_bench_ask_get(&bench->side->ask, "/api/v1/board"), *count;
     uint64_t all = 0;
     const char *state;
     if (!root)
@@ -158,14 +176,14 @@ static int count_journeys(struct bench *bench, uint64_t *ret_all, uint64_t *ret_
     return 0;
 }
 
-/* Until every order is a journey. */
+/* Until every order is a journey, where there are any. */
 static int wait_for_follower(struct bench *bench, uint64_t wanted)
 {
     uint64_t all = 0, before = 0, open = 0, moved_ns = fg_env_mono_ns(bench->cli->env);
-    for (;;) {
+    for (; wanted > 0;) {
         int r = count_journeys(bench, &all, &open);
         if (r < 0 || all >= wanted) {
-            bench->figures->open = open;
+            bench->open = open;
             return r;
         }
         uint64_t now_ns = fg_env_mono_ns(bench->cli->env);
@@ -180,12 +198,13 @@ static int wait_for_follower(struct bench *bench, uint64_t wanted)
         before = all;
         nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
     }
+    return 0;
 }
 
 static int settle(struct bench *bench)
 {
-    json_t *sealed = fg_bench_ask_post(&bench->ask, "/api/v1/admin/seal");
-    json_t *merged = sealed ? fg_bench_ask_post(&bench->ask, "/api/v1/admin/merge") : NULL;
+    json_t *sealed = fg_bench_ask_post(&bench->side->ask, "/api/v1/admin/seal");
+    json_t *merged = sealed ? fg_bench_ask_post(&bench->side->ask, "/api/v1/admin/merge") : NULL;
     int r = merged ? 0 : FG_EIO;
     json_decref(sealed);
     json_decref(merged);
@@ -197,7 +216,7 @@ static int settle(struct bench *bench)
 
 static void measure(struct bench *bench, struct fg_bench_followed *ret)
 {
-    const struct fg_bench_server *server = bench->server;
+    const struct fg_bench_server *server = bench->side->server;
     struct fg_bench_usage usage = {0};
     char path[FG_BENCH_PATH_SIZE + 8];
     uint64_t all = 0, fixed = 0, state = 0, state_fixed = 0;
@@ -214,47 +233,47 @@ static void measure(struct bench *bench, struct fg_bench_followed *ret)
     }
 }
 
-/* What a server is sent. */
-struct turn {
-    const struct fg_bench_shape *before; /* first, not measured; NULL: nothing */
-    uint64_t before_requests, requests;
-    uint64_t known, all; /* orders, after the one and after the other; 0: none are followed */
-};
-
 static int start(struct bench *bench)
 {
     uint64_t ready_ns;
-    int r = fg_bench_server_start(bench->server);
+    int r = fg_bench_server_start(bench->side->server);
     if (r == 0)
-        r = fg_bench_server_wait(bench->server, &ready_ns);
-    return r == 0 ? fg_bench_ask_connect(&bench->ask, bench->server) : r;
+        r = fg_bench_server_wait(bench->side->server, &ready_ns);
+    bench->side->ask.cli = bench->cli;
+    return r == 0 ? fg_bench_ask_connect(&bench->side->ask, bench->side->server) : r;
 }
 
-static int run_one(struct bench *bench, const struct turn *turn, struct fg_bench_followed *ret)
+static void end(struct bench *bench, bool is_over)
 {
-    struct fg_bench_followed before = {0};
-    int r = start(bench);
-    if (r == 0 && turn->before) {
-        r = fill(bench, turn->before, turn->before_requests, &before);
-        if (r == 0)
-            r = wait_for_follower(bench, turn->known);
-        if (r == 0)
-            r = settle(bench);
-        measure(bench, &before);
-    }
-    if (r == 0)
-        r = fill(bench, bench->shape, turn->requests, ret);
+    fg_bench_server_end(bench->side->server, SIGTERM);
+    if (is_over)
+        fg_bench_server_clean(bench->side->server);
+    fg_bench_ask_free(&bench->side->ask);
+    bench->side = NULL;
+}
+
+/* Until all was followed that is (known: orders; 0: none are followed), sealed and merged. */
+static int come_to_rest(struct bench *bench, uint64_t known, struct fg_bench_followed *ret)
+{
     uint64_t begin_ns = fg_env_mono_ns(bench->cli->env);
-    if (r == 0)
-        r = wait_for_follower(bench, turn->all);
+    int r = wait_for_follower(bench, known);
     ret->behind_seconds = (double)(fg_env_mono_ns(bench->cli->env) - begin_ns) / 1e9;
     if (r == 0)
         r = settle(bench);
     if (r == 0)
         measure(bench, ret);
-    ret->cpu_seconds -= before.cpu_seconds;
-    ret->follower_seconds -= before.follower_seconds;
     return r;
+}
+
+static int run_one(struct bench *bench, uint64_t requests, uint64_t known,
+                   struct fg_bench_followed *ret)
+{
+    int r = start(bench);
+    begin_doing(bench, bench->doing, requests * fg_bench_spans_per_request(bench->shape));
+    if (r == 0)
+        r = fill(bench, bench->shape, 0, requests, ret);
+    fg_progress_end(&bench->progress);
+    return r == 0 ? come_to_rest(bench, known, ret) : r;
 }
 
 /* -- Asking where orders are ---------------------------------------------------------------------
@@ -266,7 +285,7 @@ static int where(struct bench *bench, uint64_t order, struct fg_bench_histogram 
     char path[120];
     snprintf(path, sizeof path, "/api/v1/journeys/order.id/ORD-%08" PRIu64, order % 100000000);
     uint64_t begin_ns = fg_env_mono_ns(bench->cli->env);
-    json_t *root = fg_bench_ask_get(&bench->ask, path);
+    json_t *root = fg_bench_ask_get(&bench->side->ask, path);
     fg_bench_histogram_add(took, fg_env_mono_ns(bench->cli->env) - begin_ns);
     if (!root)
         return FG_EIO;
@@ -282,7 +301,7 @@ static int where(struct bench *bench, uint64_t order, struct fg_bench_histogram 
 static double server_seconds(const struct bench *bench)
 {
     struct fg_bench_usage usage;
-    int r = fg_bench_usage_read(bench->cli, bench->server->pid, &usage);
+    int r = fg_bench_usage_read(bench->cli, bench->side->server->pid, &usage);
     return r == 0 ? usage.cpu_seconds : 0;
 }
 
@@ -318,7 +337,7 @@ static int ask_busy(struct bench *bench)
     struct fg_bench_beside beside;
     const struct fg_bench_load load = {.env = bench->cli->env,
                                        .shape = bench->shape,
-                                       .address = bench->server->otlp,
+                                       .address = bench->side->server->otlp,
                                        .path = "/v1/traces",
                                        .connection_count = bench->options->connection_count,
                                        .rate_spans = bench->options->busy_rate_spans,
@@ -352,26 +371,7 @@ static void with_words(const struct fg_bench_server *server, char *const *words,
     ret->option_count = count + known;
 }
 
-static int run_off(struct bench *bench, const struct fg_bench_server *server,
-                   const struct turn *turn, struct fg_bench_followed *ret)
-{
-    char *const words[] = {"--journey-keys", "filigree.bench.none"};
-    const struct turn unfollowed = {.before = turn->before,
-                                    .before_requests = turn->before_requests,
-                                    .requests = turn->requests};
-    char *all[WORDS_MAX];
-    struct fg_bench_server off;
-    with_words(server, words, 2, all, &off);
-    int r = fg_bench_server_prepare(&off, NULL);
-    if (r < 0)
-        return r;
-    bench->server = &off;
-    r = run_one(bench, &unfollowed, ret);
-    fg_bench_server_end(&off, SIGTERM);
-    fg_bench_server_clean(&off);
-    bench->server = NULL;
-    return r;
-}
+static char *const unfollowed_words[] = {"--journey-keys", "filigree.bench.none"};
 
 static int write_flow(struct bench *bench, const char *path, struct fg_slice text)
 {
@@ -385,78 +385,157 @@ static int write_flow(struct bench *bench, const char *path, struct fg_slice tex
     return r < 0 ? say(bench, r, path) : 0;
 }
 
-static struct turn flood_of(const struct bench *bench)
-{
-    return (struct turn){.requests = request_count(bench),
-                         .all = request_count(bench) * fg_bench_orders_per_request(bench->shape)};
-}
-
 static int run_flood(struct bench *bench, struct fg_bench_server *server)
 {
     char path[FG_BENCH_PATH_SIZE + 16];
     char *const words[] = {"--flows", path};
     char *all[WORDS_MAX];
-    struct fg_bench_server on;
-    const struct turn turn = flood_of(bench);
+    struct fg_bench_server one;
+    struct side side = {.server = &one};
+    uint64_t requests = request_count(bench),
+             orders = requests * fg_bench_orders_per_request(bench->shape);
+    with_words(server, unfollowed_words, 2, all, &one);
+    int r = fg_bench_server_prepare(&one, NULL);
+    if (r < 0)
+        return r;
+    bench->side = &side;
     bench->doing = "a flood, no journeys followed";
-    int r = run_off(bench, server, &turn, &bench->figures->off);
+    r = run_one(bench, requests, 0, &bench->figures->off);
+    end(bench, true);
     snprintf(path, sizeof path, "%s/flow.yaml", server->folder);
     if (r == 0)
         r = write_flow(bench, path, fg_slice_from_string(flow_text));
     if (r < 0)
         return r;
-    with_words(server, words, 2, all, &on);
-    bench->server = &on;
+    with_words(server, words, 2, all, &one);
+    bench->side = &side;
     bench->doing = "a flood, journeys followed";
-    r = run_one(bench, &turn, &bench->figures->on);
+    r = run_one(bench, requests, orders, &bench->figures->on);
+    bench->figures->open = bench->open;
     if (r == 0)
         r = ask_quiet(bench);
     if (r == 0 && bench->options->busy_rate_spans > 0)
         r = ask_busy(bench);
-    fg_bench_server_end(&on, SIGTERM);
-    bench->server = NULL;
+    end(bench, false);
     return r;
 }
 
-static struct turn company_of(const struct bench *bench, struct fg_bench_shape *placed)
+/* -- A company's traffic, for two servers by turns
+ * -------------------------------------------------------------------
+ */
+
+struct company {
+    struct side off, on;
+    const struct fg_bench_shape *placed;
+    uint64_t open;     /* orders that are placed before, and under way from then on */
+    uint64_t requests; /* of a period */
+};
+
+static int place(struct bench *bench, struct company *company, struct side *side)
 {
-    uint32_t placed_orders = fg_bench_orders_per_request(placed),
-             orders = fg_bench_orders_per_request(bench->shape);
-    uint64_t before = (bench->options->journey_count + placed_orders - 1) / placed_orders,
-             open = before * placed_orders, requests = open / SETS_SHARE / orders + 1;
-    fg_bench_shape_open(bench->shape, open);
-    return (struct turn){.before = placed,
-                         .before_requests = before,
-                         .requests = requests,
-                         .known = open,
-                         .all = open + requests * orders};
+    uint32_t orders = fg_bench_orders_per_request(company->placed);
+    struct fg_bench_followed before = {0};
+    bench->side = side;
+    int r = start(bench);
+    if (r == 0)
+        r = fill(bench, company->placed, 0, company->open / orders, &before);
+    return r == 0 ? come_to_rest(bench, side == &company->on ? company->open : 0, &before) : r;
+}
+
+static int place_all(struct bench *bench, struct company *company)
+{
+    begin_doing(bench, "a company's orders",
+                2 * company->open / fg_bench_orders_per_request(company->placed) *
+                    fg_bench_spans_per_request(company->placed));
+    int r = place(bench, company, &company->off);
+    if (r == 0)
+        r = place(bench, company, &company->on);
+    fg_progress_end(&bench->progress);
+    return r;
+}
+
+static int run_period(struct bench *bench, const struct company *company, struct side *side,
+                      uint32_t period, struct fg_bench_followed *ret)
+{
+    struct fg_bench_followed before = {0};
+    uint64_t known = company->open +
+                     (period + 1) * company->requests * fg_bench_orders_per_request(bench->shape);
+    bench->side = side;
+    measure(bench, &before);
+    begin_doing(bench,
+                side == &company->on ? "a company, journeys followed"
+                                     : "a company, no journeys followed",
+                company->requests * fg_bench_spans_per_request(bench->shape));
+    int r = fill(bench, bench->shape, period * company->requests, company->requests, ret);
+    fg_progress_end(&bench->progress);
+    if (r == 0)
+        r = come_to_rest(bench, side == &company->on ? known : 0, ret);
+    ret->cpu_seconds -= before.cpu_seconds;
+    ret->follower_seconds -= before.follower_seconds;
+    return r;
+}
+
+static void sum_up(const struct fg_bench_followed *period, struct fg_bench_followed *sum)
+{
+    uint64_t resident_bytes_max = sum->resident_bytes_max;
+    struct fg_bench_followed before = *sum;
+    *sum = *period;
+    sum->spans += before.spans;
+    sum->load_seconds += before.load_seconds;
+    sum->cpu_seconds += before.cpu_seconds;
+    sum->follower_seconds += before.follower_seconds;
+    if (sum->resident_bytes_max < resident_bytes_max)
+        sum->resident_bytes_max = resident_bytes_max;
+}
+
+static int run_periods(struct bench *bench, struct company *company)
+{
+    struct fg_bench_journeys_figures *figures = bench->figures;
+    int r = place_all(bench, company);
+    for (uint32_t i = 0; r == 0 && i < 2 * PERIODS; i++) {
+        uint32_t period = i / 2;
+        bool is_on = (i + period) % 2 != 0; /* now the one is first, now the other */
+        struct fg_bench_followed one = {0};
+        r = run_period(bench, company, is_on ? &company->on : &company->off, period, &one);
+        if (period == 0)
+            *(is_on ? &figures->company_new_on : &figures->company_new_off) = one;
+        else
+            sum_up(&one, is_on ? &figures->company_on : &figures->company_off);
+        if (is_on)
+            figures->company_open = bench->open;
+    }
+    return r;
 }
 
 static int run_company(struct bench *bench, const struct fg_bench_server *server,
-                       struct fg_bench_shape *placed)
+                       const struct fg_bench_shape *placed)
 {
     char path[FG_BENCH_PATH_SIZE + 16];
     char *const words[] = {"--flows", path};
-    char *all[WORDS_MAX];
-    struct fg_bench_server on;
-    const struct turn turn = company_of(bench, placed);
-    bench->doing = "a company, no journeys followed";
-    int r = run_off(bench, server, &turn, &bench->figures->company_off);
-    with_words(server, words, 2, all, &on);
-    if (r == 0)
-        r = fg_bench_server_prepare(&on, NULL);
+    char *off_words[WORDS_MAX], *on_words[WORDS_MAX];
+    struct fg_bench_server off, on;
+    struct company company = {.off = {.server = &off}, .on = {.server = &on}, .placed = placed};
+    uint32_t placed_orders = fg_bench_orders_per_request(placed);
+    company.open =
+        (bench->options->journey_count + placed_orders - 1) / placed_orders * placed_orders;
+    company.requests = company.open / SETS_SHARE / fg_bench_orders_per_request(bench->shape) + 1;
+    fg_bench_shape_open(bench->shape, company.open);
+    with_words(server, unfollowed_words, 2, off_words, &off);
+    with_words(server, words, 2, on_words, &on);
+    int r = fg_bench_server_prepare(&off, NULL);
     if (r < 0)
         return r;
-    snprintf(path, sizeof path, "%s/flow.yaml", on.folder);
-    bench->server = &on;
-    bench->doing = "a company, journeys followed";
-    r = write_flow(bench, path, fg_slice_from_string(company_flow_text));
-    if (r == 0)
-        r = run_one(bench, &turn, &bench->figures->company_on);
-    bench->figures->company_open = bench->figures->open;
-    fg_bench_server_end(&on, SIGTERM);
-    fg_bench_server_clean(&on);
-    bench->server = NULL;
+    r = fg_bench_server_prepare(&on, NULL);
+    if (r == 0) {
+        snprintf(path, sizeof path, "%s/flow.yaml", on.folder);
+        r = write_flow(bench, path, fg_slice_from_string(company_flow_text));
+        if (r == 0)
+            r = run_periods(bench, &company);
+        bench->side = &company.on;
+        end(bench, true);
+    }
+    bench->side = &company.off;
+    end(bench, true);
     return r;
 }
 
@@ -485,7 +564,6 @@ int fg_bench_journeys_run(struct fg_cli *cli, const struct fg_bench_journeys_opt
         r = with_shape(&bench, FG_BENCH_SMALL);
     if (r == 0)
         r = run_flood(&bench, server);
-    fg_bench_ask_free(&bench.ask);
     fg_bench_shape_free(bench.shape);
     free(bench.load);
     return r;
@@ -537,10 +615,20 @@ static void print_cost(struct fg_cli *cli, const char *shape, const struct fg_be
     print_row(cli, "  what following adds", share_of(off, on) * 100, "%", floor);
 }
 
+static void print_memory(struct fg_cli *cli, const struct fg_bench_followed *off,
+                         const struct fg_bench_followed *on, uint64_t open)
+{
+    double count = open > 0 ? (double)open : 1;
+    print_row(cli, "  resident memory, none followed", (double)off->resident_bytes / 1e6, "MB", 0);
+    print_row(cli, "  resident memory, followed", (double)on->resident_bytes / 1e6, "MB", 0);
+    print_row(cli, "    the most while they came", (double)on->resident_bytes_max / 1e6, "MB", 0);
+    print_row(cli, "  keyed state on disk", (double)on->state_bytes / 1e6, "MB", 0);
+    print_row(cli, "    bytes a journey", (double)on->state_bytes / count, "B", 0);
+}
+
 void fg_bench_journeys_print(struct fg_cli *cli, const struct fg_bench_journeys_figures *figures)
 {
     const struct fg_bench_followed *on = &figures->on, *off = &figures->off;
-    double count = figures->open > 0 ? (double)figures->open : 1;
     fprintf(cli->out,
             "journeys      %" PRIu64 " open, of %" PRIu64
             " spans; taken in %.1f s, followed %.1f s "
@@ -558,12 +646,11 @@ void fg_bench_journeys_print(struct fg_cli *cli, const struct fg_bench_journeys_
     }
     print_cost(cli, "a company's traffic, nine traces an order", &figures->company_off,
                &figures->company_on, 10);
+    print_memory(cli, &figures->company_off, &figures->company_on, figures->company_open);
+    print_cost(cli, "  the same, of a server that was just started", &figures->company_new_off,
+               &figures->company_new_on, 0);
     print_cost(cli, "a flood of new orders, a trace each", off, on, 0);
-    print_row(cli, "resident memory, none followed", (double)off->resident_bytes / 1e6, "MB", 0);
-    print_row(cli, "resident memory, followed", (double)on->resident_bytes / 1e6, "MB", 0);
-    print_row(cli, "  the most while they came", (double)on->resident_bytes_max / 1e6, "MB", 0);
-    print_row(cli, "keyed state on disk", (double)on->state_bytes / 1e6, "MB", 0);
-    print_row(cli, "  bytes a journey", (double)on->state_bytes / count, "B", 0);
+    print_memory(cli, off, on, figures->open);
     if (figures->wrong)
         fprintf(cli->out, "\nWRONG         %" PRIu64 " answers, one of %s\n", figures->wrong,
                 figures->first_wrong);
@@ -582,10 +669,13 @@ static json_t *followed_json(const struct fg_bench_followed *one)
 int fg_bench_journeys_print_json(struct fg_cli *cli,
                                  const struct fg_bench_journeys_figures *figures)
 {
-    json_t *company =
-        json_pack("{s:I, s:f, s:o, s:o}", "open", (json_int_t)figures->company_open,
-                  "following_share", share_of(&figures->company_off, &figures->company_on), "off",
-                  followed_json(&figures->company_off), "on", followed_json(&figures->company_on));
+    json_t *company = json_pack(
+        "{s:I, s:f, s:o, s:o, s:f, s:o, s:o}", "open", (json_int_t)figures->company_open,
+        "following_share", share_of(&figures->company_off, &figures->company_on), "off",
+        followed_json(&figures->company_off), "on", followed_json(&figures->company_on),
+        "new_following_share", share_of(&figures->company_new_off, &figures->company_new_on),
+        "new_off", followed_json(&figures->company_new_off), "new_on",
+        followed_json(&figures->company_new_on));
     json_t *root = json_pack(
         "{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o, s:o, s:o}", "open",
         (json_int_t)figures->open, "where_ms_p50", ms(&figures->where, 0.5), "where_ms_p99",

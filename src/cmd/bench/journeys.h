@@ -6,7 +6,8 @@
  *   come: nothing is known of any, and each stays;
  * - a company's traffic: as many orders under way, each in nine traces over its life (company.h).
  *   All are placed before; what is measured are their later traces, and those of the orders that
- *   come. */
+ *   come. The two servers take them by turns. First none of the orders has come back before, and
+ *   each that does has to be read from disk; what is measured last is how it goes on. */
 #pragma once
 
 #include "run.h"
@@ -33,7 +34,9 @@ struct fg_bench_followed {
 };
 
 struct fg_bench_journeys_figures {
-    struct fg_bench_followed company_off, company_on; /* the company's */
+    struct fg_bench_followed company_off,
+        company_on; /* the company's, once it has run for a while */
+    struct fg_bench_followed company_new_off, company_new_on; /* and of servers just started */
     uint64_t company_open;
     struct fg_bench_followed off, on; /* the flood's */
     uint64_t open;                    /* journeys */
