@@ -63,6 +63,7 @@ struct fg_room {
     uint32_t least, most, given;
     uint32_t count;      /* of records when room was made last */
     uint64_t returned;   /* that were read back since, because spans of theirs came */
+    uint64_t met;        /* traces that came since to records which were in memory already */
     uint64_t page_bytes; /* of the keyed state that may stay in memory for them */
 };
 

@@ -6,10 +6,12 @@
  * memory, and a flood of new ones leaves it as it is. */
 #include "journeys_internal.h"
 
-/* Of what came into memory, as much as has to be read back for more room to be given, and less than
- * which has it taken away: one in so many. */
-#define RETURNED_MUCH   8u
-#define RETURNED_LITTLE 64u
+/* Of what came into memory, as much has to be read back for more room to be given: one in so many.
+ */
+#define RETURNED_MUCH 8u
+/* Room is taken away where fewer come back than one for so many that come, be it from disk or to
+ * those that are in memory: of orders that all have room none has to be read back. */
+#define CAME_BACK_LITTLE 64u
 
 /* Of the keyed state, for each record past the first: where it lies there. */
 #define PAGE_BYTES 64u
@@ -81,7 +83,7 @@ static void take_some_away(struct fg_journeys *journeys, uint64_t came)
 {
     struct fg_room *room = &journeys->room;
     uint32_t less = room->given - room->given / 4;
-    if (room->returned >= came / RETURNED_LITTLE || less < journeys->table.count)
+    if (room->returned + room->met >= came / CAME_BACK_LITTLE || less < journeys->table.count)
         return;
     room->given = less > room->least ? less : room->least;
     settle(journeys);
@@ -96,6 +98,6 @@ int fg_journeys_make_room(struct fg_journeys *journeys)
     if (r == 0 && journeys->vault)
         take_some_away(journeys, came);
     room->count = journeys->table.count;
-    room->returned = 0;
+    room->returned = room->met = 0;
     return r;
 }

@@ -153,7 +153,9 @@ static int own(struct intake *intake, uint32_t row, const struct named *named)
     intake->owner[row - intake->row_begin] = record;
     intake->has_owner = true;
     fg_journeys_changed(journeys, record);
+    uint32_t traces = journeys->table.records[record].trace_count;
     r = fg_table_join(&journeys->table, record, trace);
+    journeys->room.met += traces > 0 && journeys->table.records[record].trace_count > traces;
     if (r == 0)
         *recalled = (struct recalled){trace, record, named->string};
     return r;

@@ -77,6 +77,24 @@ static void room_is_given_back(void **state)
     end(&world);
 }
 
+/* Where all have room and none is read back any more they keep it, while others end and new ones
+ * come in their place. */
+static void room_is_kept(void **state)
+{
+    struct world world;
+    (void)state;
+    place_and_come_back(&world, 3);
+    assert_int_equal(counters_of(&world).absent, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned from = MANY + i * 100;
+        touch(&world, from, from + 100, 200000, "place");
+        touch(&world, from, from + 100, 210000, "ship");
+        assert_true(counters_of(&world).absent <= (i + 1) * 100); /* no more than have ended */
+        touch(&world, 0, MANY, 300000 + i * 10000, "look");
+    }
+    end(&world);
+}
+
 /* However many come back: no more than there may be. */
 static void there_is_a_bound(void **state)
 {
@@ -107,8 +125,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(orders_that_come_back_stay), cmocka_unit_test(a_flood_gets_no_more_room),
-        cmocka_unit_test(room_is_given_back),         cmocka_unit_test(there_is_a_bound),
-        cmocka_unit_test(ended_ones_make_room),
+        cmocka_unit_test(room_is_given_back),         cmocka_unit_test(room_is_kept),
+        cmocka_unit_test(there_is_a_bound),           cmocka_unit_test(ended_ones_make_room),
     };
     world_is_durable = true;
     world_journeys_min = FEW;

@@ -7,8 +7,8 @@
  * With a keyed state and a consumer of the log, records are durable: they are committed together
  * with how far the log was read, a start goes on from there, and only those that come back are in
  * memory, at most journeys_max and those that need somebody first; the others are read back when a
- * span of theirs comes, when their deadline passes, or when somebody asks. Without, they are made anew from the stored
- * spans at every start, and what there is no room for is dropped.
+ * span of theirs comes, when their deadline passes, or when somebody asks. Without, they are made
+ * anew from the stored spans at every start, and what there is no room for is dropped.
  *
  * Bounded: journeys_max records in memory, FG_JOURNEY_TRACES_MAX traces of each, values of at most
  * FG_JOURNEY_VALUE_SIZE_MAX bytes; what is over is counted. On disk those that were not heard for
