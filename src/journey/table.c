@@ -419,7 +419,10 @@ int fg_table_without_dead(const struct fg_table *table, uint32_t count_max,
     fg_table_init(&kept, count_max);
     kept.evicted = table->evicted;
     kept.trace_version = table->trace_version;
-    kept.capacity = count_max;
+    for (uint32_t i = 0; i < table->count; i++)
+        kept.capacity += !table->records[i].is_dead;
+    if (kept.capacity < count_max) /* there are more where the bound was lowered */
+        kept.capacity = count_max;
     kept.records = malloc((size_t)kept.capacity * sizeof *kept.records);
     int r = kept.records ? 0 : FG_ENOMEM;
     for (uint32_t i = 0; r == 0 && i < table->count; i++) {

@@ -126,6 +126,32 @@ static void test_room(void **state)
     fg_table_free(&table);
 }
 
+/* A table whose bound is lowered keeps all that are not dropped, and takes none more. */
+static void test_lower_bound(void **state)
+{
+    struct fg_table table, kept;
+    char text[32];
+    uint32_t record;
+    bool is_new;
+    (void)state;
+    fg_table_init(&table, 200);
+    for (unsigned i = 0; i < 200; i++) {
+        uint32_t id = put(&table, 0, i);
+        assert_int_equal(fg_table_join(&table, id, (struct fg_trace_ref){1, i + 1}), 0);
+        table.records[id].is_dead = i % 4 == 0;
+    }
+    assert_int_equal(fg_table_without_dead(&table, 10, &kept), 0);
+    fg_table_free_dead(&table);
+    assert_int_equal(kept.count, 150);
+    for (unsigned i = 0; i < 200; i++) {
+        uint32_t id = fg_table_find(&kept, 0, name_of(i, text));
+        assert_true((id == FG_NO_RECORD) == (i % 4 == 0));
+        assert_int_equal(fg_table_trace(&kept, (struct fg_trace_ref){1, i + 1}), id);
+    }
+    assert_int_equal(fg_table_intern(&kept, 0, FG_SLICE("one more"), &record, &is_new), FG_ELIMIT);
+    fg_table_free(&kept);
+}
+
 static int rank(const struct fg_record *record)
 {
     bool has_ended = record->state == FG_JOURNEY_DONE || record->state == FG_JOURNEY_CANCELLED;
@@ -233,8 +259,10 @@ static void test_sort(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find), cmocka_unit_test(test_sort),   cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_room), cmocka_unit_test(test_choice), cmocka_unit_test(test_due),
+        cmocka_unit_test(test_find),        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_traces),      cmocka_unit_test(test_room),
+        cmocka_unit_test(test_lower_bound), cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
