@@ -90,6 +90,29 @@ static void test_traces(void **state)
     fg_table_free(&table);
 }
 
+/* A trace that names no journey joins others', until it names one itself. */
+static void test_join_other(void **state)
+{
+    struct fg_table table;
+    const struct fg_trace_ref trace = {7, 1};
+    bool is_new;
+    (void)state;
+    fg_table_init(&table, 1000);
+    uint32_t a = put(&table, 0, 1), b = put(&table, 0, 2), c = put(&table, 0, 3);
+    assert_int_equal(fg_table_join_other(&table, a, trace, &is_new), 0);
+    assert_true(is_new);
+    assert_int_equal(fg_table_join_other(&table, a, trace, &is_new), 0);
+    assert_false(is_new);
+    assert_int_equal(fg_table_join_other(&table, b, trace, &is_new), 0);
+    assert_true(is_new);
+    assert_int_equal(fg_table_join(&table, a, trace), 0);
+    assert_int_equal(fg_table_join_other(&table, c, trace, &is_new), 0);
+    assert_false(is_new);
+    assert_true(is_in(&table, a, 1) && is_in(&table, b, 1) && !is_in(&table, c, 1));
+    assert_int_equal(table.records[a].trace_count, 1);
+    fg_table_free(&table);
+}
+
 /* Ended ones go first, then those heard least lately; what stays is found under its new number,
  * with its traces and its plan. */
 static void test_room(void **state)
@@ -259,10 +282,10 @@ static void test_sort(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),        cmocka_unit_test(test_sort),
-        cmocka_unit_test(test_traces),      cmocka_unit_test(test_room),
-        cmocka_unit_test(test_lower_bound), cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_due),
+        cmocka_unit_test(test_find),   cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_traces), cmocka_unit_test(test_join_other),
+        cmocka_unit_test(test_room),   cmocka_unit_test(test_lower_bound),
+        cmocka_unit_test(test_choice), cmocka_unit_test(test_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
