@@ -538,7 +538,7 @@ static int load_one(void *arg, uint64_t key_hash, uint64_t flow_print, bool is_a
     }
     if (r < 0)
         return r;
-    bool has_ended = record->state == FG_JOURNEY_DONE || record->state == FG_JOURNEY_CANCELLED;
+    bool has_ended = fg_record_has_ended(record);
     bool is_in_trouble = record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
                          record->state == FG_JOURNEY_BROKEN;
     uint32_t room = journeys->table.count_max - journeys->table.count;
@@ -617,7 +617,7 @@ static int sweep_one(void *arg, uint64_t key_hash, uint64_t flow_print, bool is_
     struct fg_journeys *journeys = sweeping->journeys;
     uint32_t key = fg_journeys_key_of(journeys, key_hash);
     const struct fg_watched_key *watched = key < FG_JOURNEY_KEYS_MAX ? &journeys->keys[key] : NULL;
-    bool has_ended = record->state == FG_JOURNEY_DONE || record->state == FG_JOURNEY_CANCELLED;
+    bool has_ended = fg_record_has_ended(record);
     bool is_under_way = !has_ended && watched && watched->flow && record->reached != 0;
     uint64_t kept_ns =
         sweeping->is_scarce && !is_under_way ? FG_JOURNEY_KEPT_SCARCE_NS : FG_JOURNEY_KEPT_NS;

@@ -57,8 +57,7 @@ static bool have_many_ended(const struct fg_table *table)
 {
     uint32_t ended = 0;
     for (uint32_t i = 0; i < table->count; i++)
-        ended += table->records[i].state == FG_JOURNEY_DONE ||
-                 table->records[i].state == FG_JOURNEY_CANCELLED;
+        ended += fg_record_has_ended(&table->records[i]);
     return ended > table->count / 4;
 }
 

@@ -71,11 +71,11 @@ uint32_t fg_table_find(const struct fg_table *table, uint32_t key, struct fg_sli
 }
 
 /* Numbers of records by their values, with room for more. */
-static int map_values(const struct fg_table *table, size_t room, struct fg_tagmap *map)
+static int map_values(struct fg_table *table, size_t room)
 {
-    int r = fg_tagmap_make(map, room);
+    int r = fg_tagmap_make(&table->by_value, room);
     for (uint32_t i = 0; r == 0 && i < table->count; i++)
-        fg_tagmap_add(map, table->records[i].hash, i);
+        fg_tagmap_add(&table->by_value, table->records[i].hash, i);
     return r;
 }
 
@@ -84,7 +84,7 @@ static int add(struct fg_table *table, const struct fg_record *record)
 {
     int r = grow((void **)&table->records, sizeof *table->records, table->count, &table->capacity);
     if (r == 0 && !fg_tagmap_has_room(&table->by_value, 1))
-        r = map_values(table, (size_t)table->count * 2 + 1, &table->by_value);
+        r = map_values(table, (size_t)table->count * 2 + 1);
     if (r < 0)
         return r;
     fg_tagmap_add(&table->by_value, record->hash, table->count);
@@ -340,7 +340,7 @@ void fg_table_mark(struct fg_table *table, uint32_t id, struct fg_trace_ref trac
 
 /* -- Room */
 
-static bool has_ended(const struct fg_record *record)
+bool fg_record_has_ended(const struct fg_record *record)
 {
     return record->state == FG_JOURNEY_DONE || record->state == FG_JOURNEY_CANCELLED;
 }
@@ -354,10 +354,10 @@ static uint64_t worth_of(const struct fg_record *record)
 {
     bool is_in_trouble = record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
                          record->state == FG_JOURNEY_BROKEN;
-    uint64_t rank = record->is_dirty    ? RANK_IN_DOUBT
-                    : has_ended(record) ? RANK_ENDED
-                    : is_in_trouble     ? RANK_IN_TROUBLE
-                                        : RANK_WELL;
+    uint64_t rank = record->is_dirty              ? RANK_IN_DOUBT
+                    : fg_record_has_ended(record) ? RANK_ENDED
+                    : is_in_trouble               ? RANK_IN_TROUBLE
+                                                  : RANK_WELL;
     uint64_t last_ns_max = (UINT64_C(1) << WORTH_RANK_SHIFT) - 1;
     return rank << WORTH_RANK_SHIFT |
            (record->last_ns < last_ns_max ? record->last_ns : last_ns_max);
@@ -388,7 +388,7 @@ static int map_again(struct fg_table *table)
 {
     size_t traces = count_traces(table);
     table->look_count = 0;
-    int r = map_values(table, table->capacity, &table->by_value);
+    int r = map_values(table, table->capacity);
     if (r == 0)
         r = map_traces(table, traces + traces / 2 + 1);
     for (uint32_t i = 0; r == 0 && i < table->count; i++)

@@ -134,6 +134,8 @@ uint32_t fg_table_trace_next(const struct fg_table *table, struct fg_trace_walk 
 /* The first of them; FG_NO_RECORD: none. */
 uint32_t fg_table_trace(const struct fg_table *table, struct fg_trace_ref trace);
 
+/* As done, or cancelled. */
+bool fg_record_has_ended(const struct fg_record *record);
 /* When a step was reached; 0: it was not. */
 uint64_t fg_record_reached_ns(const struct fg_record *record, uint32_t step);
 /* The same of each step. */

@@ -181,7 +181,7 @@ static int count_journeys(struct bench *bench, uint64_t *ret_all, uint64_t *ret_
 static int wait_for_follower(struct bench *bench, uint64_t wanted)
 {
     uint64_t all = 0, before = 0, open = 0, moved_ns = fg_env_mono_ns(bench->cli->env);
-    for (; wanted > 0;) {
+    while (wanted > 0) {
         int r = count_journeys(bench, &all, &open);
         if (r < 0 || all >= wanted) {
             bench->open = open;
