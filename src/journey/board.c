@@ -52,7 +52,7 @@ static bool is_wanted(const void *context, uint32_t id)
 /* The record is the one that the group is told by. */
 static int tell_by(struct board *board, struct group *group, uint32_t id)
 {
-    const struct fg_record *record = &board->journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&board->journeys->table, id);
     const struct fg_trouble *trouble = record->trouble;
     const struct fg_slice parts[] = {trouble->service, trouble->name, trouble->text,
                                      fg_slice(record->value, record->value_size)};
@@ -77,7 +77,7 @@ static int tell_by(struct board *board, struct group *group, uint32_t id)
 
 static int add_to_group(struct board *board, uint32_t id)
 {
-    const struct fg_record *record = &board->journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&board->journeys->table, id);
     struct wanted wanted = {board, record};
     uint64_t hash =
         fg_hash(record->trouble->service) ^
@@ -142,7 +142,7 @@ static void tell_group(const struct group *group,
 static int add(void *arg, uint32_t id)
 {
     struct board *board = arg;
-    const struct fg_record *record = &board->journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&board->journeys->table, id);
     add_to_step(board->journeys, board, record);
     return is_trouble(record) ? add_to_group(board, id) : 0;
 }

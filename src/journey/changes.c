@@ -17,7 +17,7 @@ static struct fg_slice keep(struct fg_kept_change *kept, size_t *used, struct fg
 
 void fg_journeys_note(struct fg_journeys *journeys, uint32_t id, enum fg_journey_state from)
 {
-    const struct fg_record *record = &journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&journeys->table, id);
     const struct fg_watched_key *key = &journeys->keys[record->key];
     struct fg_kept_change *kept =
         &journeys->changes[journeys->change_count % FG_JOURNEY_CHANGES_KEPT];

@@ -83,7 +83,7 @@ static int copy_out(const struct fg_journeys *journeys, struct side *side, struc
 {
     for (uint32_t i = 0; i < side->count; i++) {
         struct chosen *is = &side->list[i];
-        const struct fg_record *record = &journeys->table.records[is->record];
+        const struct fg_record *record = fg_table_record(&journeys->table, is->record);
         uint32_t count =
             record->trace_count < FG_COMMON_TRACES_MAX ? record->trace_count : FG_COMMON_TRACES_MAX;
         is->value = fg_arena_copy(arena, fg_slice(record->value, record->value_size));
@@ -107,7 +107,7 @@ static int choose(struct fg_journeys *journeys, const struct fg_journey_filter *
     uint32_t keys = 0;
     fg_journeys_enter(journeys);
     for (uint32_t i = 0; i < table->count; i++) {
-        const struct fg_record *record = &table->records[i];
+        const struct fg_record *record = fg_table_record(table, i);
         if (!has_stopped(record) || !fg_journeys_passes(journeys, filter, record))
             continue;
         count++;
@@ -117,7 +117,7 @@ static int choose(struct fg_journeys *journeys, const struct fg_journey_filter *
     }
     since_ns = since_ns > BEFORE_NS ? since_ns - BEFORE_NS : 0;
     for (uint32_t i = 0; count > 0 && i < table->count; i++) {
-        const struct fg_record *record = &table->records[i];
+        const struct fg_record *record = fg_table_record(table, i);
         if (is_well(record) && (keys >> record->key & 1) && record->last_ns >= since_ns)
             consider(healthy, record, i);
     }

@@ -27,10 +27,12 @@ bool fg_journeys_ends(struct fg_journeys *journeys, const uint64_t bounds_ns[3],
     for (uint32_t begin = 0; !is_over; begin += RECORDS_AT_ONCE) {
         fg_journeys_enter(journeys);
         is_known &= !journeys->counters.is_rebuilding;
-        is_over = begin >= table->count || table->count - begin <= RECORDS_AT_ONCE;
-        uint32_t end = is_over ? table->count : begin + RECORDS_AT_ONCE;
+        is_over = begin >= fg_table_end(table) || fg_table_end(table) - begin <= RECORDS_AT_ONCE;
+        uint32_t end = is_over ? fg_table_end(table) : begin + RECORDS_AT_ONCE;
         for (uint32_t i = begin; i < end; i++) {
-            const struct fg_record *record = &table->records[i];
+            const struct fg_record *record = fg_table_at(table, i);
+            if (!record)
+                continue;
             if (record->first_ns && (from_ns == 0 || record->first_ns < from_ns))
                 from_ns = record->first_ns;
             add(record, bounds_ns, ends);

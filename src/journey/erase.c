@@ -56,7 +56,7 @@ static int drop_erased(struct fg_journeys *journeys, const struct fg_erased *era
         struct fg_trace_ref trace = {erased->traces[i].id_high, erased->traces[i].id_low};
         struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
         for (uint32_t id; r == 0 && (id = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;)
-            r = drop(journeys, &table->records[id], batch, regained);
+            r = drop(journeys, fg_table_record(table, id), batch, regained);
     }
     return r;
 }
@@ -143,18 +143,18 @@ static int drop_asked(struct fg_journeys *journeys, const struct fg_gone *asked,
                 continue;
             r = fg_journeys_fetch(journeys, i, value, &record);
             if (r == 0 && record != FG_NO_RECORD)
-                r = drop(journeys, &journeys->table.records[record], batch, regained);
+                r = drop(journeys, fg_table_record(&journeys->table, record), batch, regained);
         }
     return r;
 }
 
 static void uncount_dead(struct fg_journeys *journeys)
 {
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        const struct fg_record *record = &journeys->table.records[i];
-        const struct fg_watched_key *key = &journeys->keys[record->key];
-        if (!record->is_dead)
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        const struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (!record || !record->is_dead)
             continue;
+        const struct fg_watched_key *key = &journeys->keys[record->key];
         journeys->by_state[record->state]--;
         if (key->flow && record->expected_step != FG_NO_STEP)
             journeys->standing[key->flow_index][record->expected_step]--;
@@ -235,12 +235,10 @@ static int erase_some(struct fg_journeys *journeys, const struct fg_erased *eras
     if (r == 0) /* behind the others, which are in memory by now and are passed over */
         r = drop_absent(journeys, erased, batch, &regained);
     uncount_dead(journeys);
-    int marked = fg_table_drop_dead(&journeys->table);
+    fg_journeys_unlist_dead(journeys);
+    fg_table_drop_dead(&journeys->table);
     for (uint32_t i = 0; i < journeys->key_count; i++)
         fg_learned_drop_rare(journeys->keys[i].learned); /* a name may be the erased one's */
-    fg_journeys_list_again(journeys);
-    if (r == 0)
-        r = marked;
     if (r == 0 && batch)
         r = fg_state_commit_take(journeys->options.state, batch);
     else

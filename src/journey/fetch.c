@@ -296,7 +296,7 @@ static int see_look(struct fg_journeys *journeys, const struct fg_vault_found *f
     if (r == 0 && id == FG_NO_RECORD)
         r = see_absent(journeys, found, now_ns, early, ret_is_due);
     else if (r == 0)
-        *ret_is_due = fg_vault_is_due(&journeys->table.records[id], now_ns);
+        *ret_is_due = fg_vault_is_due(fg_table_record(&journeys->table, id), now_ns);
     if (r < 0 || *ret_is_due)
         return r;
     if (id != FG_NO_RECORD) {
@@ -324,7 +324,7 @@ static int pass_early(struct fg_journeys *journeys, struct looks *looks)
     else
         fg_state_batch_free(early.batch);
     for (uint32_t i = 0; r < 0 && i < early.count; i++)
-        fg_vault_doubt(&journeys->table.records[early.records[i]]);
+        fg_vault_doubt(fg_table_record(&journeys->table, early.records[i]));
     looks->count = due;
     return r;
 }
@@ -337,7 +337,7 @@ static int fetch_looked_for(struct fg_journeys *journeys, const struct fg_vault_
     int r = fetch_found(journeys, found, &id);
     *ret_is_fetched = r < 0 || id == FG_NO_RECORD || count < journeys->table.count;
     if (r == 0 && id != FG_NO_RECORD &&
-        journeys->table.records[id].stored_look_ns == found->at_ns) {
+        fg_table_record(&journeys->table, id)->stored_look_ns == found->at_ns) {
         fg_journeys_doubt(journeys, id);
         fg_journeys_changed(journeys, id);
     }

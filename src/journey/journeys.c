@@ -13,8 +13,6 @@
 /* After spans came the next are waited for this long: a wake-up for each request costs more than
  * the request. */
 #define GATHER_NS (5 * FG_NS_PER_MS)
-/* How much the server takes is looked at this often. */
-#define LOAD_EVERY_NS (1 * FG_NS_PER_SECOND)
 /* And a twentieth for reading those that teach. */
 #define LEARN_BUDGET_NS (10 * FG_NS_PER_MS)
 /* Where spans were missed, those are read again that began up to this long before the last look. */
@@ -65,7 +63,7 @@ void fg_journeys_follow(struct fg_journeys *journeys)
 void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t id, enum fg_journey_state state,
                            uint8_t expected_step)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     const struct fg_watched_key *key = &journeys->keys[record->key];
     journeys->by_state[record->state]--;
     journeys->by_state[state]++;
@@ -79,7 +77,7 @@ void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t id, enum fg_jo
 
 void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t id)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     if (record->is_dirty)
         return;
     if (journeys->dirty_count == journeys->dirty_capacity) {
@@ -113,9 +111,9 @@ void fg_journeys_tell_hop(struct fg_journeys *journeys, const struct fg_record *
 /* All hops that a rebuilding brought; while it reads, a step may come before the one before it. */
 static void tell_hops(struct fg_journeys *journeys)
 {
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        const struct fg_record *record = &journeys->table.records[i];
-        const struct fg_flow *flow = journeys->keys[record->key].flow;
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        const struct fg_record *record = fg_table_at(&journeys->table, i);
+        const struct fg_flow *flow = record ? journeys->keys[record->key].flow : NULL;
         if (i % LET_IN_EVERY == 0)
             fg_journeys_let_in(journeys);
         for (uint32_t step = 0; flow && step < flow->step_count; step++)
@@ -141,7 +139,7 @@ static void plan(struct fg_journeys *journeys, uint32_t id, uint64_t at_ns)
 
 void fg_journeys_stand(struct fg_journeys *journeys, uint32_t id)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     const struct fg_flow *flow = journeys->keys[record->key].flow;
     uint32_t last = fg_flow_last(flow, record->reached);
     uint32_t expected = fg_flow_expected(flow, last, record->reached);
@@ -272,11 +270,11 @@ static int rebuild(struct fg_journeys *journeys)
     if (r == 0)
         r = fg_store_scan(journeys->options.store, &scan, &stats);
     fg_journeys_follow(journeys);
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        uint8_t state = journeys->table.records[i].state;
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        const struct fg_record *record = fg_table_at(&journeys->table, i);
         if (i % LET_IN_EVERY == 0)
             fg_journeys_let_in(journeys);
-        if (state != FG_JOURNEY_DONE && state != FG_JOURNEY_CANCELLED)
+        if (record && !fg_record_has_ended(record))
             fg_journeys_doubt(journeys, i);
     }
     if (r == 0)
@@ -293,6 +291,7 @@ static int look_after(struct fg_journeys *journeys)
 {
     uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
     fg_journeys_follow(journeys);
+    fg_journeys_close_ranks(journeys);
     journeys->learn_until_ns = fg_env_mono_ns(journeys->options.env) + LEARN_BUDGET_NS;
     journeys->learn_later = 0;
     for (uint32_t id; (id = fg_table_due(&journeys->table, now_ns)) != FG_NO_RECORD;) {
@@ -465,21 +464,6 @@ int fg_journeys_step(struct fg_journeys *journeys)
     return r;
 }
 
-/* What judging may take of a tick, by what the whole server took of late. */
-static uint64_t judge_budget_ns(struct fg_journeys *journeys)
-{
-    uint64_t now_ns = fg_env_mono_ns(journeys->options.env),
-             went_by_ns = now_ns - journeys->load_since_ns;
-    if (went_by_ns < LOAD_EVERY_NS && journeys->judge_budget_ns > 0)
-        return journeys->judge_budget_ns;
-    uint64_t cpu_ns = fg_process_cpu_ns();
-    journeys->judge_budget_ns = fg_journeys_judge_budget_ns(
-        journeys->load_since_ns ? cpu_ns - journeys->load_cpu_ns : 0, went_by_ns);
-    journeys->load_since_ns = now_ns;
-    journeys->load_cpu_ns = cpu_ns;
-    return journeys->judge_budget_ns;
-}
-
 static void run(void *arg)
 {
     struct fg_journeys *journeys = arg;
@@ -487,7 +471,8 @@ static void run(void *arg)
     for (;;) {
         bool is_quiet;
         int r = fg_journeys_go_round(journeys, FG_JOURNEYS_TICK_NS, &is_quiet);
-        uint64_t budget_ns = judge_budget_ns(journeys);
+        uint64_t budget_ns = fg_budget_now(&journeys->budget, fg_env_mono_ns(journeys->options.env),
+                                           fg_process_cpu_ns, fg_thread_cpu_ns);
         if (r == 0)
             fg_journeys_judge(journeys, budget_ns);
         fg_guests_go_round(journeys, budget_ns);

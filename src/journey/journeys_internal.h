@@ -3,6 +3,7 @@
 
 #include "accepted.h"
 #include "base/limits.h"
+#include "budget.h"
 #include "hits.h"
 #include "joins.h"
 #include "journey/journeys.h"
@@ -120,7 +121,7 @@ struct fg_journeys {
     bool is_full;                /* the keyed state is nearly full: no new journey is followed */
     uint64_t read_position;      /* of the log: all before it is in the records */
     uint64_t committed_position; /* and in those on disk */
-    uint64_t committed_ns, swept_ns;
+    uint64_t committed_ns, swept_ns, moved_ns;
     uint64_t heard_ns; /* when it was put down last that somebody listens */
     struct fg_joins *joins;
     struct fg_fetch fetch;
@@ -138,14 +139,13 @@ struct fg_journeys {
     struct fg_arena arena;
     struct fg_trace_reader *reader; /* NULL: nothing was read since it was ended last */
 
-    uint64_t due_ns;          /* when it was last looked who is due of those on disk alone */
-    uint64_t judge_ns;        /* what judging one takes, as it went of late */
-    uint64_t judge_since_ns;  /* when it was last allowed to; and what may be spent on it */
-    int64_t judge_left_ns;    /* below 0: the last one took more than there was */
-    uint64_t learn_until_ns;  /* of this tick: what is to be learned after it has to wait */
-    uint32_t learn_later;     /* how many that are */
-    uint64_t judge_budget_ns; /* of each tick; 0: not known yet */
-    uint64_t load_since_ns, load_cpu_ns; /* when it was made, and what the server had taken */
+    uint64_t due_ns;         /* when it was last looked who is due of those on disk alone */
+    uint64_t judge_ns;       /* what judging one takes, as it went of late */
+    uint64_t judge_since_ns; /* when it was last allowed to; and what may be spent on it */
+    int64_t judge_left_ns;   /* below 0: the last one took more than there was */
+    uint64_t learn_until_ns; /* of this tick: what is to be learned after it has to wait */
+    uint32_t learn_later;    /* how many that are */
+    struct fg_budget budget; /* of judging; a leader's is its guests', too */
     /* Of a leader: whom it reads the log for, by tenant. Slots are filled once and stay. */
     _Atomic(struct fg_journeys *) guests[FG_TENANTS_MAX];
     _Atomic bool has_guests;
@@ -198,10 +198,13 @@ FG_MUST_CHECK int fg_journeys_make_room(struct fg_journeys *journeys);
  * waited for or the table is made anew. FG_ENOMEM. */
 FG_MUST_CHECK int fg_journeys_evict(struct fg_journeys *journeys);
 
-/* The table has as much room as it may have, at once: it does not grow step by step while others
- * wait. Numbers of records stay what they are. Mutex held, but not while the table is made anew.
- * FG_ENOMEM. */
-FG_MUST_CHECK int fg_journeys_widen(struct fg_journeys *journeys);
+/* What finds records has room for so many more of them and of their traces: where it has to be made
+ * anew others don't wait for it. Mutex held, but not meanwhile. FG_ENOMEM. */
+FG_MUST_CHECK int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records,
+                                    uint32_t traces);
+/* Gives back the memory of records that have gone, some of it at a time: numbers of records
+ * change. Mutex held. */
+void fg_journeys_close_ranks(struct fg_journeys *journeys);
 
 /* Puts a record into a state, and keeps the counts. Mutex held. */
 void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t record,
@@ -264,8 +267,8 @@ FG_MUST_CHECK int fg_journeys_sweep(struct fg_journeys *journeys, uint64_t now_n
 FG_MUST_CHECK int fg_journeys_clear(struct fg_journeys *journeys);
 /* A record that is on disk alone is there no more: it is not counted. Mutex held. */
 void fg_journeys_uncount_absent(struct fg_journeys *journeys, const struct fg_record *record);
-/* Lists of records by their numbers are made anew, since those have changed. Mutex held. */
-void fg_journeys_list_again(struct fg_journeys *journeys);
+/* Those that are about to be dropped (is_dead) stand in no list any more. Mutex held. */
+void fg_journeys_unlist_dead(struct fg_journeys *journeys);
 /* The position in journeys->keys; FG_JOURNEY_KEYS_MAX: not watched. */
 uint32_t fg_journeys_key_of(const struct fg_journeys *journeys, uint64_t hash);
 
@@ -339,10 +342,6 @@ void fg_journeys_read_out_end(struct fg_journeys *journeys);
 /* judge.c: reads and decides what is in doubt, for at most tick_ns of each tick (UINT64_MAX: all).
  * Follower's thread, mutex not held. */
 void fg_journeys_judge(struct fg_journeys *journeys, uint64_t tick_ns);
-/* What it may take of each tick where the server's threads together took cpu_ns of wall_ns: as long
- * as that is less than half of a processor, a tenth of one; otherwise a fortieth of what they take,
- * and not less than a fortieth of a processor nor more than a tenth. */
-uint64_t fg_journeys_judge_budget_ns(uint64_t cpu_ns, uint64_t wall_ns);
 
 /* -- learn_follow.c: what completed journeys teach. Follower's thread, mutex held. */
 

@@ -2,6 +2,7 @@
  * found is written back. */
 #include "decide.h"
 #include "journeys_internal.h"
+#include "os/process.h"
 #include "span/builder.h"
 #include "store/trace_reader.h"
 #include "way.h"
@@ -16,6 +17,9 @@
 #define AGAIN_SHARE 40u
 /* Of what a tick allows: a journey that took long holds the others up no longer than this. */
 #define DEBT_MAX 10u
+/* A round of judging begins when there is so much to spend: what is judged together reads a page of
+ * the store once, and into the same memory. */
+#define ROUND_NS (10 * FG_NS_PER_MS)
 
 static uint64_t pause_ns(const struct fg_record *record, uint64_t least_ns)
 {
@@ -216,7 +220,7 @@ static void note_recovery(struct fg_record *record, const struct fg_case *c,
 static void write_back(struct fg_journeys *journeys, uint32_t id, const struct fg_case *c,
                        const struct fg_verdict *verdict)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     for (uint32_t i = 0; c->flow && i < c->flow->step_count; i++)
         if ((c->reached >> i & 1) && ((record->reached >> i & 1) == 0) &&
             fg_record_reach(record, i, c->reached_ns[i]) < 0)
@@ -259,7 +263,7 @@ int fg_journeys_read_out(struct fg_journeys *journeys, uint32_t id, struct fg_ca
 {
     struct docket docket;
     fg_arena_reset(&journeys->arena);
-    int r = copy_out(journeys, &journeys->table.records[id], &journeys->arena, &docket);
+    int r = copy_out(journeys, fg_table_record(&journeys->table, id), &journeys->arena, &docket);
     fg_mutex_unlock(&journeys->mutex);
     if (r == 0 && !journeys->reader)
         r = fg_trace_reader_new(journeys->options.store, &journeys->reader);
@@ -291,7 +295,8 @@ static void judge(struct fg_journeys *journeys, uint32_t id)
     uint64_t took_ns = fg_env_mono_ns(journeys->options.env) - begin_ns,
              took_ms = took_ns / FG_NS_PER_MS;
     journeys->judge_ns = journeys->judge_ns / 8 * 7 + took_ns / 8;
-    journeys->table.records[id].judge_ms = took_ms < UINT32_MAX ? (uint32_t)took_ms : UINT32_MAX;
+    fg_table_record(&journeys->table, id)->judge_ms =
+        took_ms < UINT32_MAX ? (uint32_t)took_ms : UINT32_MAX;
     if (r == 0) {
         journeys->counters.judged++;
         write_back(journeys, id, &c, &verdict);
@@ -301,18 +306,6 @@ static void judge(struct fg_journeys *journeys, uint32_t id)
                           fg_env_wall_ns(journeys->options.env) + FG_JOURNEY_AGAIN_NS) < 0)
             journeys->counters.failed_reads++;
     }
-}
-
-uint64_t fg_journeys_judge_budget_ns(uint64_t cpu_ns, uint64_t wall_ns)
-{
-    const uint64_t most_ns = FG_JOURNEYS_TICK_NS / 10, least_ns = FG_JOURNEYS_TICK_NS / 40;
-    if (cpu_ns < wall_ns / 2)
-        return most_ns;
-    double processors = wall_ns > 0 ? (double)cpu_ns / (double)wall_ns : 1;
-    if (processors >= (double)most_ns / (double)least_ns)
-        return most_ns;
-    uint64_t share_ns = (uint64_t)(processors * (double)least_ns);
-    return share_ns > least_ns ? share_ns : least_ns;
 }
 
 /* What may be spent now: as much of each tick's budget as the time since the last look allows, so
@@ -325,11 +318,12 @@ static uint64_t allowance(struct fg_journeys *journeys, uint64_t budget_ns)
     const uint64_t enough_ns = (DEBT_MAX + 1) * FG_JOURNEYS_TICK_NS;
     if (went_by_ns > enough_ns)
         went_by_ns = enough_ns;
+    const int64_t most_ns = (int64_t)(budget_ns > ROUND_NS ? budget_ns : ROUND_NS);
     journeys->judge_since_ns = now_ns;
     journeys->judge_left_ns += (int64_t)(budget_ns * went_by_ns / FG_JOURNEYS_TICK_NS);
-    if (journeys->judge_left_ns > (int64_t)budget_ns)
-        journeys->judge_left_ns = (int64_t)budget_ns;
-    return journeys->judge_left_ns > 0 ? (uint64_t)journeys->judge_left_ns : 0;
+    if (journeys->judge_left_ns > most_ns)
+        journeys->judge_left_ns = most_ns;
+    return journeys->judge_left_ns >= (int64_t)ROUND_NS ? (uint64_t)journeys->judge_left_ns : 0;
 }
 
 static void pay(struct fg_journeys *journeys, uint64_t spent_ns, uint64_t budget_ns)
@@ -344,14 +338,15 @@ static void pay(struct fg_journeys *journeys, uint64_t spent_ns, uint64_t budget
 void fg_journeys_judge(struct fg_journeys *journeys, uint64_t tick_ns)
 {
     uint64_t budget_ns = tick_ns < UINT64_MAX ? allowance(journeys, tick_ns) : UINT64_MAX;
-    if (budget_ns == 0)
+    if (budget_ns == 0 || journeys->dirty_count == 0)
         return;
-    uint64_t begin_ns = fg_env_mono_ns(journeys->options.env);
+    struct fg_journeys *leader = journeys->options.leader ? journeys->options.leader : journeys;
+    uint64_t begin_ns = fg_env_mono_ns(journeys->options.env), begin_cpu_ns = fg_thread_cpu_ns();
     fg_journeys_follow(journeys);
     uint32_t count = journeys->dirty_count, kept = 0, i = 0;
     for (; i < count && !journeys->is_stopping; i++) {
         uint32_t id = journeys->dirty[i];
-        struct fg_record *record = &journeys->table.records[id];
+        struct fg_record *record = fg_table_record(&journeys->table, id);
         uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
         bool is_early = record->judged_ns <= now_ns &&
                         now_ns - record->judged_ns < pause_ns(record, JUDGE_EVERY_NS);
@@ -375,6 +370,7 @@ void fg_journeys_judge(struct fg_journeys *journeys, uint64_t tick_ns)
         pay(journeys, fg_env_mono_ns(journeys->options.env) - begin_ns, tick_ns);
     fg_mutex_unlock(&journeys->mutex);
     fg_journeys_read_out_end(journeys);
+    leader->budget.judging_ns += fg_thread_cpu_ns() - begin_cpu_ns;
 }
 
 /* -- Callers */
@@ -402,8 +398,9 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
         return FG_EINVALID;
     fg_journeys_enter(journeys);
     uint32_t id = fg_table_find(&journeys->table, k, value);
-    int r = id == FG_NO_RECORD ? FG_ENOTFOUND
-                               : copy_out(journeys, &journeys->table.records[id], arena, &docket);
+    int r = id == FG_NO_RECORD
+                ? FG_ENOTFOUND
+                : copy_out(journeys, fg_table_record(&journeys->table, id), arena, &docket);
     fg_mutex_unlock(&journeys->mutex);
     if (r == FG_ENOTFOUND && journeys->vault)
         r = copy_out_absent(journeys, k, value, arena, &docket);

@@ -88,7 +88,7 @@ static bool see_room(struct fg_journeys *journeys)
 
 void fg_journeys_changed(struct fg_journeys *journeys, uint32_t id)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     if (!journeys->vault || record->is_changed)
         return;
     if (journeys->changed_count == journeys->changed_capacity) {
@@ -164,7 +164,7 @@ static int commit_some(struct fg_journeys *journeys, const uint32_t *changed, ui
     if (r < 0)
         return r;
     for (uint32_t i = 0; i < count; i++) {
-        struct fg_record *record = &journeys->table.records[changed[i]];
+        struct fg_record *record = fg_table_record(&journeys->table, changed[i]);
         fg_table_warm_next(&journeys->table, changed, count, i);
         struct fg_vault_name name = name_of(journeys, record);
         /* absent where that costs no more: if it goes as it is, it is not put again */
@@ -182,7 +182,7 @@ static int commit_some(struct fg_journeys *journeys, const uint32_t *changed, ui
     }
     r = fg_state_commit_take(journeys->options.state, batch);
     for (uint32_t i = 0; r < 0 && i < count; i++)
-        fg_vault_doubt(&journeys->table.records[changed[i]]);
+        fg_vault_doubt(fg_table_record(&journeys->table, changed[i]));
     if (r == 0 && has_position)
         fg_consumer_durable(journeys->options.consumer, journeys->read_position);
     return r;
@@ -199,7 +199,7 @@ static int commit_all(struct fg_journeys *journeys, uint64_t *commits)
         if (r < 0)
             break;
         for (uint32_t i = done; i < done + count; i++)
-            journeys->table.records[changed[i]].is_changed = false;
+            fg_table_record(&journeys->table, changed[i])->is_changed = false;
         done += count;
         ++*commits;
     } while (done < all);
@@ -240,7 +240,7 @@ int fg_journeys_commit(struct fg_journeys *journeys)
 
 void fg_journeys_put_look(struct fg_journeys *journeys, struct fg_state_batch *batch, uint32_t id)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     struct fg_vault_name name = name_of(journeys, record);
     record->stored_look_ns = 0;
     fg_vault_put(journeys->vault, batch, name, record,
@@ -254,8 +254,10 @@ static void count_again(struct fg_journeys *journeys)
 {
     memset(journeys->by_state, 0, sizeof journeys->by_state);
     memset(journeys->standing, 0, sizeof journeys->standing);
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        const struct fg_record *record = &journeys->table.records[i];
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        const struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (!record)
+            continue;
         const struct fg_watched_key *key = &journeys->keys[record->key];
         journeys->by_state[record->state]++;
         if (key->flow && record->expected_step != FG_NO_STEP)
@@ -263,19 +265,23 @@ static void count_again(struct fg_journeys *journeys)
     }
 }
 
-/* What is in doubt is not changed by it: a flood whose failures wait to be judged would put all of
- * them anew each time. */
-void fg_journeys_list_again(struct fg_journeys *journeys)
+static uint32_t keep_there(const struct fg_table *table, uint32_t *records, uint32_t count)
 {
-    uint32_t dirty = 0, changed = 0; /* no more than there were */
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        if (journeys->table.records[i].is_dirty)
-            journeys->dirty[dirty++] = i;
-        if (journeys->table.records[i].is_changed)
-            journeys->changed[changed++] = i;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct fg_record *record =
+            records[i] < fg_table_end(table) ? fg_table_at(table, records[i]) : NULL;
+        if (record && !record->is_dead)
+            records[kept++] = records[i];
     }
-    journeys->dirty_count = dirty;
-    journeys->changed_count = changed;
+    return kept;
+}
+
+void fg_journeys_unlist_dead(struct fg_journeys *journeys)
+{
+    journeys->dirty_count = keep_there(&journeys->table, journeys->dirty, journeys->dirty_count);
+    journeys->changed_count =
+        keep_there(&journeys->table, journeys->changed, journeys->changed_count);
 }
 
 /* A trace that has to lead to its record, by what the table of traces orders them by. */
@@ -297,7 +303,7 @@ static int compare_finders(const void *a, const void *b)
 
 static int add_finders(struct fg_journeys *journeys, uint32_t id, struct finders *finders)
 {
-    const struct fg_record *record = &journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&journeys->table, id);
     struct fg_vault_name name = name_of(journeys, record);
     for (uint32_t at = 0; at < record->trace_count; at++) {
         if (!fg_vault_wants_trace(record, name, at))
@@ -326,7 +332,7 @@ static int put_some_finders(struct fg_journeys *journeys, const struct finder *f
     if (r < 0)
         return r;
     for (size_t i = 0; i < count; i++) {
-        struct fg_record *record = &journeys->table.records[finders[i].record];
+        struct fg_record *record = fg_table_record(&journeys->table, finders[i].record);
         fg_vault_put_trace(journeys->vault, batch, name_of(journeys, record), record,
                            finders[i].at);
     }
@@ -356,7 +362,7 @@ static int put_some_absent(struct fg_journeys *journeys, const uint32_t *ids, ui
     if (r < 0)
         return r;
     for (uint32_t i = 0; i < count; i++) {
-        struct fg_record *record = &journeys->table.records[ids[i]];
+        struct fg_record *record = fg_table_record(&journeys->table, ids[i]);
         struct fg_vault_name name = name_of(journeys, record);
         fg_vault_put(journeys->vault, batch, name, record, fg_vault_wants_finders(record, name));
     }
@@ -371,12 +377,14 @@ static uint32_t list_unput(const struct fg_journeys *journeys, uint32_t *ids)
 {
     const struct fg_table *table = &journeys->table;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < table->count; i++) {
-        const struct fg_record *record = &table->records[i];
+    for (uint32_t i = 0; i < fg_table_end(table); i++) {
+        const struct fg_record *record = fg_table_at(table, i);
+        if (!record || !record->is_dead)
+            continue;
         struct fg_vault_name name = name_of(journeys, record);
         bool is_there = !fg_vault_wants_finders(record, name) ||
                         (fg_vault_is_put_absent(record) && is_led_to(journeys, record, name));
-        if (record->is_dead && (record->is_changed || !is_there))
+        if (record->is_changed || !is_there)
             ids[count++] = i;
     }
     return count;
@@ -397,9 +405,9 @@ static int put_absent(struct fg_journeys *journeys)
                             count - i < COMMIT_RECORDS_MAX ? count - i : COMMIT_RECORDS_MAX);
     for (uint32_t i = 0; i < count; i++)
         if (r == 0)
-            table->records[ids[i]].is_changed = false;
+            fg_table_record(table, ids[i])->is_changed = false;
         else
-            fg_vault_doubt(&table->records[ids[i]]);
+            fg_vault_doubt(fg_table_record(table, ids[i]));
     free(ids);
     return r;
 }
@@ -408,7 +416,7 @@ static void drop_unchanged(struct fg_journeys *journeys)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < journeys->changed_count; i++)
-        if (journeys->table.records[journeys->changed[i]].is_changed)
+        if (fg_table_record(&journeys->table, journeys->changed[i])->is_changed)
             journeys->changed[kept++] = journeys->changed[i];
     journeys->changed_count = kept;
 }
@@ -417,8 +425,9 @@ static void drop_unchanged(struct fg_journeys *journeys)
 static void see_them_off(struct fg_journeys *journeys)
 {
     fg_journeys_follow(journeys);
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        if (!journeys->table.records[i].is_dead)
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        const struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (!record || !record->is_dead)
             continue;
         fg_learn_leave(journeys, i);
         fg_journeys_let_in(journeys);
@@ -429,51 +438,75 @@ static void see_them_off(struct fg_journeys *journeys)
 /* They stay in memory as they were; on disk they are to be present again. */
 static void keep_them(struct fg_journeys *journeys)
 {
-    for (uint32_t i = 0; i < journeys->table.count; i++)
-        if (journeys->table.records[i].is_dead) {
-            journeys->table.records[i].is_dead = false;
-            fg_journeys_changed(journeys, i);
-        }
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (!record || !record->is_dead)
+            continue;
+        record->is_dead = false;
+        fg_journeys_changed(journeys, i);
+    }
 }
 
-/* The table without the dead takes the place of the one with them, at once: who asks finds each in
- * memory or on disk. Mutex not held. */
-static int replace_table(struct fg_journeys *journeys)
+int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records, uint32_t traces)
 {
-    struct fg_table kept, before = journeys->table;
-    int r = fg_table_without_dead(&before, before.count_max, &kept);
+    struct fg_table_maps maps;
+    if (fg_table_has_room(&journeys->table, records, traces))
+        return 0;
+    fg_mutex_unlock(&journeys->mutex);
+    int r = fg_table_widened(&journeys->table, records, traces, &maps);
+    fg_journeys_follow(journeys);
     if (r < 0)
         return r;
-    fg_journeys_follow(journeys);
-    journeys->table = kept;
-    journeys->absent_count += before.count - kept.count;
+    fg_table_exchange(&journeys->table, &maps);
     fg_mutex_unlock(&journeys->mutex);
-    fg_table_free_dead(&before);
+    fg_table_free_maps(&maps);
+    fg_journeys_follow(journeys);
     return 0;
 }
 
-int fg_journeys_widen(struct fg_journeys *journeys)
+/* At once, as far as others see it: who asks finds each in memory or on disk. */
+static void drop_absent(struct fg_journeys *journeys)
 {
-    fg_mutex_unlock(&journeys->mutex);
-    int r = replace_table(journeys);
-    fg_journeys_follow(journeys);
-    return r;
-}
-
-static int drop_absent(struct fg_journeys *journeys)
-{
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        const struct fg_record *record = &journeys->table.records[i];
-        if (record->is_dead)
+    struct fg_table *table = &journeys->table;
+    uint32_t at = 0, before = table->count;
+    for (uint32_t i = 0; i < fg_table_end(table); i++) {
+        const struct fg_record *record = fg_table_at(table, i);
+        if (record && record->is_dead)
             fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
     }
-    int r = replace_table(journeys);
-    if (r < 0)
-        return r;
-    fg_journeys_list_again(journeys);
+    fg_journeys_follow(journeys);
+    fg_journeys_unlist_dead(journeys);
+    fg_table_begin_drop(table);
+    journeys->absent_count += before - table->count;
+    while (!fg_table_drop_some(table, &at))
+        fg_journeys_let_in(journeys);
+    fg_mutex_unlock(&journeys->mutex);
     fg_fetch_forget(&journeys->fetch);
-    return 0;
 }
+
+/* -- Giving memory back */
+
+/* Of a million records so many are moved within a millisecond or two; and no more often, since who
+ * passes over all begins anew then. */
+#define MOVED_AT_ONCE 2048u
+#define MOVE_EVERY_NS (1 * FG_NS_PER_SECOND)
+
+/* Others stand in lists by their numbers. */
+static bool is_movable(const struct fg_record *record)
+{
+    return !record->is_dirty && !record->is_changed;
+}
+
+void fg_journeys_close_ranks(struct fg_journeys *journeys)
+{
+    uint64_t now_ns = fg_env_mono_ns(journeys->options.env);
+    if (now_ns - journeys->moved_ns < MOVE_EVERY_NS)
+        return;
+    journeys->moved_ns = now_ns;
+    fg_table_close_ranks(&journeys->table, MOVED_AT_ONCE, is_movable);
+}
+
+/* -- Evicting, to disk */
 
 /* Mutex not held. */
 static int put_to_disk(struct fg_journeys *journeys)
@@ -486,8 +519,8 @@ static int put_to_disk(struct fg_journeys *journeys)
     drop_unchanged(journeys);
     see_room(journeys);
     if (r == 0)
-        r = drop_absent(journeys);
-    if (r < 0)
+        drop_absent(journeys);
+    else
         keep_them(journeys);
     return r;
 }
@@ -507,9 +540,12 @@ int fg_journeys_evict(struct fg_journeys *journeys)
 {
     if (journeys->vault)
         return evict_to_disk(journeys);
-    int r = fg_table_make_room(&journeys->table);
+    int r = fg_table_choose(&journeys->table);
+    if (r == 0) {
+        fg_journeys_unlist_dead(journeys);
+        fg_table_drop_dead(&journeys->table);
+    }
     count_again(journeys);
-    fg_journeys_list_again(journeys);
     return r;
 }
 
@@ -679,12 +715,15 @@ int fg_journeys_clear(struct fg_journeys *journeys)
         journeys->absent_count = 0;
     }
     fg_learn_clear(journeys);
-    for (uint32_t i = 0; i < journeys->table.count; i++)
-        journeys->table.records[i].is_dead = true;
-    r = fg_table_drop_dead(&journeys->table);
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (record)
+            record->is_dead = true;
+    }
+    fg_journeys_unlist_dead(journeys);
+    fg_table_drop_dead(&journeys->table);
     count_again(journeys);
-    fg_journeys_list_again(journeys);
-    return r;
+    return 0;
 }
 
 int fg_journeys_reindex(struct fg_journeys *journeys)

@@ -52,7 +52,7 @@ static uint64_t when(const struct fg_journeys *journeys, const struct fg_record 
 static void plan(struct fg_journeys *journeys, uint32_t id, uint64_t at_ns)
 {
     if (fg_table_plan(&journeys->table, id, at_ns) == 0)
-        journeys->table.records[id].looks_to_learn = true;
+        fg_table_record(&journeys->table, id)->looks_to_learn = true;
     else
         journeys->counters.learned_not++; /* no memory: it teaches when it is heard again */
 }
@@ -71,7 +71,7 @@ static bool is_chosen(struct fg_watched_key *key, const struct fg_record *record
 
 void fg_learn_plan(struct fg_journeys *journeys, uint32_t id)
 {
-    const struct fg_record *record = &journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&journeys->table, id);
     if (record->look_ns == 0 && wants(journeys, record) &&
         is_chosen(&journeys->keys[record->key], record))
         plan(journeys, id, when(journeys, record));
@@ -164,9 +164,9 @@ static uint32_t gather(const struct fg_case *c, struct fg_learned_seen *seen)
 static int learn_spans(struct fg_journeys *journeys, uint32_t id)
 {
     struct fg_case c;
-    uint64_t last_ns = journeys->table.records[id].last_ns;
+    uint64_t last_ns = fg_table_record(&journeys->table, id)->last_ns;
     int r = fg_journeys_read_out(journeys, id, &c);
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     struct fg_learned *learned = journeys->keys[record->key].learned;
     struct fg_learned_seen *seen =
         r == 0 ? fg_arena_alloc(&journeys->arena, SEEN_MAX * sizeof *seen) : NULL;
@@ -185,7 +185,7 @@ static int learn_spans(struct fg_journeys *journeys, uint32_t id)
 
 static void learn(struct fg_journeys *journeys, uint32_t id)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     struct fg_watched_key *key = &journeys->keys[record->key];
     bool is_late = fg_env_mono_ns(journeys->options.env) >= journeys->learn_until_ns;
     int r = 0;
@@ -208,7 +208,7 @@ static void learn(struct fg_journeys *journeys, uint32_t id)
 
 void fg_learn_look(struct fg_journeys *journeys, uint32_t id)
 {
-    const struct fg_record *record = &journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&journeys->table, id);
     uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
     if (!record->looks_to_learn)
         fg_journeys_doubt(journeys, id);
@@ -220,7 +220,7 @@ void fg_learn_look(struct fg_journeys *journeys, uint32_t id)
 
 void fg_learn_leave(struct fg_journeys *journeys, uint32_t id)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     if (!record->looks_to_learn || !wants(journeys, record))
         return;
     record->look_ns = 0;
@@ -270,9 +270,9 @@ static bool is_sooner(const struct fg_hop_deadline *now, const struct fg_hop_dea
 /* Those that stand where there is a deadline now are judged by it. */
 static void doubt_standing(struct fg_journeys *journeys, uint32_t key, uint64_t steps)
 {
-    for (uint32_t i = 0; steps != 0 && i < journeys->table.count; i++) {
-        const struct fg_record *record = &journeys->table.records[i];
-        if (record->key == key && record->expected_step != FG_NO_STEP &&
+    for (uint32_t i = 0; steps != 0 && i < fg_table_end(&journeys->table); i++) {
+        const struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (record && record->key == key && record->expected_step != FG_NO_STEP &&
             (steps >> record->expected_step & 1))
             fg_journeys_doubt(journeys, i);
     }
@@ -349,18 +349,20 @@ static int use_flow(struct fg_journeys *journeys, uint32_t index, const struct f
     int r = flow ? fg_steps_new(flow, &journeys->names, &steps) : 0;
     if (r < 0)
         return r;
-    for (uint32_t i = 0; i < journeys->table.count; i++)
-        if (journeys->table.records[i].key == index)
-            refit(&journeys->table.records[i]);
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (record && record->key == index)
+            refit(record);
+    }
     fg_steps_free(*is);
     *is = steps;
     memset(journeys->standing[key->flow_index], 0, sizeof journeys->standing[0]);
     memset(journeys->deadlines[key->flow_index], 0, sizeof journeys->deadlines[0]);
     fg_neighbours_forget_hops(journeys->neighbours, key->flow_index);
     key->flow = flow;
-    for (uint32_t i = 0; i < journeys->table.count; i++) {
-        const struct fg_record *record = &journeys->table.records[i];
-        if (record->key == index && record->last_ns + ANEW_NS > now_ns)
+    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
+        const struct fg_record *record = fg_table_at(&journeys->table, i);
+        if (record && record->key == index && record->last_ns + ANEW_NS > now_ns)
             fg_journeys_doubt(journeys, i);
     }
     return 0;

@@ -81,7 +81,7 @@ static int choose(void *arg, uint32_t id)
         [FG_JOURNEY_CANCELLED] = 6,
     };
     struct choosing *choosing = arg;
-    const struct fg_record *record = &choosing->journeys->table.records[id];
+    const struct fg_record *record = fg_table_record(&choosing->journeys->table, id);
     if (!fg_journeys_passes(choosing->journeys, choosing->filter, record))
         return 0;
     if (choosing->count == choosing->capacity) {
@@ -161,7 +161,8 @@ static int copy_rows(struct choosing *choosing, uint32_t limit, struct listed *l
             r = FG_EAGAIN;
         for (uint32_t end = i + ROWS_AT_ONCE;
              r == 0 && i < end && i < choosing->count && copied < limit; i++) {
-            const struct fg_record *record = &journeys->table.records[choosing->chosen[i].record];
+            const struct fg_record *record =
+                fg_table_record(&journeys->table, choosing->chosen[i].record);
             if (!fg_journeys_passes(journeys, choosing->filter, record))
                 continue; /* it has moved on meanwhile */
             r = copy_row(journeys, record, &listed[copied]);

@@ -1,7 +1,7 @@
 /* Looking at all records: a million of them take longer than who asks where one order is may wait.
  *
- * Between two pieces the mutex is given up. New records come behind those that were seen; where
- * some were dropped for room the others have other numbers, and the pass begins anew. */
+ * Between two pieces the mutex is given up. New records may come behind those that were seen, or
+ * before them; where some were dropped, or got other numbers, the pass begins anew. */
 #include "journeys_internal.h"
 
 /* A fraction of a millisecond. */
@@ -11,7 +11,7 @@
 
 bool fg_journeys_is_version(const struct fg_journeys *journeys, uint64_t version)
 {
-    return journeys->table.evicted == version;
+    return journeys->table.version == version;
 }
 
 static int pass_once(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t record), void *arg,
@@ -24,13 +24,14 @@ static int pass_once(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t
         fg_journeys_enter(journeys);
         const struct fg_table *table = &journeys->table;
         if (begin == 0)
-            version = table->evicted;
+            version = table->version;
         if (!fg_journeys_is_version(journeys, version))
             r = FG_EAGAIN;
-        is_over = begin >= table->count || table->count - begin <= RECORDS_AT_ONCE;
-        uint32_t end = is_over ? table->count : begin + RECORDS_AT_ONCE;
+        is_over = begin >= fg_table_end(table) || fg_table_end(table) - begin <= RECORDS_AT_ONCE;
+        uint32_t end = is_over ? fg_table_end(table) : begin + RECORDS_AT_ONCE;
         for (uint32_t i = begin; r == 0 && i < end; i++)
-            r = fn(arg, i);
+            if (fg_table_at(table, i))
+                r = fn(arg, i);
         fg_mutex_unlock(&journeys->mutex);
     }
     *ret_version = version;

@@ -15,8 +15,8 @@ static bool is_pinned_here(struct fg_journeys *journeys, struct fg_trace_ref tra
     fg_journeys_enter(journeys);
     struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
     for (uint32_t id; !is_pinned && (id = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;)
-        is_pinned = fg_vault_is_open(journeys->keys[table->records[id].key].flow != NULL,
-                                     (enum fg_journey_state)table->records[id].state);
+        is_pinned = fg_vault_is_open(journeys->keys[fg_table_record(table, id)->key].flow != NULL,
+                                     (enum fg_journey_state)fg_table_record(table, id)->state);
     fg_mutex_unlock(&journeys->mutex);
     return is_pinned;
 }

@@ -56,8 +56,10 @@ void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most)
 static bool have_many_ended(const struct fg_table *table)
 {
     uint32_t ended = 0;
-    for (uint32_t i = 0; i < table->count; i++)
-        ended += fg_record_has_ended(&table->records[i]);
+    for (uint32_t i = 0; i < fg_table_end(table); i++) {
+        const struct fg_record *record = fg_table_at(table, i);
+        ended += record && fg_record_has_ended(record);
+    }
     return ended > table->count / 4;
 }
 
@@ -68,13 +70,12 @@ static bool wants_more(const struct fg_journeys *journeys, uint64_t came)
            room->returned >= came / RETURNED_MUCH && !have_many_ended(&journeys->table);
 }
 
-static int give_more(struct fg_journeys *journeys)
+static void give_more(struct fg_journeys *journeys)
 {
     struct fg_room *room = &journeys->room;
     uint32_t more = room->given / 2 + 1;
     room->given = more < room->most - room->given ? room->given + more : room->most;
     settle(journeys);
-    return fg_journeys_widen(journeys);
 }
 
 /* A quarter less, after a quarter of the records at least has gone. */
@@ -93,7 +94,11 @@ int fg_journeys_make_room(struct fg_journeys *journeys)
     struct fg_room *room = &journeys->room;
     uint32_t count = journeys->table.count;
     uint64_t came = count > room->count ? count - room->count : 0;
-    int r = wants_more(journeys, came) ? give_more(journeys) : fg_journeys_evict(journeys);
+    int r = 0;
+    if (wants_more(journeys, came))
+        give_more(journeys);
+    else
+        r = fg_journeys_evict(journeys);
     if (r == 0 && journeys->vault)
         take_some_away(journeys, came);
     room->count = journeys->table.count;

@@ -26,18 +26,18 @@ static int compare_items(const void *a, const void *b, void *context)
         return x->key < y->key ? -1 : 1;
     if (x->digits != y->digits)
         return x->digits < y->digits ? -1 : 1;
-    return fg_slice_compare(value_of(&table->records[x->record]),
-                            value_of(&table->records[y->record]));
+    return fg_slice_compare(value_of(fg_table_record(table, x->record)),
+                            value_of(fg_table_record(table, y->record)));
 }
 
 /* How many bytes all values begin with alike. */
 static size_t common_size(const struct fg_table *table, const uint32_t *records, uint32_t count)
 {
-    struct fg_slice first = value_of(&table->records[records[0]]);
+    struct fg_slice first = value_of(fg_table_record(table, records[0]));
     size_t size = first.size;
     for (uint32_t i = 1; i < count; i++) {
         fg_table_warm_next(table, records, count, i);
-        struct fg_slice value = value_of(&table->records[records[i]]);
+        struct fg_slice value = value_of(fg_table_record(table, records[i]));
         size = value.size < size ? value.size : size;
         if (size > 0 && memcmp(value.data, first.data, size) == 0)
             continue;
@@ -65,7 +65,7 @@ void fg_table_sort(const struct fg_table *table, uint32_t *records, uint32_t cou
     size_t from = common_size(table, records, count);
     for (uint32_t i = 0; i < count; i++) {
         fg_table_warm_next(table, records, count, i);
-        const struct fg_record *record = &table->records[records[i]];
+        const struct fg_record *record = fg_table_record(table, records[i]);
         items[i] = (struct item){digits_of(value_of(record), from), records[i], record->key};
     }
     qsort_r(items, count, sizeof *items, compare_items, (void *)(uintptr_t)table);

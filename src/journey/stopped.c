@@ -16,11 +16,12 @@ static int tell_some(const struct fg_journeys *journeys, uint32_t begin,
                      int (*fn)(void *arg, const struct fg_journey_stopped *stopped), void *arg)
 {
     const struct fg_table *table = &journeys->table;
-    uint32_t end = table->count - begin > RECORDS_AT_ONCE ? begin + RECORDS_AT_ONCE : table->count;
+    uint32_t all = fg_table_end(table);
+    uint32_t end = all - begin > RECORDS_AT_ONCE ? begin + RECORDS_AT_ONCE : all;
     int r = 0;
     for (uint32_t i = begin; r == 0 && i < end; i++) {
-        const struct fg_record *record = &table->records[i];
-        if (!has_stopped(record))
+        const struct fg_record *record = fg_table_at(table, i);
+        if (!record || !has_stopped(record))
             continue;
         const struct fg_journey_stopped stopped = {
             .key = journeys->keys[record->key].name,
@@ -40,17 +41,17 @@ int fg_journeys_each_stopped(struct fg_journeys *journeys,
                              int (*fn)(void *arg, const struct fg_journey_stopped *stopped),
                              void *arg)
 {
-    uint64_t evicted = 0;
+    uint64_t version = 0;
     bool is_over = false;
     int r = 0;
     for (uint32_t begin = 0; r == 0 && !is_over; begin += RECORDS_AT_ONCE) {
         fg_journeys_enter(journeys);
         if (begin == 0)
-            evicted = journeys->table.evicted;
+            version = journeys->table.version;
         /* Numbers of records change when some are dropped: one could be passed over. */
-        if (journeys->counters.is_rebuilding || journeys->table.evicted != evicted)
+        if (journeys->counters.is_rebuilding || !fg_journeys_is_version(journeys, version))
             r = FG_EAGAIN;
-        is_over = begin >= journeys->table.count;
+        is_over = begin >= fg_table_end(&journeys->table);
         if (r == 0 && !is_over)
             r = tell_some(journeys, begin, fn, arg);
         fg_mutex_unlock(&journeys->mutex);

@@ -5,6 +5,8 @@
 #include "base/tagmap.h"
 #include "case.h"
 
+#include <stdint.h>
+
 /* What is wrong with a journey, for lists; in one piece of memory. */
 struct fg_trouble {
     struct fg_slice service, name, text;
@@ -66,23 +68,58 @@ struct fg_look {
     uint32_t record;
 };
 
+/* Records lie in blocks of so many, and stay where they are. */
+#define FG_BLOCK_RECORDS 256u
+
+struct fg_block {
+    uint32_t used, next_free; /* places; the first one in a list, FG_NO_RECORD: none */
+    struct fg_record records[FG_BLOCK_RECORDS];
+};
+
+/* A record's number is its place. It is another one's after the record was dropped, and a record
+ * gets another when places are given back (fg_table_close_ranks()). */
 struct fg_table {
     struct fg_tagmap by_value; /* numbers of records */
     struct fg_tagmap by_trace; /* the same, once for each trace that a record is in */
-    uint32_t trace_version;    /* of by_trace, which is made anew from time to time */
-    struct fg_record *records;
-    uint32_t count, capacity, count_max;
+    uint32_t trace_version;    /* of by_trace: walks that were begun before are begun anew */
+    struct fg_block **blocks;  /* NULL: none of its places is taken */
+    uint32_t block_count, block_capacity;
+    uint32_t first_open; /* all blocks before it are full */
+    uint32_t count, count_max;
+    bool is_dropping;      /* records that are dead are not there any more */
     struct fg_look *looks; /* a binary heap, the earliest first; stale ones are skipped */
     uint32_t look_count, look_capacity;
     uint64_t evicted;
+    uint64_t version; /* of the numbers: a pass over all that saw some of them begins anew */
 };
+
+/* Numbers are below it. */
+static inline uint32_t fg_table_end(const struct fg_table *table)
+{
+    return table->block_count * FG_BLOCK_RECORDS;
+}
+
+/* The record of a number that has one. */
+static inline struct fg_record *fg_table_record(const struct fg_table *table, uint32_t id)
+{
+    return &table->blocks[id / FG_BLOCK_RECORDS]->records[id % FG_BLOCK_RECORDS];
+}
+
+/* The record of a number below the end; NULL: there is none. */
+static inline struct fg_record *fg_table_at(const struct fg_table *table, uint32_t id)
+{
+    if (!table->blocks[id / FG_BLOCK_RECORDS])
+        return NULL;
+    struct fg_record *record = fg_table_record(table, id);
+    return record->value && !(table->is_dropping && record->is_dead) ? record : NULL;
+}
 
 void fg_table_init(struct fg_table *table, uint32_t count_max);
 void fg_table_free(struct fg_table *table);
 
 /* FG_NO_RECORD where there is none. */
 uint32_t fg_table_find(const struct fg_table *table, uint32_t key, struct fg_slice value);
-/* Puts it in where it is new. FG_ENOMEM, FG_ELIMIT: full. */
+/* Puts it in where it is new. Records stay where they are. FG_ENOMEM, FG_ELIMIT: full. */
 FG_MUST_CHECK int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
                                   uint32_t *ret_record, bool *ret_is_new);
 /* Puts in a record that is not there, with its traces and its plan. It is taken, also on failure:
@@ -91,21 +128,33 @@ FG_MUST_CHECK int fg_table_adopt_take(struct fg_table *table, struct fg_record *
                                       uint32_t *ret_record);
 /* Marks a quarter of the records as dead: ended ones first, then those heard least lately, those in
  * trouble last; where more have ended up to half of all, and up to three eighths where more are
- * well, since each time all that stay are mapped anew, and pages all over the disk are written.
- * FG_ENOMEM. */
+ * well, since each time pages all over the disk are written. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_choose(struct fg_table *table);
-/* Drops the records that are so chosen. Numbers of records change; looks are kept. FG_ENOMEM.
- */
-FG_MUST_CHECK int fg_table_make_room(struct fg_table *table);
-/* Drops those that are marked dead. FG_ENOMEM. */
-FG_MUST_CHECK int fg_table_drop_dead(struct fg_table *table);
-/* The same in two parts, of which the first leaves the table as it is, so that others may read it
- * meanwhile: a table with room for count_max, of those that are not marked dead; the parts of its
- * records stay those of the other one. FG_ENOMEM. */
-FG_MUST_CHECK int fg_table_without_dead(const struct fg_table *table, uint32_t count_max,
-                                        struct fg_table *ret_table);
-/* And this frees what the other one has alone: the dead, and what found all. */
-void fg_table_free_dead(struct fg_table *table);
+/* Drops those that are marked dead. */
+void fg_table_drop_dead(struct fg_table *table);
+/* The same in pieces, between which others may read the table: from the first on none of the dead
+ * is there any more; some more of them go, from *at on, 0 at first, which is where the next piece
+ * begins; true: all have gone. */
+void fg_table_begin_drop(struct fg_table *table);
+bool fg_table_drop_some(struct fg_table *table, uint32_t *at);
+/* Where there are many more places than records, some of the last ones get places before them, and
+ * blocks that are empty then go: at most max of those that movable() says yes to. Returns how
+ * many. */
+uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t max,
+                              bool (*movable)(const struct fg_record *record));
+
+/* Whether what finds records has room for as many more of them, and as many traces. */
+bool fg_table_has_room(const struct fg_table *table, uint32_t records, uint32_t traces);
+/* What finds them anew, with room for so many more; others may read the table meanwhile, which
+ * stays as it is. FG_ENOMEM. */
+struct fg_table_maps {
+    struct fg_tagmap by_value, by_trace;
+};
+FG_MUST_CHECK int fg_table_widened(const struct fg_table *table, uint32_t records, uint32_t traces,
+                                   struct fg_table_maps *ret_maps);
+/* And takes it in the place of what there was, which *maps has then. */
+void fg_table_exchange(struct fg_table *table, struct fg_table_maps *maps);
+void fg_table_free_maps(struct fg_table_maps *maps);
 /* Frees the record's parts, and clears it. */
 void fg_record_free(struct fg_record *record);
 

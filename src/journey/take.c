@@ -103,7 +103,7 @@ static bool is_recalled(const struct intake *intake, const struct recalled *reca
 {
     if (recalled->record == FG_NO_RECORD || !is_trace(recalled->trace, trace))
         return false;
-    const struct fg_record *record = &intake->journeys->table.records[recalled->record];
+    const struct fg_record *record = fg_table_record(&intake->journeys->table, recalled->record);
     if (record->key != named->key || record->trace_count >= FG_JOURNEY_TRACES_MAX)
         return false;
     return (named->string != NO_STRING && named->string == recalled->string) ||
@@ -153,9 +153,10 @@ static int own(struct intake *intake, uint32_t row, const struct named *named)
     intake->owner[row - intake->row_begin] = record;
     intake->has_owner = true;
     fg_journeys_changed(journeys, record);
-    uint32_t traces = journeys->table.records[record].trace_count;
+    uint32_t traces = fg_table_record(&journeys->table, record)->trace_count;
     r = fg_table_join(&journeys->table, record, trace);
-    journeys->room.met += traces > 0 && journeys->table.records[record].trace_count > traces;
+    journeys->room.met +=
+        traces > 0 && fg_table_record(&journeys->table, record)->trace_count > traces;
     if (r == 0)
         *recalled = (struct recalled){trace, record, named->string};
     return r;
@@ -453,7 +454,7 @@ static void touch_all(struct intake *intake)
         uint32_t id = intake->owner[row - intake->row_begin];
         if (id == FG_NO_RECORD)
             continue;
-        struct fg_record *record = &journeys->table.records[id];
+        struct fg_record *record = fg_table_record(&journeys->table, id);
         const struct fg_watched_key *key = &journeys->keys[record->key];
         uint64_t moment_ns = moment_of(batch, row);
         if (record->first_ns == 0 || batch->start_ns[row] < record->first_ns)
@@ -479,7 +480,7 @@ static void touch_all(struct intake *intake)
 
 static void reach(struct fg_journeys *journeys, uint32_t id, uint32_t step, uint64_t at_ns)
 {
-    struct fg_record *record = &journeys->table.records[id];
+    struct fg_record *record = fg_table_record(&journeys->table, id);
     bool is_new = (record->reached >> step & 1) == 0;
     if (!is_new && fg_record_reached_ns(record, step) <= at_ns)
         return;
@@ -505,7 +506,7 @@ static void match_row(struct intake *intake, uint32_t flow, const struct fg_flow
     if (id == FG_NO_RECORD || batch->end_ns[row] == 0 ||
         (!is->any_status && has_failed(batch, row)))
         return;
-    const struct fg_watched_key *key = &journeys->keys[journeys->table.records[id].key];
+    const struct fg_watched_key *key = &journeys->keys[fg_table_record(&journeys->table, id)->key];
     if (key->flow && key->flow_index == flow) {
         fg_table_mark(&journeys->table, id, trace_of(batch, row), FG_TRACE_MATTERS);
         reach(journeys, id, step, moment_of(batch, row));
@@ -574,12 +575,14 @@ static int make_room(struct intake *intake)
     struct fg_journeys *journeys = intake->journeys;
     const struct fg_batch *batch = intake->batch;
     const struct fg_table *table = &journeys->table;
-    uint32_t room = table->count_max - table->count, named = 0, begin, end;
-    if (table->count < table->count_max / 8 * 7)
-        return 0;
+    uint32_t rows = intake->row_end - intake->row_begin, named = 0, begin, end;
+    int r = fg_journeys_widen(journeys, rows, rows);
+    if (r < 0 || table->count < table->count_max / 8 * 7)
+        return r;
     if (journeys->vault) /* those that are read back need room, too */
         return fg_journeys_make_room(journeys);
-    if (room >= intake->row_end - intake->row_begin)
+    uint32_t room = table->count_max - table->count;
+    if (room >= rows)
         return 0;
     for (uint32_t row = intake->row_begin; row < intake->row_end && named <= room; row++) {
         fg_attrs_range(&batch->span_attrs, row, &begin, &end);

@@ -31,9 +31,9 @@ void fg_table_warm_next(const struct fg_table *table, const uint32_t *records, u
                         uint32_t at)
 {
     if (at + 2 * AHEAD < count)
-        prefetch_record(&table->records[records[at + 2 * AHEAD]]);
+        prefetch_record(fg_table_record(table, records[at + 2 * AHEAD]));
     if (at + AHEAD < count)
-        prefetch_parts(&table->records[records[at + AHEAD]]);
+        prefetch_parts(fg_table_record(table, records[at + AHEAD]));
 }
 
 /* What the hash alone finds: a good guess. */
@@ -57,8 +57,22 @@ void fg_table_warm(const struct fg_table *table, const struct fg_warm *names, ui
         if (id == FG_NO_RECORD)
             continue;
         records[found++] = id;
-        prefetch_record(&table->records[id]);
+        prefetch_record(fg_table_record(table, id));
     }
     for (uint32_t i = 0; i < found; i++)
-        prefetch_parts(&table->records[records[i]]);
+        prefetch_parts(fg_table_record(table, records[i]));
+}
+
+void fg_table_warm_drop(const struct fg_table *table, const uint32_t *records, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct fg_record *record = fg_table_record(table, records[i]);
+        fg_tagmap_prefetch(&table->by_value, record->hash);
+        __builtin_prefetch(record->traces);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct fg_record *record = fg_table_record(table, records[i]);
+        for (uint32_t t = 0; t < record->trace_count; t++)
+            fg_tagmap_prefetch(&table->by_trace, fg_trace_hash(record->traces[t]));
+    }
 }

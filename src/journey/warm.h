@@ -20,3 +20,6 @@ void fg_table_warm_next(const struct fg_table *table, const uint32_t *records, u
 
 /* At most FG_WARM_MAX. */
 void fg_table_warm(const struct fg_table *table, const struct fg_warm *names, uint32_t count);
+
+/* Those that are about to be dropped. */
+void fg_table_warm_drop(const struct fg_table *table, const uint32_t *records, uint32_t count);

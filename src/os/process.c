@@ -69,12 +69,22 @@ int fg_process_usage(struct fg_process_usage *ret_usage)
     return 0;
 }
 
-uint64_t fg_process_cpu_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec time;
-    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0
+    return clock_gettime(clock, &time) == 0
                ? (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec
                : 0;
+}
+
+uint64_t fg_process_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t fg_thread_cpu_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* The third field of statm, in pages (proc(5)). */

@@ -122,50 +122,114 @@ static void idmap_agrees_with_an_array(void **state)
     fg_idmap_free(&map);
 }
 
-/* Of four numbers a hash; each third is taken out again. Low halves of hashes are alike, too. */
+/* Of four numbers a hash. Many hashes have their slots next to each other, around the end of the
+ * map and at one place in it. */
 static uint64_t tag_hash(uint32_t i)
 {
-    return (uint64_t)(i / 4) << 32 | (i / 4) % 64;
+    uint64_t upper = i / 4 * UINT64_C(0x9e3779b1) & UINT32_MAX;
+    if (i % 16 < 4)
+        upper = UINT32_MAX - upper % 64;
+    else if (i % 16 < 8)
+        upper = 0x40000000 + upper % 64;
+    return upper << 32 | i / 4 % 64;
 }
 
-static unsigned times_found(const struct fg_tagmap *map, uint32_t number)
+/* What the map has under the number's hash agrees with what is in it. */
+static void assert_found(const struct fg_tagmap *map, const bool *is_in, uint32_t count,
+                         uint32_t number)
 {
     struct fg_tagmap_walk walk = fg_tagmap_walk(map, tag_hash(number));
     unsigned times = 0;
     for (uint32_t found; (found = fg_tagmap_next(map, &walk)) != FG_TAGMAP_NONE;) {
-        assert_int_equal(found / 4, number / 4);
+        assert_true(found < count && is_in[found]);
+        assert_int_equal(tag_hash(found) >> 32, tag_hash(number) >> 32);
         times += found == number;
     }
-    return times;
+    assert_int_equal(times, is_in[number]);
+}
+
+/* Takes a number out; the walk goes on with those behind it. */
+static void take_out(struct fg_tagmap *map, bool *is_in, uint32_t number)
+{
+    struct fg_tagmap_walk walk = fg_tagmap_walk(map, tag_hash(number));
+    unsigned before = 0, behind = 0, all = 0;
+    struct fg_tagmap_walk whole = walk;
+    while (fg_tagmap_next(map, &whole) != FG_TAGMAP_NONE)
+        all++;
+    while (fg_tagmap_next(map, &walk) != number)
+        before++;
+    fg_tagmap_remove(map, &walk);
+    while (fg_tagmap_next(map, &walk) != FG_TAGMAP_NONE)
+        behind++;
+    assert_int_equal(before + 1 + behind, all);
+    is_in[number] = false;
 }
 
 static void tagmap_agrees_with_an_array(void **state)
 {
     enum { COUNT = 2000 };
-    (void)state;
+    static bool is_in[COUNT];
     struct fg_tagmap map;
+    size_t used = 0;
+    (void)state;
     fg_tagmap_init(&map);
     assert_false(fg_tagmap_has_room(&map, 1));
-    assert_int_equal(times_found(&map, 7), 0);
-    for (int round = 0; round < 2; round++) { /* what was in it is forgotten */
-        assert_int_equal(fg_tagmap_make(&map, COUNT), 0);
-        assert_int_equal(times_found(&map, 7), 0);
-        for (uint32_t i = 0; i < COUNT; i++) {
-            assert_true(fg_tagmap_has_room(&map, COUNT - i));
-            fg_tagmap_add(&map, tag_hash(i), i);
+    assert_found(&map, is_in, COUNT, 7);
+    srand(11);
+    for (uint32_t i = 0; i < 20 * COUNT; i++) { /* it fills, and stays full by two thirds */
+        uint32_t number = (uint32_t)rand() % COUNT;
+        if (is_in[number] && rand() % 2 == 0) {
+            take_out(&map, is_in, number);
+            used--;
+        } else if (!is_in[number]) {
+            assert_int_equal(fg_tagmap_reserve(&map, 1), 0);
+            fg_tagmap_add(&map, tag_hash(number), number);
+            is_in[number] = true;
+            used++;
         }
-        for (uint32_t i = 0; i < COUNT; i += 3) {
-            struct fg_tagmap_walk walk = fg_tagmap_walk(&map, tag_hash(i));
-            while (fg_tagmap_next(&map, &walk) != i)
-                ;
-            fg_tagmap_remove(&map, &walk);
-        }
-        for (uint32_t i = 0; i < COUNT; i++)
-            assert_int_equal(times_found(&map, i), i % 3 != 0);
-        assert_int_equal(map.removed, (COUNT + 2) / 3);
-        assert_false(fg_tagmap_has_room(&map, map.slot_count));
+        assert_int_equal(map.used, used);
+        assert_found(&map, is_in, COUNT, number);
+        if (i % COUNT == 0)
+            for (uint32_t k = 0; k < COUNT; k++)
+                assert_found(&map, is_in, COUNT, k);
+    }
+    assert_true(map.slot_count <= 4096);
+    for (uint32_t i = 0; i < COUNT; i++)
+        if (is_in[i])
+            take_out(&map, is_in, i);
+    assert_int_equal(map.used, 0);
+    assert_true(fg_tagmap_has_room(&map, map.slot_count / 3 * 2));
+    fg_tagmap_free(&map);
+}
+
+static void tagmap_gives_other_numbers(void **state)
+{
+    static bool is_in[300];
+    struct fg_tagmap map, wider;
+    (void)state;
+    fg_tagmap_init(&map);
+    assert_int_equal(fg_tagmap_reserve(&map, 100), 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        fg_tagmap_add(&map, tag_hash(i), i);
+        is_in[i] = true;
+    }
+    assert_int_equal(fg_tagmap_widened(&map, 10000, &wider), 0);
+    for (uint32_t i = 0; i < 100; i++) { /* each is found in both, and renumbered in one */
+        struct fg_tagmap_walk walk = fg_tagmap_walk(&wider, tag_hash(i));
+        assert_found(&map, is_in, 300, i);
+        while (fg_tagmap_next(&wider, &walk) != i)
+            ;
+        fg_tagmap_renumber(&wider, &walk, i + 200);
+    }
+    for (uint32_t i = 0; i < 100; i++) {
+        struct fg_tagmap_walk walk = fg_tagmap_walk(&wider, tag_hash(i));
+        uint32_t found;
+        while ((found = fg_tagmap_next(&wider, &walk)) != i + 200)
+            assert_true(found >= 200 && found < 300);
+        assert_found(&map, is_in, 300, i);
     }
     fg_tagmap_free(&map);
+    fg_tagmap_free(&wider);
 }
 
 static void ids_are_big_endian(void **state)
@@ -188,6 +252,7 @@ int main(void)
         cmocka_unit_test(buffer_keeps_its_first_error),
         cmocka_unit_test(idmap_agrees_with_an_array),
         cmocka_unit_test(tagmap_agrees_with_an_array),
+        cmocka_unit_test(tagmap_gives_other_numbers),
         cmocka_unit_test(ids_are_big_endian),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,15 @@ static bool finds(struct world *world, const char *value)
     return r > 0;
 }
 
+/* Any but O3. */
+static bool finds_others(struct world *world)
+{
+    bool found = false;
+    for (unsigned i = 0; !found && i < 60; i++)
+        found = i != 3 && finds(world, order_name(i));
+    return found;
+}
+
 static int is_of(void *arg, const struct fg_journey_change *change)
 {
     return fg_slice_equal(change->value, fg_slice_from_string(arg));
@@ -96,7 +105,7 @@ static void test_erased(void **state)
         assert_int_equal(fg_store_erase(world.on.store, 0, &is_b, true, &count), 0);
         assert_int_equal(count, 1);
         assert_false(finds(&world, "O3"));
-        assert_true(finds(&world, "O11") || room > 60);
+        assert_true(finds_others(&world) || room > 60);
         assert_true(fg_gone_has(&world.gone, FG_SLICE("order.id"), FG_SLICE("O3")));
         assert_false(fg_gone_has(&world.gone, FG_SLICE("order.id"), FG_SLICE("O2")));
         assert_false(world.gone.all);

@@ -84,20 +84,68 @@ static int count_change(void *arg, const struct fg_journey_change *change)
     return 0;
 }
 
-/* By the processors that the server takes: a tenth of one in quiet, a fortieth of them in a flood.
- */
+/* By the processors that the server takes: a tenth of one in quiet, and otherwise what taking
+ * leaves of a fourteenth of them. */
 static void test_budget(void **state)
 {
-    const uint64_t second_ns = FG_NS_PER_SECOND, tenth_ns = FG_JOURNEYS_TICK_NS / 10;
+    const double second = 1e9, tick_ns = FG_JOURNEYS_TICK_NS;
     (void)state;
-    assert_int_equal(fg_journeys_judge_budget_ns(0, second_ns), tenth_ns);
-    assert_int_equal(fg_journeys_judge_budget_ns(second_ns / 2 - 1, second_ns), tenth_ns);
-    assert_int_equal(fg_journeys_judge_budget_ns(second_ns / 2, second_ns), tenth_ns / 4);
-    assert_int_equal(fg_journeys_judge_budget_ns(second_ns, second_ns), tenth_ns / 4);
-    assert_int_equal(fg_journeys_judge_budget_ns(2 * second_ns, second_ns), tenth_ns / 2);
-    assert_int_equal(fg_journeys_judge_budget_ns(9 * second_ns, second_ns), tenth_ns);
-    assert_int_equal(fg_journeys_judge_budget_ns(UINT64_MAX, 1), tenth_ns);
-    assert_int_equal(fg_journeys_judge_budget_ns(0, 0), tenth_ns / 4);
+    assert_int_equal(fg_budget_tick_ns(0, 0, 0), tick_ns / 10);
+    assert_int_equal(fg_budget_tick_ns(0, 0, second), tick_ns / 10);
+    assert_int_equal(fg_budget_tick_ns(second / 2 - 1, second, second), tick_ns / 10);
+    assert_int_equal(fg_budget_tick_ns(second / 2, 0, second), tick_ns / 28);
+    assert_int_equal(fg_budget_tick_ns(2.8 * second, 0.1 * second, second), tick_ns / 10);
+    assert_in_range(fg_budget_tick_ns(2.8 * second, 0.15 * second, second), tick_ns / 20 - 1,
+                    tick_ns / 20 + 1);
+    assert_int_equal(fg_budget_tick_ns(2.8 * second, 2 * second, second), 0.028 * tick_ns);
+    assert_int_equal(fg_budget_tick_ns(second, 2 * second, second), tick_ns / 80);
+    assert_int_equal(fg_budget_tick_ns(64 * second, 0, second), tick_ns / 10);
+}
+
+static uint64_t server_took_ns, thread_took_ns;
+
+static uint64_t server_ns(void)
+{
+    return server_took_ns;
+}
+
+static uint64_t thread_ns(void)
+{
+    return thread_took_ns;
+}
+
+/* A second in which the server takes two processors, and the follower's thread so much beside
+ * judging. */
+static uint64_t budget_after(struct fg_budget *budget, uint64_t *now_ns, uint64_t taking_ns)
+{
+    const uint64_t judging_ns = 30 * FG_NS_PER_MS;
+    *now_ns += FG_NS_PER_SECOND;
+    server_took_ns += 2 * FG_NS_PER_SECOND;
+    thread_took_ns += taking_ns + judging_ns;
+    budget->judging_ns += judging_ns;
+    return fg_budget_now(budget, *now_ns, server_ns, thread_ns);
+}
+
+/* Taking that gets dearer leaves judging less, the next second already, and taking that gets
+ * cheaper more; what judging took itself is not held against it. */
+static void test_budget_follows(void **state)
+{
+    struct fg_budget budget = {0};
+    const uint64_t tick_ns = FG_JOURNEYS_TICK_NS, least_ns = tick_ns / 50;
+    uint64_t now_ns = 1, ns = 0;
+    (void)state;
+    assert_int_equal(fg_budget_now(&budget, now_ns, server_ns, thread_ns), tick_ns / 10);
+    for (unsigned i = 0; i < 60; i++)
+        ns = budget_after(&budget, &now_ns, 80 * FG_NS_PER_MS); /* of 143 */
+    assert_in_range(ns, tick_ns / 17, tick_ns / 15);
+    assert_int_equal(fg_budget_now(&budget, now_ns + 1, server_ns, thread_ns), ns);
+    assert_true(budget_after(&budget, &now_ns, 900 * FG_NS_PER_MS) < ns);
+    for (unsigned i = 0; i < 60; i++)
+        ns = budget_after(&budget, &now_ns, 200 * FG_NS_PER_MS);
+    assert_int_equal(ns, least_ns);
+    for (unsigned i = 0; i < 60; i++)
+        ns = budget_after(&budget, &now_ns, 80 * FG_NS_PER_MS);
+    assert_in_range(ns, tick_ns / 18, tick_ns / 15);
 }
 
 /* That an order waits for a person is told once: by its step, and not again when it is judged. */
@@ -171,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_share),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_budget_follows),
         cmocka_unit_test(test_waiting_is_one_change),
         cmocka_unit_test(test_went_on_with_the_first),
         cmocka_unit_test(test_waiting_are_put_once),

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -69,8 +70,8 @@ static void test_traces(void **state)
         if (i == 3 || i == 4)
             fg_table_mark(&table, a, (struct fg_trace_ref){7, i}, FG_TRACE_MATTERS);
     }
-    assert_int_equal(table.records[a].trace_count, max);
-    assert_false(table.records[a].more_traces);
+    assert_int_equal(fg_table_record(&table, a)->trace_count, max);
+    assert_false(fg_table_record(&table, a)->more_traces);
     for (uint64_t i = 1; i <= max + 5; i++)
         assert_int_equal(is_in(&table, a, i), i == 1 || i == 3 || i == 4 || i > 8);
     assert_int_equal(fg_table_join(&table, b, (struct fg_trace_ref){7, 3}), 0);
@@ -85,8 +86,8 @@ static void test_traces(void **state)
         assert_int_equal(fg_table_join(&table, a, (struct fg_trace_ref){7, i}), 0);
         fg_table_mark(&table, a, (struct fg_trace_ref){7, i}, FG_TRACE_MATTERS);
     }
-    assert_true(table.records[a].more_traces);
-    assert_int_equal(table.records[a].trace_count, max);
+    assert_true(fg_table_record(&table, a)->more_traces);
+    assert_int_equal(fg_table_record(&table, a)->trace_count, max);
     fg_table_free(&table);
 }
 
@@ -109,12 +110,12 @@ static void test_join_other(void **state)
     assert_int_equal(fg_table_join_other(&table, c, trace, &is_new), 0);
     assert_false(is_new);
     assert_true(is_in(&table, a, 1) && is_in(&table, b, 1) && !is_in(&table, c, 1));
-    assert_int_equal(table.records[a].trace_count, 1);
+    assert_int_equal(fg_table_record(&table, a)->trace_count, 1);
     fg_table_free(&table);
 }
 
-/* Ended ones go first, then those heard least lately; what stays is found under its new number,
- * with its traces and its plan. */
+/* Ended ones go first, then those heard least lately; what stays is found as before, with its
+ * traces and its plan. */
 static void test_room(void **state)
 {
     struct fg_table table;
@@ -125,13 +126,14 @@ static void test_room(void **state)
     fg_table_init(&table, 64);
     for (unsigned i = 0; i < 64; i++) {
         uint32_t id = put(&table, 0, i);
-        table.records[id].last_ns = 1000 - i;
-        table.records[id].state = i < 4 ? FG_JOURNEY_DONE : FG_JOURNEY_STUCK;
+        fg_table_record(&table, id)->last_ns = 1000 - i;
+        fg_table_record(&table, id)->state = i < 4 ? FG_JOURNEY_DONE : FG_JOURNEY_STUCK;
         assert_int_equal(fg_table_join(&table, id, (struct fg_trace_ref){1, i + 1}), 0);
         assert_int_equal(fg_table_plan(&table, id, 5000 + i), 0);
     }
     assert_int_equal(fg_table_intern(&table, 0, FG_SLICE("one more"), &record, &is_new), FG_ELIMIT);
-    assert_int_equal(fg_table_make_room(&table), 0);
+    assert_int_equal(fg_table_choose(&table), 0);
+    fg_table_drop_dead(&table);
     assert_int_equal(table.count, 64 - 17);
     assert_int_equal(table.evicted, 17);
     for (unsigned i = 0; i < 64; i++) {
@@ -142,8 +144,9 @@ static void test_room(void **state)
     }
     for (unsigned i = 4; i < 51; i++) {
         uint32_t id = fg_table_due(&table, 10000);
-        assert_true(fg_slice_equal(fg_slice(table.records[id].value, table.records[id].value_size),
-                                   name_of(i, text)));
+        assert_true(fg_slice_equal(
+            fg_slice(fg_table_record(&table, id)->value, fg_table_record(&table, id)->value_size),
+            name_of(i, text)));
     }
     assert_int_equal(fg_table_due(&table, 10000), FG_NO_RECORD);
     fg_table_free(&table);
@@ -152,27 +155,178 @@ static void test_room(void **state)
 /* A table whose bound is lowered keeps all that are not dropped, and takes none more. */
 static void test_lower_bound(void **state)
 {
-    struct fg_table table, kept;
-    char text[32];
+    struct fg_table table;
     uint32_t record;
     bool is_new;
     (void)state;
     fg_table_init(&table, 200);
-    for (unsigned i = 0; i < 200; i++) {
-        uint32_t id = put(&table, 0, i);
-        assert_int_equal(fg_table_join(&table, id, (struct fg_trace_ref){1, i + 1}), 0);
-        table.records[id].is_dead = i % 4 == 0;
+    for (unsigned i = 0; i < 200; i++)
+        fg_table_record(&table, put(&table, 0, i))->is_dead = i % 4 == 0;
+    table.count_max = 10;
+    fg_table_drop_dead(&table);
+    assert_int_equal(table.count, 150);
+    assert_int_equal(fg_table_intern(&table, 0, FG_SLICE("one more"), &record, &is_new), FG_ELIMIT);
+    fg_table_free(&table);
+}
+
+/* A record of the table as a plain list has it. */
+struct plain {
+    uint32_t id; /* FG_NO_RECORD: it is not there */
+    unsigned traces;
+    uint64_t look_ns;
+    bool looks_to_learn, is_fixed;
+};
+
+static struct fg_trace_ref plain_trace(unsigned i, unsigned trace)
+{
+    return (struct fg_trace_ref){i + 1, trace + 1};
+}
+
+static void assert_plain(const struct fg_table *table, unsigned i, const struct plain *plain)
+{
+    char text[32];
+    uint32_t id = fg_table_find(table, i % 2, name_of(i, text));
+    for (unsigned trace = 0; trace < 6; trace++)
+        assert_int_equal(fg_table_trace(table, plain_trace(i, trace)),
+                         id != FG_NO_RECORD && trace < plain->traces ? id : FG_NO_RECORD);
+    assert_true((id == FG_NO_RECORD) == (plain->id == FG_NO_RECORD));
+    if (id == FG_NO_RECORD)
+        return;
+    const struct fg_record *record = fg_table_at(table, id);
+    assert_non_null(record);
+    assert_int_equal(record->look_ns, plain->look_ns);
+    assert_int_equal(record->looks_to_learn, plain->looks_to_learn);
+    if (plain->is_fixed)
+        assert_int_equal(id, plain->id);
+}
+
+static void assert_all(const struct fg_table *table, const struct plain *all, unsigned count)
+{
+    uint32_t there = 0, seen = 0;
+    for (unsigned i = 0; i < count; i++) {
+        assert_plain(table, i, &all[i]);
+        there += all[i].id != FG_NO_RECORD;
     }
-    assert_int_equal(fg_table_without_dead(&table, 10, &kept), 0);
-    fg_table_free_dead(&table);
-    assert_int_equal(kept.count, 150);
-    for (unsigned i = 0; i < 200; i++) {
-        uint32_t id = fg_table_find(&kept, 0, name_of(i, text));
-        assert_true((id == FG_NO_RECORD) == (i % 4 == 0));
-        assert_int_equal(fg_table_trace(&kept, (struct fg_trace_ref){1, i + 1}), id);
+    for (uint32_t id = 0; id < fg_table_end(table); id++)
+        seen += fg_table_at(table, id) != NULL;
+    assert_int_equal(table->count, there);
+    assert_int_equal(seen, there);
+}
+
+static void come(struct fg_table *table, unsigned i, struct plain *plain)
+{
+    *plain = (struct plain){.id = put(table, i % 2, i), .traces = (unsigned)rand() % 6};
+    for (unsigned trace = 0; trace < plain->traces; trace++)
+        assert_int_equal(fg_table_join(table, plain->id, plain_trace(i, trace)), 0);
+    if (rand() % 3 == 0)
+        return;
+    struct fg_record *record = fg_table_record(table, plain->id);
+    plain->look_ns = 1 + (uint64_t)rand() % 1000;
+    assert_int_equal(fg_table_plan(table, plain->id, plain->look_ns), 0);
+    record->looks_to_learn = plain->looks_to_learn = rand() % 2 == 0;
+    record->is_changed = plain->is_fixed = rand() % 50 == 0;
+}
+
+/* Some go, in pieces: none of them is there from the first on, and all others are all the while. */
+static void drop_some_of(struct fg_table *table, struct plain *all, unsigned count, unsigned share)
+{
+    uint64_t version = table->version;
+    uint32_t at = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (all[i].id != FG_NO_RECORD && (unsigned)rand() % 100 < share) {
+            char text[32];
+            uint32_t id = fg_table_find(table, i % 2, name_of(i, text));
+            fg_table_record(table, id)->is_dead = true;
+            all[i].id = FG_NO_RECORD;
+        }
+    fg_table_begin_drop(table);
+    assert_true(table->version != version);
+    for (bool is_over = false; !is_over; is_over = fg_table_drop_some(table, &at))
+        assert_all(table, all, count);
+    assert_all(table, all, count);
+    assert_false(table->is_dropping);
+}
+
+static bool is_movable(const struct fg_record *record)
+{
+    return !record->is_changed;
+}
+
+/* What comes and goes is found by value and trace and has its plan, wherever it lies; and of many
+ * that have gone the memory is given back. */
+static void test_places(void **state)
+{
+    enum { COUNT = 3000 };
+    static struct plain all[COUNT];
+    struct fg_table table;
+    (void)state;
+    srand(3);
+    fg_table_init(&table, COUNT);
+    for (unsigned i = 0; i < COUNT; i++)
+        all[i] = (struct plain){.id = FG_NO_RECORD};
+    for (unsigned round = 0; round < 12; round++) {
+        for (unsigned i = 0; i < COUNT; i++)
+            if (all[i].id == FG_NO_RECORD && rand() % 4 != 0)
+                come(&table, i, &all[i]);
+        assert_all(&table, all, COUNT);
+        assert_true(fg_table_end(&table) < COUNT + FG_BLOCK_RECORDS);
+        drop_some_of(&table, all, COUNT, round % 3 == 2 ? 92 : 30);
+        uint64_t version = table.version;
+        uint32_t end = fg_table_end(&table), fixed = 0, moved = 0, calls = 0;
+        for (uint32_t some; (some = fg_table_close_ranks(&table, 40, is_movable)) > 0; calls++) {
+            assert_in_range(some, 1, 40);
+            moved += some;
+            assert_true(table.version != version);
+            assert_all(&table, all, COUNT);
+        }
+        if (round % 3 != 2)
+            continue;
+        for (unsigned i = 0; i < COUNT; i++)
+            fixed += all[i].id != FG_NO_RECORD && all[i].is_fixed;
+        assert_true(moved > 40 && calls > 1);
+        assert_in_range(fg_table_end(&table), table.count, end); /* a fixed one may be the last */
+        if (fixed == 0)
+            assert_true(fg_table_end(&table) - table.count <=
+                        fg_table_end(&table) / 4 + FG_BLOCK_RECORDS);
     }
-    assert_int_equal(fg_table_intern(&kept, 0, FG_SLICE("one more"), &record, &is_new), FG_ELIMIT);
-    fg_table_free(&kept);
+    for (uint64_t now_ns = 1; now_ns <= 1001; now_ns++) /* each is due once, at its time */
+        for (uint32_t id; (id = fg_table_due(&table, now_ns)) != FG_NO_RECORD;) {
+            const struct fg_record *record = fg_table_at(&table, id);
+            char text[32];
+            snprintf(text, sizeof text, "%.*s", (int)record->value_size, record->value);
+            unsigned i = (unsigned)atoi(text + strlen("ORD-"));
+            assert_int_equal(all[i].look_ns, now_ns);
+            all[i].look_ns = 0;
+        }
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_true(all[i].id == FG_NO_RECORD || all[i].look_ns == 0);
+    fg_table_free(&table);
+}
+
+/* What finds them is made wider beside what others read. */
+static void test_widened(void **state)
+{
+    struct fg_table table;
+    struct fg_table_maps maps;
+    char text[32];
+    (void)state;
+    fg_table_init(&table, 1000);
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(fg_table_join(&table, put(&table, 0, i), (struct fg_trace_ref){1, i + 1}),
+                         0);
+    assert_false(fg_table_has_room(&table, 5000, 1) || fg_table_has_room(&table, 1, 5000));
+    assert_int_equal(fg_table_widened(&table, 5000, 9000, &maps), 0);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 300; i++) {
+            assert_int_equal(fg_table_find(&table, 0, name_of(i, text)), i);
+            assert_int_equal(fg_table_trace(&table, (struct fg_trace_ref){1, i + 1}), i);
+        }
+        assert_int_equal(fg_table_has_room(&table, 5000, 9000), round == 1);
+        if (round == 0)
+            fg_table_exchange(&table, &maps);
+    }
+    fg_table_free_maps(&maps);
+    fg_table_free(&table);
 }
 
 static int rank(const struct fg_record *record)
@@ -200,17 +354,18 @@ static void test_choice(void **state)
         fg_table_init(&table, 1000);
         for (unsigned i = 0; i < count; i++) {
             uint32_t id = put(&table, 0, i);
-            struct fg_record *record = &table.records[id];
+            struct fg_record *record = fg_table_record(&table, id);
             record->last_ns = ((uint64_t)rand() << 32 | (uint64_t)rand()) % spread;
             record->state = (uint8_t)((unsigned)rand() % states);
             record->is_dirty = rand() % 9 == 0;
         }
         assert_int_equal(fg_table_choose(&table), 0);
         for (unsigned a = 0; a < count; a++) {
-            dead += table.records[a].is_dead;
+            dead += fg_table_record(&table, a)->is_dead;
             for (unsigned b = 0; b < count; b++)
-                if (table.records[a].is_dead && !table.records[b].is_dead)
-                    assert_false(is_worth_less(&table.records[b], &table.records[a]));
+                if (fg_table_record(&table, a)->is_dead && !fg_table_record(&table, b)->is_dead)
+                    assert_false(
+                        is_worth_less(fg_table_record(&table, b), fg_table_record(&table, a)));
         }
         assert_in_range(dead, count / 4 + 1 < count ? count / 4 + 1 : count, 2 * (count / 4 + 1));
         fg_table_free(&table);
@@ -246,7 +401,7 @@ static void test_due(void **state)
 
 static int compare_plainly(const struct fg_table *table, uint32_t a, uint32_t b)
 {
-    const struct fg_record *x = &table->records[a], *y = &table->records[b];
+    const struct fg_record *x = fg_table_record(table, a), *y = fg_table_record(table, b);
     if (x->key != y->key)
         return x->key < y->key ? -1 : 1;
     return fg_slice_compare(fg_slice(x->value, x->value_size), fg_slice(y->value, y->value_size));
@@ -285,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_find),   cmocka_unit_test(test_sort),
         cmocka_unit_test(test_traces), cmocka_unit_test(test_join_other),
         cmocka_unit_test(test_room),   cmocka_unit_test(test_lower_bound),
+        cmocka_unit_test(test_places), cmocka_unit_test(test_widened),
         cmocka_unit_test(test_choice), cmocka_unit_test(test_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,8 @@ FG_MUST_CHECK int fg_process_usage(struct fg_process_usage *ret_usage);
 
 /* The first of these alone, which costs next to nothing. */
 uint64_t fg_process_cpu_ns(void);
+/* The same of the calling thread. */
+uint64_t fg_thread_cpu_ns(void);
 
 /* Bytes of files that are mapped and in memory; 0 where that is not known. */
 uint64_t fg_process_file_bytes(void);
