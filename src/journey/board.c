@@ -29,9 +29,7 @@ struct board {
 
 static bool is_trouble(const struct fg_record *record)
 {
-    return record->trouble &&
-           (record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
-            record->state == FG_JOURNEY_BROKEN);
+    return record->trouble && fg_record_is_in_trouble(record);
 }
 
 struct wanted {

@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 
-#define BEFORE_NS       (60 * FG_NS_PER_MINUTE)
-#define VALUE_SIZE_MAX  200u
+#define BEFORE_NS      (60 * FG_NS_PER_MINUTE)
+#define VALUE_SIZE_MAX 200u
+/* Where numbers of records change between choosing and copying. */
+#define TRIES           8u
 #define ARENA_BYTES_MAX ((size_t)FG_CASE_BYTES_MAX)
 
 /* Of resources, then of spans; those that were chosen are looked for in both. */
@@ -56,12 +58,6 @@ static bool is_well(const struct fg_record *record)
            record->state == FG_JOURNEY_DONE;
 }
 
-static bool has_stopped(const struct fg_record *record)
-{
-    return record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
-           record->state == FG_JOURNEY_BROKEN;
-}
-
 /* Those with the smallest hashes: the same ones the next time. */
 static void consider(struct side *side, const struct fg_record *record, uint32_t id)
 {
@@ -98,34 +94,86 @@ static int copy_out(const struct fg_journeys *journeys, struct side *side, struc
     return 0;
 }
 
+struct choosing {
+    struct fg_journeys *journeys;
+    const struct fg_journey_filter *filter;
+    struct side *stopped, *healthy;
+    uint64_t count, since_ns; /* of the stopped */
+    uint32_t keys;            /* bits: theirs */
+};
+
+static int choose_stopped(void *arg, uint32_t id)
+{
+    struct choosing *choosing = arg;
+    const struct fg_record *record = fg_table_record(&choosing->journeys->table, id);
+    if (!fg_record_is_in_trouble(record) ||
+        !fg_journeys_passes(choosing->journeys, choosing->filter, record))
+        return 0;
+    choosing->count++;
+    choosing->keys |= UINT32_C(1) << record->key;
+    if (record->since_ns < choosing->since_ns)
+        choosing->since_ns = record->since_ns;
+    consider(choosing->stopped, record, id);
+    return 0;
+}
+
+static void choose_stopped_anew(void *arg)
+{
+    struct choosing *choosing = arg;
+    choosing->stopped->count = 0;
+    choosing->count = 0;
+    choosing->since_ns = UINT64_MAX;
+    choosing->keys = 0;
+}
+
+static int choose_healthy(void *arg, uint32_t id)
+{
+    struct choosing *choosing = arg;
+    const struct fg_record *record = fg_table_record(&choosing->journeys->table, id);
+    uint64_t since_ns = choosing->since_ns > BEFORE_NS ? choosing->since_ns - BEFORE_NS : 0;
+    if (is_well(record) && (choosing->keys >> record->key & 1) && record->last_ns >= since_ns)
+        consider(choosing->healthy, record, id);
+    return 0;
+}
+
+static void choose_healthy_anew(void *arg)
+{
+    ((struct choosing *)arg)->healthy->count = 0;
+}
+
+/* FG_EAGAIN: numbers of records changed meanwhile. */
+static int choose_once(struct choosing *choosing, struct fg_arena *arena)
+{
+    struct fg_journeys *journeys = choosing->journeys;
+    uint64_t stopped_version, version;
+    int r =
+        fg_journeys_pass(journeys, choose_stopped, choose_stopped_anew, choosing, &stopped_version);
+    if (r < 0 || choosing->count == 0)
+        return r;
+    r = fg_journeys_pass(journeys, choose_healthy, choose_healthy_anew, choosing, &version);
+    if (r < 0)
+        return r;
+    fg_journeys_enter(journeys);
+    if (version != stopped_version || !fg_journeys_is_version(journeys, version))
+        r = FG_EAGAIN;
+    if (r == 0)
+        r = copy_out(journeys, choosing->stopped, arena);
+    if (r == 0)
+        r = copy_out(journeys, choosing->healthy, arena);
+    fg_mutex_unlock(&journeys->mutex);
+    return r;
+}
+
 static int choose(struct fg_journeys *journeys, const struct fg_journey_filter *filter,
                   struct side *stopped, struct side *healthy, struct fg_arena *arena,
                   uint64_t *ret_count)
 {
-    const struct fg_table *table = &journeys->table;
-    uint64_t since_ns = UINT64_MAX, count = 0;
-    uint32_t keys = 0;
-    fg_journeys_enter(journeys);
-    for (uint32_t i = 0; i < table->count; i++) {
-        const struct fg_record *record = fg_table_record(table, i);
-        if (!has_stopped(record) || !fg_journeys_passes(journeys, filter, record))
-            continue;
-        count++;
-        keys |= UINT32_C(1) << record->key;
-        since_ns = record->since_ns < since_ns ? record->since_ns : since_ns;
-        consider(stopped, record, i);
-    }
-    since_ns = since_ns > BEFORE_NS ? since_ns - BEFORE_NS : 0;
-    for (uint32_t i = 0; count > 0 && i < table->count; i++) {
-        const struct fg_record *record = fg_table_record(table, i);
-        if (is_well(record) && (keys >> record->key & 1) && record->last_ns >= since_ns)
-            consider(healthy, record, i);
-    }
-    int r = copy_out(journeys, stopped, arena);
-    if (r == 0)
-        r = copy_out(journeys, healthy, arena);
-    fg_mutex_unlock(&journeys->mutex);
-    *ret_count = count;
+    struct choosing choosing = {
+        .journeys = journeys, .filter = filter, .stopped = stopped, .healthy = healthy};
+    int r = FG_EAGAIN;
+    for (unsigned i = 0; r == FG_EAGAIN && i < TRIES; i++)
+        r = choose_once(&choosing, arena);
+    *ret_count = choosing.count;
     return r;
 }
 

@@ -148,7 +148,6 @@ void fg_journeys_stand(struct fg_journeys *journeys, uint32_t id)
     record->since_ns =
         last == FG_FLOW_STEP_NONE ? record->first_ns : fg_record_reached_ns(record, last);
     record->deadline_ns = 0;
-    record->look_ns = 0;
     record->place = FG_PLACE_NONE;
     record->cause = FG_CAUSE_NONE;
     free(record->trouble);
@@ -170,6 +169,8 @@ void fg_journeys_stand(struct fg_journeys *journeys, uint32_t id)
         fg_journeys_note(journeys, id, from);
     if (record->deadline_ns)
         plan(journeys, id, record->deadline_ns + FG_JOURNEY_GRACE_NS + 1);
+    else
+        fg_table_unplan(&journeys->table, id);
     fg_learn_plan(journeys, id);
     fg_journeys_changed(journeys, id);
 }
@@ -419,9 +420,14 @@ static int recall(struct fg_journeys *journeys)
     int r = hear_services(journeys);
     if (r == 0)
         r = fg_journeys_recall_checks(journeys);
+    fg_mutex_lock(&journeys->mutex);
+    if (r == 0)
+        r = fg_journeys_recall_room(journeys);
+    fg_mutex_unlock(&journeys->mutex);
     if (r == 0)
         r = fg_journeys_load(journeys);
     fg_mutex_lock(&journeys->mutex);
+    fg_journeys_begin_room(journeys);
     if (r == 0)
         tell_hops(journeys);
     journeys->is_loaded = r == 0;

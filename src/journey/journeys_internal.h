@@ -62,6 +62,7 @@ struct fg_fetch {
 /* room.c: of the records in memory. */
 struct fg_room {
     uint32_t least, most, given;
+    uint32_t stored;     /* what was given, as it is on disk */
     uint32_t count;      /* of records when room was made last */
     uint64_t returned;   /* that were read back since, because spans of theirs came */
     uint64_t met;        /* traces that came since to records which were in memory already */
@@ -188,6 +189,13 @@ void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t record);
 /* At the opening, once it is known whether records are durable. */
 void fg_journeys_open_room(struct fg_journeys *journeys);
 void fg_journeys_close_room(struct fg_journeys *journeys);
+/* Before records are read at a start: as much room as there was when the server ended. Mutex
+ * held. */
+FG_MUST_CHECK int fg_journeys_recall_room(struct fg_journeys *journeys);
+/* Behind it: what comes from now on tells whether there is too much or too little. */
+void fg_journeys_begin_room(struct fg_journeys *journeys);
+/* Puts it into a batch, where it has changed. */
+void fg_journeys_put_room(struct fg_journeys *journeys, struct fg_state_batch *batch);
 /* At most so many from now on; what is more stays until it is evicted. */
 void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most);
 /* Where there is little left: memory is given more room where that is of use, and otherwise
@@ -202,8 +210,8 @@ FG_MUST_CHECK int fg_journeys_evict(struct fg_journeys *journeys);
  * anew others don't wait for it. Mutex held, but not meanwhile. FG_ENOMEM. */
 FG_MUST_CHECK int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records,
                                     uint32_t traces);
-/* Gives back the memory of records that have gone, some of it at a time: numbers of records
- * change. Mutex held. */
+/* Gives back the memory of records that there is no room for any more, some of it at a time:
+ * numbers of records change. Mutex held. */
 void fg_journeys_close_ranks(struct fg_journeys *journeys);
 
 /* Puts a record into a state, and keeps the counts. Mutex held. */
@@ -267,7 +275,7 @@ FG_MUST_CHECK int fg_journeys_sweep(struct fg_journeys *journeys, uint64_t now_n
 FG_MUST_CHECK int fg_journeys_clear(struct fg_journeys *journeys);
 /* A record that is on disk alone is there no more: it is not counted. Mutex held. */
 void fg_journeys_uncount_absent(struct fg_journeys *journeys, const struct fg_record *record);
-/* Those that are about to be dropped (is_dead) stand in no list any more. Mutex held. */
+/* Those that are about to be dropped (is_dead) stand in no list of the follower's any more. */
 void fg_journeys_unlist_dead(struct fg_journeys *journeys);
 /* The position in journeys->keys; FG_JOURNEY_KEYS_MAX: not watched. */
 uint32_t fg_journeys_key_of(const struct fg_journeys *journeys, uint64_t hash);

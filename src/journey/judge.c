@@ -27,11 +27,6 @@ static uint64_t pause_ns(const struct fg_record *record, uint64_t least_ns)
     return ns > least_ns ? ns : least_ns;
 }
 
-static bool is_trouble(enum fg_journey_state state)
-{
-    return state == FG_JOURNEY_LATE || state == FG_JOURNEY_STUCK || state == FG_JOURNEY_BROKEN;
-}
-
 /* Until one that stands still is judged again though nothing came: its reason may be told by then.
  */
 static uint64_t again_ns(const struct fg_journeys *journeys, const struct fg_record *record)
@@ -204,7 +199,7 @@ static uint64_t moved_ns(const struct fg_case *c, uint64_t after_ns)
 static void note_recovery(struct fg_record *record, const struct fg_case *c,
                           const struct fg_verdict *verdict)
 {
-    if (!is_trouble((enum fg_journey_state)record->state) || is_trouble(verdict->state) ||
+    if (!fg_record_is_in_trouble(record) || fg_journey_is_trouble(verdict->state) ||
         !record->trouble)
         return;
     uint64_t until_ns = moved_ns(c, record->since_ns);
@@ -252,8 +247,9 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
     else if (!has_ended && verdict->state != FG_JOURNEY_FLOWING &&
              verdict->state != FG_JOURNEY_WAITING)
         look_ns = now_ns + again_ns(journeys, record);
-    record->look_ns = 0;
-    if (look_ns && fg_table_plan(&journeys->table, id, look_ns) < 0)
+    if (!look_ns)
+        fg_table_unplan(&journeys->table, id);
+    else if (fg_table_plan(&journeys->table, id, look_ns) < 0)
         journeys->counters.failed_reads++;
     fg_learn_plan(journeys, id);
     fg_journeys_changed(journeys, id);
@@ -416,7 +412,7 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
     fg_trace_reader_free(reader);
     if (r == 0) {
         fg_decide(&c, &answer.verdict);
-        if (docket.recovered.cause && !is_trouble(answer.verdict.state))
+        if (docket.recovered.cause && !fg_journey_is_trouble(answer.verdict.state))
             answer.verdict.recovered = docket.recovered;
         struct fg_recovery *recovered = &answer.verdict.recovered;
         struct fg_slice *const told[] = {&recovered->place.service, &recovered->place.name,

@@ -23,7 +23,9 @@
 /* Beside the position in the log: when it was, by the wall clock. */
 #define HEARD        "journeys_heard"
 #define WALK_RECORDS 4096u
-#define SWEEP_NS     (1 * FG_NS_PER_SECOND)
+/* Of each of them, as a rule no more. */
+#define TRACES_LOADED 16u
+#define SWEEP_NS      (1 * FG_NS_PER_SECOND)
 /* After a commit of more records than these the room on disk is looked at at once. */
 #define MANY 256u
 
@@ -173,6 +175,8 @@ static int commit_some(struct fg_journeys *journeys, const uint32_t *changed, ui
     }
     fg_journeys_follow(journeys);
     fg_learn_put(journeys, batch);
+    if (is_last)
+        fg_journeys_put_room(journeys, batch);
     fg_mutex_unlock(&journeys->mutex);
     /* A guest has none; and the leader's covers what its guests took of the log, too. */
     bool has_position = is_last && journeys->options.consumer && !journeys->guests_behind;
@@ -412,15 +416,6 @@ static int put_absent(struct fg_journeys *journeys)
     return r;
 }
 
-static void drop_unchanged(struct fg_journeys *journeys)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < journeys->changed_count; i++)
-        if (fg_table_record(&journeys->table, journeys->changed[i])->is_changed)
-            journeys->changed[kept++] = journeys->changed[i];
-    journeys->changed_count = kept;
-}
-
 /* What they teach is taken before they go. */
 static void see_them_off(struct fg_journeys *journeys)
 {
@@ -468,16 +463,18 @@ int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records, uint32_t t
 static void drop_absent(struct fg_journeys *journeys)
 {
     struct fg_table *table = &journeys->table;
-    uint32_t at = 0, before = table->count;
+    uint32_t at = 0, dead = 0;
     for (uint32_t i = 0; i < fg_table_end(table); i++) {
         const struct fg_record *record = fg_table_at(table, i);
-        if (record && record->is_dead)
-            fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
+        if (!record || !record->is_dead)
+            continue;
+        fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
+        dead++;
     }
-    fg_journeys_follow(journeys);
     fg_journeys_unlist_dead(journeys);
-    fg_table_begin_drop(table);
-    journeys->absent_count += before - table->count;
+    fg_journeys_follow(journeys);
+    fg_table_begin_drop(table, dead);
+    journeys->absent_count += dead;
     while (!fg_table_drop_some(table, &at))
         fg_journeys_let_in(journeys);
     fg_mutex_unlock(&journeys->mutex);
@@ -503,7 +500,7 @@ void fg_journeys_close_ranks(struct fg_journeys *journeys)
     if (now_ns - journeys->moved_ns < MOVE_EVERY_NS)
         return;
     journeys->moved_ns = now_ns;
-    fg_table_close_ranks(&journeys->table, MOVED_AT_ONCE, is_movable);
+    fg_table_close_ranks(&journeys->table, journeys->table.count_max, MOVED_AT_ONCE, is_movable);
 }
 
 /* -- Evicting, to disk */
@@ -516,7 +513,6 @@ static int put_to_disk(struct fg_journeys *journeys)
         return r;
     see_them_off(journeys);
     r = put_absent(journeys);
-    drop_unchanged(journeys);
     see_room(journeys);
     if (r == 0)
         drop_absent(journeys);
@@ -575,8 +571,7 @@ static int load_one(void *arg, uint64_t key_hash, uint64_t flow_print, bool is_a
     if (r < 0)
         return r;
     bool has_ended = fg_record_has_ended(record);
-    bool is_in_trouble = record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
-                         record->state == FG_JOURNEY_BROKEN;
+    bool is_in_trouble = fg_record_is_in_trouble(record);
     uint32_t room = journeys->table.count_max - journeys->table.count;
     journeys->by_state[record->state]++;
     if (journeys->keys[key].flow && record->expected_step != FG_NO_STEP)
@@ -604,7 +599,9 @@ static int load_some(struct fg_journeys *journeys, struct fg_vault_walk *walk)
         return r;
     loading->batch_count = 0;
     fg_journeys_follow(journeys);
-    r = fg_vault_walk(journeys->vault, walk);
+    r = fg_journeys_widen(journeys, WALK_RECORDS, TRACES_LOADED * WALK_RECORDS);
+    if (r == 0)
+        r = fg_vault_walk(journeys->vault, walk);
     fg_mutex_unlock(&journeys->mutex);
     if (r < 0 || loading->batch_count == 0) {
         fg_state_batch_free(loading->batch);

@@ -223,7 +223,7 @@ void fg_learn_leave(struct fg_journeys *journeys, uint32_t id)
     struct fg_record *record = fg_table_record(&journeys->table, id);
     if (!record->looks_to_learn || !wants(journeys, record))
         return;
-    record->look_ns = 0;
+    fg_table_unplan(&journeys->table, id);
     fg_journeys_changed(journeys, id); /* as the disk has it, it is planned */
     if (journeys->keys[record->key].is_declared) {
         if (learn_steps(journeys, record) < 0)

@@ -6,12 +6,17 @@
  * memory, and a flood of new ones leaves it as it is. */
 #include "journeys_internal.h"
 
+#include <stdio.h>
+
 /* Of what came into memory, as much has to be read back for more room to be given: one in so many.
  */
 #define RETURNED_MUCH 8u
 /* Room is taken away where fewer come back than one for so many that come, be it from disk or to
  * those that are in memory: of orders that all have room none has to be read back. */
 #define CAME_BACK_LITTLE 64u
+
+/* Records that are looked at before others get the mutex. */
+#define SEEN_AT_ONCE 4096u
 
 /* Of the keyed state, for each record past the first: where it lies there. */
 #define PAGE_BYTES 64u
@@ -46,6 +51,46 @@ void fg_journeys_open_room(struct fg_journeys *journeys)
     settle(journeys);
 }
 
+/* -- Over a restart: those that were in memory come back as they did before */
+
+struct room_name {
+    char text[40];
+};
+
+static struct room_name name_of(const struct fg_journeys *journeys)
+{
+    struct room_name name;
+    snprintf(name.text, sizeof name.text, "journeys_room.%u", journeys->options.tenant);
+    return name;
+}
+
+int fg_journeys_recall_room(struct fg_journeys *journeys)
+{
+    struct fg_room *room = &journeys->room;
+    uint64_t zero, given;
+    int r = fg_state_position(journeys->options.state, name_of(journeys).text, &zero, &given);
+    if (r < 0)
+        return r == FG_ENOTFOUND ? 0 : r;
+    given = given < room->most ? given : room->most;
+    room->stored = room->given = given > room->least ? (uint32_t)given : room->least;
+    settle(journeys);
+    return 0;
+}
+
+void fg_journeys_begin_room(struct fg_journeys *journeys)
+{
+    journeys->room.count = journeys->table.count;
+}
+
+void fg_journeys_put_room(struct fg_journeys *journeys, struct fg_state_batch *batch)
+{
+    struct fg_room *room = &journeys->room;
+    if (room->stored == room->given)
+        return;
+    fg_state_put_position(batch, name_of(journeys).text, 0, room->given);
+    room->stored = room->given; /* where the batch fails a start begins with what it finds */
+}
+
 void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most)
 {
     journeys->room.most = most ? most : 1;
@@ -53,21 +98,24 @@ void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most)
 }
 
 /* Whether as many have ended as are put to disk at once: they don't come back. */
-static bool have_many_ended(const struct fg_table *table)
+static bool have_many_ended(struct fg_journeys *journeys)
 {
+    const struct fg_table *table = &journeys->table;
     uint32_t ended = 0;
     for (uint32_t i = 0; i < fg_table_end(table); i++) {
         const struct fg_record *record = fg_table_at(table, i);
+        if (i % SEEN_AT_ONCE == 0)
+            fg_journeys_let_in(journeys);
         ended += record && fg_record_has_ended(record);
     }
     return ended > table->count / 4;
 }
 
-static bool wants_more(const struct fg_journeys *journeys, uint64_t came)
+static bool wants_more(struct fg_journeys *journeys, uint64_t came)
 {
     const struct fg_room *room = &journeys->room;
     return room->given < room->most && room->returned > 0 &&
-           room->returned >= came / RETURNED_MUCH && !have_many_ended(&journeys->table);
+           room->returned >= came / RETURNED_MUCH && !have_many_ended(journeys);
 }
 
 static void give_more(struct fg_journeys *journeys)

@@ -7,9 +7,7 @@
 
 static bool has_stopped(const struct fg_record *record)
 {
-    return record->trouble &&
-           (record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
-            record->state == FG_JOURNEY_BROKEN);
+    return record->trouble && fg_record_is_in_trouble(record);
 }
 
 static int tell_some(const struct fg_journeys *journeys, uint32_t begin,

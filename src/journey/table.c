@@ -13,17 +13,6 @@ void fg_table_init(struct fg_table *table, uint32_t count_max)
     fg_tagmap_init(&table->by_trace);
 }
 
-void fg_record_free(struct fg_record *record)
-{
-    free(record->value);
-    free(record->traces);
-    free(record->trace_marks);
-    free(record->reached_ns);
-    free(record->trouble);
-    free(record->recovered);
-    *record = (struct fg_record){.value = NULL};
-}
-
 void fg_table_free(struct fg_table *table)
 {
     for (uint32_t i = 0; i < fg_table_end(table); i++)
@@ -154,6 +143,10 @@ static int add(struct fg_table *table, const struct fg_record *record, uint32_t 
     return 0;
 }
 
+/* Of an order that was just placed. */
+#define TRACES_AT_FIRST 1u
+#define STEPS_AT_FIRST  1u
+
 int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
                     uint32_t *ret_record, bool *ret_is_new)
 {
@@ -164,155 +157,16 @@ int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
         return 0;
     if (table->count >= table->count_max)
         return FG_ELIMIT;
-    struct fg_record record = {.hash = hash,
-                               .key = key,
-                               .value_size = (uint32_t)value.size,
-                               .value = malloc(value.size + 1),
-                               .last_step = FG_NO_STEP,
-                               .expected_step = FG_NO_STEP};
-    if (!record.value)
-        return FG_ENOMEM;
-    if (value.size > 0)
-        memcpy(record.value, value.data, value.size);
-    int r = add(table, &record, ret_record);
+    struct fg_record record;
+    int r = fg_record_make(&record, value, TRACES_AT_FIRST, STEPS_AT_FIRST);
+    if (r < 0)
+        return r;
+    record.hash = hash;
+    record.key = key;
+    r = add(table, &record, ret_record);
     if (r < 0)
         fg_record_free(&record);
     return r;
-}
-
-/* -- When to look */
-
-static void swap_looks(struct fg_look *a, struct fg_look *b)
-{
-    struct fg_look look = *a;
-    *a = *b;
-    *b = look;
-}
-
-static void rise(struct fg_table *table, uint32_t at)
-{
-    for (; at > 0 && table->looks[(at - 1) / 2].at_ns > table->looks[at].at_ns; at = (at - 1) / 2)
-        swap_looks(&table->looks[at], &table->looks[(at - 1) / 2]);
-}
-
-static bool is_planned(const struct fg_table *table, struct fg_look look)
-{
-    const struct fg_record *record =
-        look.record < fg_table_end(table) ? fg_table_at(table, look.record) : NULL;
-    return record && record->look_ns == look.at_ns;
-}
-
-/* Plans that were replaced wait in the heap until their time comes; they are not let grow past a
- * few for each record. */
-static void drop_stale(struct fg_table *table)
-{
-    uint32_t count = table->look_count;
-    table->look_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct fg_look look = table->looks[i];
-        if (!is_planned(table, look))
-            continue;
-        table->looks[table->look_count] = look;
-        rise(table, table->look_count++);
-    }
-}
-
-static int reserve_look(struct fg_table *table)
-{
-    if (table->look_count > 4 * (size_t)table->count + 1024)
-        drop_stale(table);
-    return grow((void **)&table->looks, sizeof *table->looks, table->look_count,
-                &table->look_capacity);
-}
-
-/* There is room for it. */
-static void put_look(struct fg_table *table, uint32_t id, uint64_t at_ns)
-{
-    struct fg_record *record = fg_table_record(table, id);
-    table->looks[table->look_count] = (struct fg_look){at_ns, id};
-    rise(table, table->look_count++);
-    record->look_ns = at_ns;
-    record->looks_to_learn = false;
-}
-
-int fg_table_plan(struct fg_table *table, uint32_t id, uint64_t at_ns)
-{
-    int r = reserve_look(table);
-    if (r == 0)
-        put_look(table, id, at_ns);
-    return r;
-}
-
-static void drop_first(struct fg_table *table)
-{
-    uint32_t at = 0;
-    table->looks[0] = table->looks[--table->look_count];
-    for (;;) {
-        uint32_t least = at;
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2; child++)
-            if (child < table->look_count && table->looks[child].at_ns < table->looks[least].at_ns)
-                least = child;
-        if (least == at)
-            return;
-        swap_looks(&table->looks[at], &table->looks[least]);
-        at = least;
-    }
-}
-
-uint32_t fg_table_due(struct fg_table *table, uint64_t now_ns)
-{
-    while (table->look_count > 0 && table->looks[0].at_ns <= now_ns) {
-        struct fg_look look = table->looks[0];
-        drop_first(table);
-        if (is_planned(table, look)) {
-            fg_table_record(table, look.record)->look_ns = 0;
-            return look.record;
-        }
-    }
-    return FG_NO_RECORD;
-}
-
-/* -- Steps */
-
-static uint32_t steps_before(const struct fg_record *record, uint32_t step)
-{
-    return (uint32_t)__builtin_popcountll(record->reached & ((UINT64_C(1) << step) - 1));
-}
-
-uint64_t fg_record_reached_ns(const struct fg_record *record, uint32_t step)
-{
-    return record->reached >> step & 1 ? record->reached_ns[steps_before(record, step)] : 0;
-}
-
-int fg_record_reach(struct fg_record *record, uint32_t step, uint64_t at_ns)
-{
-    uint32_t at = steps_before(record, step),
-             count = (uint32_t)__builtin_popcountll(record->reached);
-    if ((record->reached >> step & 1) == 0) {
-        uint64_t *bigger = realloc(record->reached_ns, (count + 1) * sizeof *bigger);
-        if (!bigger)
-            return FG_ENOMEM;
-        record->reached_ns = bigger;
-        memmove(bigger + at + 1, bigger + at, (count - at) * sizeof *bigger);
-        record->reached |= UINT64_C(1) << step;
-    }
-    record->reached_ns[at] = at_ns;
-    return 0;
-}
-
-void fg_record_steps(const struct fg_record *record, uint64_t ret_ns[FG_FLOW_STEPS_MAX])
-{
-    memset(ret_ns, 0, FG_FLOW_STEPS_MAX * sizeof *ret_ns);
-    uint32_t at = 0;
-    for (uint64_t bits = record->reached; bits != 0; bits &= bits - 1)
-        ret_ns[__builtin_ctzll(bits)] = record->reached_ns[at++];
-}
-
-void fg_record_unreach(struct fg_record *record)
-{
-    free(record->reached_ns);
-    record->reached_ns = NULL;
-    record->reached = 0;
 }
 
 /* -- By trace */
@@ -322,20 +176,10 @@ uint64_t fg_trace_hash(struct fg_trace_ref trace)
     return fg_hash_u64(trace.high ^ fg_hash_u64(trace.low));
 }
 
-/* The place of a trace among the record's, the latest of which are asked for most; trace_count:
- * it is none of them. */
-static uint32_t place_of(const struct fg_record *record, struct fg_trace_ref trace)
-{
-    for (uint32_t i = record->trace_count; i > 0; i--)
-        if (record->traces[i - 1].low == trace.low && record->traces[i - 1].high == trace.high)
-            return i - 1;
-    return record->trace_count;
-}
-
 static bool is_of(const struct fg_table *table, uint32_t id, struct fg_trace_ref trace)
 {
     const struct fg_record *record = fg_table_at(table, id);
-    return record && place_of(record, trace) < record->trace_count;
+    return record && fg_record_trace(record, trace) < record->trace_count;
 }
 
 struct fg_trace_walk fg_table_trace_walk(const struct fg_table *table, struct fg_trace_ref trace)
@@ -376,12 +220,9 @@ static void forget_trace(struct fg_table *table, uint32_t id, struct fg_trace_re
 static void leave(struct fg_table *table, uint32_t id, uint32_t at)
 {
     struct fg_record *record = fg_table_record(table, id);
-    size_t behind = (size_t)record->trace_count - at - 1;
     forget_trace(table, id, record->traces[at]);
     table->trace_version++; /* others may stand where they have not been told yet */
-    memmove(record->traces + at, record->traces + at + 1, behind * sizeof *record->traces);
-    memmove(record->trace_marks + at, record->trace_marks + at + 1, behind);
-    record->trace_count--;
+    fg_record_drop_trace(record, at);
 }
 
 static void make_trace_room(struct fg_table *table, uint32_t id)
@@ -395,22 +236,6 @@ static void make_trace_room(struct fg_table *table, uint32_t id)
         at = 1;
     }
     leave(table, id, at);
-}
-
-static int grow_traces(struct fg_record *record)
-{
-    uint32_t wanted =
-        record->trace_count + (record->trace_count < 8 ? 2u : record->trace_count / 2u);
-    struct fg_trace_ref *traces = realloc(record->traces, wanted * sizeof *traces);
-    if (traces)
-        record->traces = traces;
-    uint8_t *marks = realloc(record->trace_marks, wanted);
-    if (marks)
-        record->trace_marks = marks;
-    if (!traces || !marks)
-        return FG_ENOMEM;
-    record->trace_capacity = (uint16_t)wanted;
-    return 0;
 }
 
 /* Room for so many traces more to be found by. */
@@ -427,21 +252,18 @@ static int join(struct fg_table *table, uint32_t id, struct fg_trace_ref trace, 
     struct fg_record *record = fg_table_record(table, id);
     if (record->trace_count == FG_JOURNEY_TRACES_MAX)
         make_trace_room(table, id);
-    int r = record->trace_count == record->trace_capacity ? grow_traces(record) : 0;
+    int r = reserve_traces(table, 1);
     if (r == 0)
-        r = reserve_traces(table, 1);
-    if (r < 0)
-        return r;
-    fg_tagmap_add(&table->by_trace, fg_trace_hash(trace), id);
-    record->trace_marks[record->trace_count] = marks;
-    record->traces[record->trace_count++] = trace;
-    return 0;
+        r = fg_record_add_trace(record, trace, marks);
+    if (r == 0)
+        fg_tagmap_add(&table->by_trace, fg_trace_hash(trace), id);
+    return r;
 }
 
 int fg_table_join(struct fg_table *table, uint32_t id, struct fg_trace_ref trace)
 {
     struct fg_record *record = fg_table_record(table, id);
-    uint32_t at = place_of(record, trace);
+    uint32_t at = fg_record_trace(record, trace);
     if (at == record->trace_count)
         return join(table, id, trace, 0);
     if (record->trace_marks[at] & FG_TRACE_JOINED)
@@ -452,7 +274,7 @@ int fg_table_join(struct fg_table *table, uint32_t id, struct fg_trace_ref trace
 /* Whether the trace names the record itself. */
 static bool names(const struct fg_record *record, struct fg_trace_ref trace)
 {
-    uint8_t marks = record->trace_marks[place_of(record, trace)];
+    uint8_t marks = record->trace_marks[fg_record_trace(record, trace)];
     return (marks & (FG_TRACE_JOINED | FG_TRACE_NAMED)) != FG_TRACE_JOINED;
 }
 
@@ -473,17 +295,12 @@ void fg_table_mark(struct fg_table *table, uint32_t id, struct fg_trace_ref trac
                    enum fg_trace_mark mark)
 {
     struct fg_record *record = fg_table_record(table, id);
-    uint32_t at = place_of(record, trace);
+    uint32_t at = fg_record_trace(record, trace);
     if (at < record->trace_count)
         record->trace_marks[at] |= (uint8_t)mark;
 }
 
 /* -- Room */
-
-bool fg_record_has_ended(const struct fg_record *record)
-{
-    return record->state == FG_JOURNEY_DONE || record->state == FG_JOURNEY_CANCELLED;
-}
 
 /* What a record is worth to memory: ended ones least, then those heard least lately; those in
  * trouble much, those in doubt most. */
@@ -492,12 +309,10 @@ enum rank { RANK_ENDED, RANK_WELL, RANK_IN_TROUBLE, RANK_IN_DOUBT };
 
 static uint64_t worth_of(const struct fg_record *record)
 {
-    bool is_in_trouble = record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
-                         record->state == FG_JOURNEY_BROKEN;
-    uint64_t rank = record->is_dirty              ? RANK_IN_DOUBT
-                    : fg_record_has_ended(record) ? RANK_ENDED
-                    : is_in_trouble               ? RANK_IN_TROUBLE
-                                                  : RANK_WELL;
+    uint64_t rank = record->is_dirty                  ? RANK_IN_DOUBT
+                    : fg_record_has_ended(record)     ? RANK_ENDED
+                    : fg_record_is_in_trouble(record) ? RANK_IN_TROUBLE
+                                                      : RANK_WELL;
     uint64_t last_ns_max = (UINT64_C(1) << WORTH_RANK_SHIFT) - 1;
     return rank << WORTH_RANK_SHIFT |
            (record->last_ns < last_ns_max ? record->last_ns : last_ns_max);
@@ -533,17 +348,13 @@ static void forget(struct fg_table *table, uint32_t id)
     while (fg_tagmap_next(&table->by_value, &walk) != id)
         ;
     fg_tagmap_remove(&table->by_value, &walk);
+    fg_table_unplan(table, id);
     for (uint32_t i = 0; i < record->trace_count; i++)
         forget_trace(table, id, record->traces[i]);
 }
 
-void fg_table_begin_drop(struct fg_table *table)
+void fg_table_begin_drop(struct fg_table *table, uint32_t dead)
 {
-    uint32_t dead = 0;
-    for (uint32_t i = 0; i < fg_table_end(table); i++) {
-        const struct fg_record *record = fg_table_at(table, i);
-        dead += record && record->is_dead;
-    }
     table->is_dropping = true;
     table->count -= dead;
     table->evicted += dead;
@@ -575,8 +386,12 @@ bool fg_table_drop_some(struct fg_table *table, uint32_t *at)
 
 void fg_table_drop_dead(struct fg_table *table)
 {
-    uint32_t at = 0;
-    fg_table_begin_drop(table);
+    uint32_t at = 0, dead = 0;
+    for (uint32_t i = 0; i < fg_table_end(table); i++) {
+        const struct fg_record *record = fg_table_at(table, i);
+        dead += record && record->is_dead;
+    }
+    fg_table_begin_drop(table, dead);
     while (!fg_table_drop_some(table, &at))
         ;
 }
@@ -600,39 +415,34 @@ static void move(struct fg_table *table, uint32_t from, uint32_t to)
     leave_place(table, from);
 }
 
-/* Its plan goes with it. */
 static bool move_before(struct fg_table *table, uint32_t from)
 {
-    bool looks_to_learn = fg_table_record(table, from)->looks_to_learn;
-    uint64_t look_ns = fg_table_record(table, from)->look_ns;
     uint32_t to;
-    if (find_place(table, &to) < 0 || to > from ||
-        (look_ns && reserve_look(table) < 0)) /* next time */
+    if (find_place(table, &to) < 0 || to > from) /* next time */
         return false;
     move(table, from, to);
-    if (look_ns)
-        put_look(table, to, look_ns);
-    fg_table_record(table, to)->looks_to_learn = looks_to_learn;
+    fg_table_plan_of(table, to);
     return true;
 }
 
 /* Places that are looked at for each record that may be moved. */
 #define SEEN_FOR_ONE 64u
 
-uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t max,
+uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t end, uint32_t max,
                               bool (*movable)(const struct fg_record *record))
 {
-    uint32_t moved = 0, seen = 0;
-    if (fg_table_end(table) - table->count <= fg_table_end(table) / 4 + FG_BLOCK_RECORDS)
+    uint32_t moved = 0, from = fg_table_end(table);
+    uint64_t least = from > SEEN_FOR_ONE * (uint64_t)max ? from - SEEN_FOR_ONE * (uint64_t)max : 0;
+    least = least > end ? least : end;
+    if (from <= least || table->count >= end)
         return 0;
     table->version++;
-    for (uint32_t id = fg_table_end(table); id > 0 && moved < max && seen < SEEN_FOR_ONE * max;
-         id--, seen++) {
+    while (from > least && moved < max) {
         const struct fg_record *record =
-            id <= fg_table_end(table) ? fg_table_at(table, id - 1) : NULL;
+            --from < fg_table_end(table) ? fg_table_at(table, from) : NULL;
         if (!record || !movable(record))
             continue;
-        if (!move_before(table, id - 1))
+        if (!move_before(table, from))
             break;
         moved++;
     }
@@ -725,6 +535,8 @@ int fg_table_adopt_take(struct fg_table *table, struct fg_record *record, uint32
 {
     int r =
         table->count < table->count_max ? reserve_traces(table, record->trace_count) : FG_ELIMIT;
+    uint64_t look_ns = record->look_ns;
+    record->look_ns = 0;
     record->hash = fg_hash_seeded(fg_slice(record->value, record->value_size), record->key);
     uint32_t id = FG_NO_RECORD;
     if (r == 0)
@@ -737,6 +549,5 @@ int fg_table_adopt_take(struct fg_table *table, struct fg_record *record, uint32
         fg_tagmap_add(&table->by_trace, fg_trace_hash(record->traces[i]), id);
     *record = (struct fg_record){.value = NULL};
     *ret_record = id;
-    uint64_t look_ns = fg_table_record(table, id)->look_ns;
     return look_ns ? fg_table_plan(table, id, look_ns) : 0;
 }

@@ -3,63 +3,9 @@
 #pragma once
 
 #include "base/tagmap.h"
-#include "case.h"
+#include "record.h"
 
 #include <stdint.h>
-
-/* What is wrong with a journey, for lists; in one piece of memory. */
-struct fg_trouble {
-    struct fg_slice service, name, text;
-    double confidence;
-    uint8_t bytes[];
-};
-
-struct fg_record {
-    uint64_t hash;
-    uint32_t key; /* index of the key */
-    uint32_t value_size;
-    char *value;
-    uint64_t first_ns, last_ns; /* of its spans */
-    uint64_t since_ns, deadline_ns;
-    uint64_t look_ns;    /* when to judge it next; 0: not planned */
-    uint64_t judged_ns;  /* when it was judged last */
-    uint64_t learned_ns; /* what was before it has taught */
-    uint32_t judge_ms;   /* what that took: a large journey is judged less often */
-    struct fg_trace_ref *traces;
-    uint8_t *trace_marks;       /* of each trace: whether it matters, as one that reached a step */
-    uint64_t *reached_ns;       /* of the steps that were reached, in their order */
-    struct fg_trouble *trouble; /* NULL: none */
-    struct fg_trouble *recovered; /* the last trouble that it got over; NULL: none */
-    uint64_t recovered_since_ns, recovered_until_ns;
-    uint64_t reached; /* bits */
-    uint16_t trace_count, trace_capacity;
-    bool more_traces, is_dirty;
-    bool is_dead;        /* it is about to be dropped; the follower's own mark */
-    bool looks_to_learn; /* what is planned at look_ns is no judging */
-    bool is_changed;     /* since it was put on disk */
-    bool was_absent;     /* on disk it is marked as absent: see vault.h */
-    uint64_t
-        stored_look_ns; /* when the disk's table leads to it, no later than it is due; 0: never */
-    uint8_t state, place, cause; /* enum fg_journey_state, fg_place_kind, fg_cause */
-    uint8_t recovered_place, recovered_cause;
-    uint8_t last_step, expected_step; /* NO_STEP */
-};
-
-#define FG_NO_STEP UINT8_MAX
-
-/* LISTED: on disk the trace leads to the record (vault.h). UNNAMED: it has spans that name no
- * journey. NAMED: it had joined, and names the journey by now. COUNTED: keep.c has counted it among
- * those that went to disk. SIEVED: the filter of absent traces has it; of this process, so that it
- * is not on disk. */
-enum fg_trace_mark {
-    FG_TRACE_MATTERS = 1,
-    FG_TRACE_JOINED = 2,
-    FG_TRACE_LISTED = 4,
-    FG_TRACE_UNNAMED = 8,
-    FG_TRACE_COUNTED = 16,
-    FG_TRACE_SIEVED = 32,
-    FG_TRACE_NAMED = 64
-};
 
 #define FG_NO_RECORD FG_TAGMAP_NONE
 
@@ -87,7 +33,7 @@ struct fg_table {
     uint32_t first_open; /* all blocks before it are full */
     uint32_t count, count_max;
     bool is_dropping;      /* records that are dead are not there any more */
-    struct fg_look *looks; /* a binary heap, the earliest first; stale ones are skipped */
+    struct fg_look *looks; /* a binary heap, the earliest first */
     uint32_t look_count, look_capacity;
     uint64_t evicted;
     uint64_t version; /* of the numbers: a pass over all that saw some of them begins anew */
@@ -132,15 +78,14 @@ FG_MUST_CHECK int fg_table_adopt_take(struct fg_table *table, struct fg_record *
 FG_MUST_CHECK int fg_table_choose(struct fg_table *table);
 /* Drops those that are marked dead. */
 void fg_table_drop_dead(struct fg_table *table);
-/* The same in pieces, between which others may read the table: from the first on none of the dead
- * is there any more; some more of them go, from *at on, 0 at first, which is where the next piece
- * begins; true: all have gone. */
-void fg_table_begin_drop(struct fg_table *table);
+/* The same in pieces, between which others may read the table: from the first on none of the dead,
+ * of which there are so many, is there any more; some more of them go, from *at on, 0 at first,
+ * which is where the next piece begins; true: all have gone. */
+void fg_table_begin_drop(struct fg_table *table, uint32_t dead);
 bool fg_table_drop_some(struct fg_table *table, uint32_t *at);
-/* Where there are many more places than records, some of the last ones get places before them, and
- * blocks that are empty then go: at most max of those that movable() says yes to. Returns how
- * many. */
-uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t max,
+/* Records past the place end get free ones before it, the last first, and blocks that are empty
+ * then go: at most max of those that movable() says yes to. Returns how many. */
+uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t end, uint32_t max,
                               bool (*movable)(const struct fg_record *record));
 
 /* Whether what finds records has room for as many more of them, and as many traces. */
@@ -155,9 +100,6 @@ FG_MUST_CHECK int fg_table_widened(const struct fg_table *table, uint32_t record
 /* And takes it in the place of what there was, which *maps has then. */
 void fg_table_exchange(struct fg_table *table, struct fg_table_maps *maps);
 void fg_table_free_maps(struct fg_table_maps *maps);
-/* Frees the record's parts, and clears it. */
-void fg_record_free(struct fg_record *record);
-
 /* Notes that the record is in the trace. Of more than FG_JOURNEY_TRACES_MAX the oldest that does
  * not matter makes room (a page that asks for an order again and again makes hundreds), the first
  * one excepted; where all matter the oldest of them does, and more_traces is set. FG_ENOMEM. */
@@ -183,18 +125,11 @@ uint32_t fg_table_trace_next(const struct fg_table *table, struct fg_trace_walk 
 /* The first of them; FG_NO_RECORD: none. */
 uint32_t fg_table_trace(const struct fg_table *table, struct fg_trace_ref trace);
 
-/* As done, or cancelled. */
-bool fg_record_has_ended(const struct fg_record *record);
-/* When a step was reached; 0: it was not. */
-uint64_t fg_record_reached_ns(const struct fg_record *record, uint32_t step);
-/* The same of each step. */
-void fg_record_steps(const struct fg_record *record, uint64_t ret_ns[FG_FLOW_STEPS_MAX]);
-/* A step is reached then, whatever was known of it. FG_ENOMEM leaves the record as it was. */
-FG_MUST_CHECK int fg_record_reach(struct fg_record *record, uint32_t step, uint64_t at_ns);
-/* No step was reached. */
-void fg_record_unreach(struct fg_record *record);
-
 /* Plans to look at the record, in the place of what was planned. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_plan(struct fg_table *table, uint32_t record, uint64_t at_ns);
 /* The next that is due at now_ns; FG_NO_RECORD. Its plan is over. */
 uint32_t fg_table_due(struct fg_table *table, uint64_t now_ns);
+/* Nothing is planned for the record any more. */
+void fg_table_unplan(struct fg_table *table, uint32_t record);
+/* The record has got this number: its plan is told. */
+void fg_table_plan_of(struct fg_table *table, uint32_t record);

@@ -430,12 +430,6 @@ static bool has_failed(const struct fg_batch *batch, uint32_t row)
            (fg_column_u16(batch->marks, row) & FG_MARK_INTERRUPTED) != 0;
 }
 
-static bool is_in_trouble(const struct fg_record *record)
-{
-    return record->state == FG_JOURNEY_LATE || record->state == FG_JOURNEY_STUCK ||
-           record->state == FG_JOURNEY_BROKEN;
-}
-
 /* What must be read again whenever the journey is judged. */
 static bool matters(const struct fg_batch *batch, uint32_t row)
 {
@@ -466,7 +460,7 @@ static void touch_all(struct intake *intake)
             fg_table_mark(&journeys->table, id, trace_of(batch, row), FG_TRACE_MATTERS);
         if (key->flow)
             intake->flows |= UINT32_C(1) << key->flow_index;
-        if (has_failed(batch, row) || is_in_trouble(record))
+        if (has_failed(batch, row) || fg_record_is_in_trouble(record))
             fg_journeys_doubt(journeys, id);
         const struct fg_hit *hit = fg_hits_of(&journeys->hits, row, &at);
         bool has_shown = key->flow && key->shown_name != FG_NAME_NONE;
@@ -490,7 +484,7 @@ static void reach(struct fg_journeys *journeys, uint32_t id, uint32_t step, uint
     }
     if (is_new && !journeys->counters.is_rebuilding)
         fg_journeys_tell_hop(journeys, record, step);
-    if (is_in_trouble(record))
+    if (fg_record_is_in_trouble(record))
         fg_journeys_doubt(journeys, id);
     else
         fg_journeys_stand(journeys, id);

@@ -295,7 +295,7 @@ static void encode(struct fg_buffer *out, uint64_t flow_print, const struct fg_r
 
 bool fg_vault_is_open(bool has_flow, enum fg_journey_state state)
 {
-    if (state == FG_JOURNEY_LATE || state == FG_JOURNEY_STUCK || state == FG_JOURNEY_BROKEN)
+    if (fg_journey_is_trouble(state))
         return true;
     return has_flow && state != FG_JOURNEY_DONE && state != FG_JOURNEY_CANCELLED;
 }
@@ -552,22 +552,32 @@ static void take_head(struct fg_input *in, struct fg_record *record, unsigned *r
         in->is_bad = true;
 }
 
-static int take_steps_and_traces(struct fg_input *in, struct fg_record *record)
+/* Puts the record's value, steps and traces into memory. */
+static int take_steps_and_traces(struct fg_input *in, struct fg_slice value,
+                                 struct fg_record *record)
 {
     uint32_t steps = (uint32_t)__builtin_popcountll(record->reached);
-    record->reached_ns = malloc((steps + 1) * sizeof *record->reached_ns);
-    if (!record->reached_ns)
-        return FG_ENOMEM;
+    uint64_t reached_ns[FG_FLOW_STEPS_MAX];
+    struct fg_record parts;
     for (uint32_t i = 0; i < steps; i++)
-        record->reached_ns[i] = take_time(in, record->first_ns);
+        reached_ns[i] = take_time(in, record->first_ns);
     uint64_t count = take_varint(in);
     if (count > FG_JOURNEY_TRACES_MAX || in->is_bad)
         return FG_ECORRUPT;
-    record->traces = malloc((count + 1) * sizeof *record->traces); /* one is about to come */
-    record->trace_marks = malloc(count + 1);
-    if (!record->traces || !record->trace_marks)
-        return FG_ENOMEM;
-    record->trace_capacity = (uint16_t)(count + 1);
+    /* one is about to come */
+    int r = fg_record_make(&parts, value,
+                           count < FG_JOURNEY_TRACES_MAX ? (uint32_t)count + 1 : (uint32_t)count,
+                           steps < FG_FLOW_STEPS_MAX ? steps + 1 : steps);
+    if (r < 0)
+        return r;
+    record->value = parts.value;
+    record->value_size = parts.value_size;
+    record->traces = parts.traces;
+    record->trace_capacity = parts.trace_capacity;
+    record->trace_marks = parts.trace_marks;
+    record->reached_ns = parts.reached_ns;
+    record->step_capacity = parts.step_capacity;
+    memcpy(record->reached_ns, reached_ns, steps * sizeof *reached_ns);
     for (; record->trace_count < count; record->trace_count++) {
         record->traces[record->trace_count].high = take_u64(in);
         record->traces[record->trace_count].low = take_u64(in);
@@ -590,17 +600,14 @@ static int decode(struct fg_slice key, struct fg_slice value, struct fg_record *
                   uint64_t *ret_flow_print, bool *ret_is_absent)
 {
     struct fg_input in = {value.data, value.size, false};
-    struct fg_record record = {.value_size = (uint32_t)(key.size - 8)};
+    struct fg_record record = {.value = NULL};
     bool no_memory = false;
     unsigned version, flags;
     if (key.size < 9 || key.size > 8 + FG_JOURNEY_VALUE_SIZE_MAX)
         return FG_ECORRUPT;
     take_head(&in, &record, &version, &flags, ret_flow_print);
     record.more_traces = (flags & MORE_TRACES) != 0;
-    record.value = malloc((size_t)record.value_size + 1);
-    int r = record.value ? take_steps_and_traces(&in, &record) : FG_ENOMEM;
-    if (r == 0)
-        memcpy(record.value, key.data + 8, record.value_size);
+    int r = take_steps_and_traces(&in, fg_slice(key.data + 8, key.size - 8), &record);
     if (r == 0 && (flags & HAS_TROUBLE))
         record.trouble = take_trouble(&in, &no_memory);
     if (r == 0 && (flags & HAS_RECOVERED)) {

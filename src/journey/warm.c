@@ -16,15 +16,14 @@ static void prefetch_record(const struct fg_record *record)
     __builtin_prefetch(at + sizeof *record - 1, 1);
 }
 
-/* What a span of it reads and writes: of its traces the last. */
+/* What a span of it reads and writes: the value, its steps, and of its traces the last. */
 static void prefetch_parts(const struct fg_record *record)
 {
     __builtin_prefetch(record->value);
-    __builtin_prefetch(record->reached_ns, 1);
-    if (record->trace_count == 0)
-        return;
-    __builtin_prefetch(record->traces + record->trace_count - 1, 1);
     __builtin_prefetch(record->trace_marks, 1);
+    __builtin_prefetch(record->reached_ns, 1);
+    if (record->trace_count > 0)
+        __builtin_prefetch(record->traces + record->trace_count - 1, 1);
 }
 
 void fg_table_warm_next(const struct fg_table *table, const uint32_t *records, uint32_t count,

@@ -77,6 +77,27 @@ static void test_share(void **state)
     }
 }
 
+/* Where little may be spent judging waits until it is worth a round, in which several are judged. */
+static void test_rounds(void **state)
+{
+    struct world world;
+    unsigned rounds = 0, ticks = 0;
+    (void)state;
+    begin_doubtful(&world, 4000);
+    slow_down(&world);
+    for (; ticks < 200; ticks++) {
+        uint64_t judged = world.journeys->counters.judged;
+        fg_journeys_judge(world.journeys, FG_NS_PER_MS);
+        if (world.journeys->counters.judged > judged) {
+            assert_true(world.journeys->counters.judged - judged >= 2 || ticks == 0);
+            rounds++;
+        }
+        passed_ns += FG_JOURNEYS_TICK_NS;
+    }
+    assert_in_range(rounds, ticks / 20, ticks / 8);
+    end(&world);
+}
+
 static int count_change(void *arg, const struct fg_journey_change *change)
 {
     (void)change;
@@ -218,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_share),
+        cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_budget_follows),
         cmocka_unit_test(test_waiting_is_one_change),

@@ -1,0 +1,102 @@
+/* When to look at which record: a binary heap, the earliest first. Each record says where its plan
+ * is, so that one that is put off moves and leaves nothing behind. */
+#include "table.h"
+
+#include <stdlib.h>
+
+static void put(struct fg_table *table, uint32_t at, struct fg_look look)
+{
+    table->looks[at] = look;
+    fg_table_record(table, look.record)->look_at = at;
+}
+
+/* The place at is free: those above give way to the look. */
+static void rise(struct fg_table *table, uint32_t at, struct fg_look look)
+{
+    for (uint32_t above; at > 0; at = above) {
+        above = (at - 1) / 2;
+        if (table->looks[above].at_ns <= look.at_ns)
+            break;
+        put(table, at, table->looks[above]);
+    }
+    put(table, at, look);
+}
+
+static void sink(struct fg_table *table, uint32_t at, struct fg_look look)
+{
+    for (uint32_t least; (least = 2 * at + 1) < table->look_count; at = least) {
+        if (least + 1 < table->look_count &&
+            table->looks[least + 1].at_ns < table->looks[least].at_ns)
+            least++;
+        if (table->looks[least].at_ns >= look.at_ns)
+            break;
+        put(table, at, table->looks[least]);
+    }
+    put(table, at, look);
+}
+
+static void settle(struct fg_table *table, uint32_t at, struct fg_look look)
+{
+    if (at > 0 && table->looks[(at - 1) / 2].at_ns > look.at_ns)
+        rise(table, at, look);
+    else
+        sink(table, at, look);
+}
+
+static int make_space(struct fg_table *table)
+{
+    if (table->look_count < table->look_capacity)
+        return 0;
+    uint32_t capacity = table->look_capacity ? table->look_capacity * 2 : 64;
+    struct fg_look *looks = realloc(table->looks, capacity * sizeof *looks);
+    if (!looks)
+        return FG_ENOMEM;
+    table->looks = looks;
+    table->look_capacity = capacity;
+    return 0;
+}
+
+int fg_table_plan(struct fg_table *table, uint32_t id, uint64_t at_ns)
+{
+    struct fg_record *record = fg_table_record(table, id);
+    struct fg_look look = {at_ns, id};
+    if (at_ns == 0)
+        at_ns = look.at_ns = 1;
+    int r = record->look_ns ? 0 : make_space(table);
+    if (r < 0)
+        return r;
+    if (record->look_ns)
+        settle(table, record->look_at, look);
+    else
+        rise(table, table->look_count++, look);
+    record->look_ns = at_ns;
+    record->looks_to_learn = false;
+    return 0;
+}
+
+void fg_table_unplan(struct fg_table *table, uint32_t id)
+{
+    struct fg_record *record = fg_table_record(table, id);
+    if (record->look_ns == 0)
+        return;
+    uint32_t at = record->look_at;
+    record->look_ns = 0;
+    if (at < --table->look_count)
+        settle(table, at, table->looks[table->look_count]);
+}
+
+void fg_table_plan_of(struct fg_table *table, uint32_t id)
+{
+    const struct fg_record *record = fg_table_record(table, id);
+    if (record->look_ns)
+        table->looks[record->look_at].record = id;
+}
+
+uint32_t fg_table_due(struct fg_table *table, uint64_t now_ns)
+{
+    if (table->look_count == 0 || table->looks[0].at_ns > now_ns)
+        return FG_NO_RECORD;
+    uint32_t id = table->looks[0].record;
+    fg_table_unplan(table, id);
+    return id;
+}
