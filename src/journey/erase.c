@@ -96,7 +96,7 @@ static int drop_one_absent(void *arg, uint64_t key_hash, uint64_t flow_print, bo
         fg_table_find(&journeys->table, key, fg_slice(record->value, record->value_size)) !=
             FG_NO_RECORD)
         return 0;
-    record->key = key;
+    record->key = (uint16_t)key;
     fg_vault_delete(journeys->vault, absent->batch, key_hash, record);
     fg_journeys_uncount_absent(journeys, record);
     return remember(journeys, absent->regained, record);
@@ -228,6 +228,7 @@ static int erase_some(struct fg_journeys *journeys, const struct fg_erased *eras
     struct regained regained = {.dropped = dropped};
     struct fg_state_batch *batch = NULL;
     int r = journeys->vault ? fg_state_batch_new(journeys->options.state, &batch) : 0;
+    fg_early_forget(journeys, batch);
     if (r == 0)
         r = drop_erased(journeys, erased, batch, &regained);
     if (r == 0)

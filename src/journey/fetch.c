@@ -30,7 +30,7 @@ int fg_fetch_fit(struct fg_journeys *journeys, uint32_t key_index, uint64_t flow
 {
     const struct fg_watched_key *key = &journeys->keys[key_index];
     uint32_t steps = key->flow ? key->flow->step_count : 0;
-    record->key = key_index;
+    record->key = (uint16_t)key_index;
     *ret_is_other_flow = flow_print != (key->flow ? key->flow->print : 0);
     if (*ret_is_other_flow) {
         fg_record_unreach(record);

@@ -425,6 +425,8 @@ static int recall(struct fg_journeys *journeys)
         r = fg_journeys_recall_room(journeys);
     fg_mutex_unlock(&journeys->mutex);
     if (r == 0)
+        r = fg_early_load(journeys);
+    if (r == 0)
         r = fg_journeys_load(journeys);
     fg_mutex_lock(&journeys->mutex);
     fg_journeys_begin_room(journeys);
@@ -595,6 +597,8 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
         r = fg_journeys_recall_deafness(journeys);
     if (r == 0 && journeys->vault)
         r = fg_flow_since_open(journeys);
+    if (r == 0 && journeys->vault)
+        r = fg_early_open(journeys);
     if (r == 0)
         r = fg_learn_open(journeys);
     if (r == 0 && options->leader)
@@ -640,6 +644,7 @@ void fg_journeys_close(struct fg_journeys *journeys)
     fg_neighbours_free(journeys->neighbours);
     fg_watch_free(journeys->watch);
     fg_joins_free(journeys->joins);
+    fg_early_free(journeys->early);
     fg_journeys_close_room(journeys);
     fg_vault_free(journeys->vault);
     fg_learn_close(journeys);

@@ -4,6 +4,7 @@
 #include "accepted.h"
 #include "base/limits.h"
 #include "budget.h"
+#include "early.h"
 #include "hits.h"
 #include "joins.h"
 #include "journey/journeys.h"
@@ -85,8 +86,8 @@ struct fg_journeys {
     uint32_t made_count;
     struct fg_neighbours *neighbours;
     struct fg_watch *watch;
-    struct fg_steps *steps[FG_FLOWS_MAX];   /* the follower's own */
-    uint32_t learned_table, accepted_table; /* of the state */
+    struct fg_steps *steps[FG_FLOWS_MAX];                /* the follower's own */
+    uint32_t learned_table, accepted_table, early_table; /* of the state */
 
     _Atomic uint32_t askers; /* who wait for the mutex to ask something */
     struct fg_cond entered;  /* all of them have got it */
@@ -125,6 +126,7 @@ struct fg_journeys {
     uint64_t committed_ns, swept_ns, moved_ns;
     uint64_t heard_ns; /* when it was put down last that somebody listens */
     struct fg_joins *joins;
+    struct fg_early *early; /* NULL: nothing yet */
     struct fg_fetch fetch;
     uint32_t rule_names[FG_KEY_RULES_MAX]; /* in names: what each rule of keys reads */
     uint32_t rule_keys[FG_KEY_RULES_MAX];  /* in keys: whose value it gives */
@@ -164,6 +166,14 @@ struct fg_journeys {
  * FG_ENOMEM: some of it may have been taken. */
 FG_MUST_CHECK int fg_journeys_take(struct fg_journeys *journeys, const struct fg_batch *batch,
                                    uint32_t row_begin, uint32_t row_end, const uint64_t *bits);
+
+/* -- reach.c. Mutex held. */
+
+/* A span tells that the record's journey reached a step then. */
+void fg_journeys_reach(struct fg_journeys *journeys, uint32_t record, uint32_t step,
+                       uint64_t at_ns);
+/* The record has got a trace: what its spans told before that. */
+void fg_journeys_catch_up(struct fg_journeys *journeys, uint32_t record, struct fg_trace_ref trace);
 
 /* Tells the neighbours how long the hop to a step took, where the step before it was reached. */
 void fg_journeys_tell_hop(struct fg_journeys *journeys, const struct fg_record *record,
@@ -279,6 +289,16 @@ void fg_journeys_uncount_absent(struct fg_journeys *journeys, const struct fg_re
 void fg_journeys_unlist_dead(struct fg_journeys *journeys);
 /* The position in journeys->keys; FG_JOURNEY_KEYS_MAX: not watched. */
 uint32_t fg_journeys_key_of(const struct fg_journeys *journeys, uint64_t hash);
+
+/* -- early_keep.c: what came before it was known whose it is, over a restart. Follower's thread. */
+
+/* At the opening of one with a vault; and when its records are read. */
+FG_MUST_CHECK int fg_early_open(struct fg_journeys *journeys);
+FG_MUST_CHECK int fg_early_load(struct fg_journeys *journeys);
+/* What has changed, into a batch; where that is not committed: fg_early_unsettle(). */
+void fg_early_put(struct fg_journeys *journeys, struct fg_state_batch *batch);
+/* All of it, on disk with the batch; NULL: in memory alone. */
+void fg_early_forget(struct fg_journeys *journeys, struct fg_state_batch *batch);
 
 /* -- hearing.c: what deadlines are held against. */
 

@@ -94,13 +94,13 @@ static int copy_out(struct fg_journeys *journeys, const struct fg_record *record
     }
     if (record->recovered) {
         const struct fg_trouble *trouble = record->recovered;
-        docket.recovered = (struct fg_recovery){
-            .place = {(enum fg_place_kind)record->recovered_place,
-                      fg_arena_copy(arena, trouble->service), fg_arena_copy(arena, trouble->name)},
-            .cause = (enum fg_cause)record->recovered_cause,
-            .text = fg_arena_copy(arena, trouble->text),
-            .since_ns = record->recovered_since_ns,
-            .until_ns = record->recovered_until_ns};
+        docket.recovered = (struct fg_recovery){.place = {(enum fg_place_kind)trouble->place,
+                                                          fg_arena_copy(arena, trouble->service),
+                                                          fg_arena_copy(arena, trouble->name)},
+                                                .cause = (enum fg_cause)trouble->cause,
+                                                .text = fg_arena_copy(arena, trouble->text),
+                                                .since_ns = trouble->since_ns,
+                                                .until_ns = trouble->until_ns};
     }
     *ret_docket = docket;
     return 0;
@@ -115,7 +115,7 @@ static int copy_out_absent(struct fg_journeys *journeys, uint32_t key, struct fg
     int r = fg_vault_get(journeys->vault, journeys->keys[key].hash, value, &record, &flow_print);
     if (r < 0)
         return r;
-    record.key = key;
+    record.key = (uint16_t)key;
     fg_journeys_enter(journeys);
     const struct fg_flow *flow = journeys->keys[key].flow;
     if (!flow || record.expected_step >= flow->step_count)
@@ -171,6 +171,7 @@ static struct fg_trouble *trouble_of(const struct fg_finding *finding)
     struct fg_trouble *trouble = malloc(sizeof *trouble + service + name + text);
     if (!trouble)
         return NULL;
+    *trouble = (struct fg_trouble){.confidence = finding->confidence};
     uint8_t *at = trouble->bytes;
     const struct fg_slice parts[] = {finding->place.service, finding->place.name, finding->text};
     struct fg_slice *const copies[] = {&trouble->service, &trouble->name, &trouble->text};
@@ -180,7 +181,6 @@ static struct fg_trouble *trouble_of(const struct fg_finding *finding)
         *copies[i] = fg_slice(at, parts[i].size);
         at += parts[i].size;
     }
-    trouble->confidence = finding->confidence;
     return trouble;
 }
 
@@ -206,10 +206,10 @@ static void note_recovery(struct fg_record *record, const struct fg_case *c,
     free(record->recovered);
     record->recovered = record->trouble;
     record->trouble = NULL;
-    record->recovered_place = record->place;
-    record->recovered_cause = record->cause;
-    record->recovered_since_ns = record->since_ns;
-    record->recovered_until_ns = until_ns > 0 ? until_ns : c->now_ns;
+    record->recovered->place = record->place;
+    record->recovered->cause = record->cause;
+    record->recovered->since_ns = record->since_ns;
+    record->recovered->until_ns = until_ns > 0 ? until_ns : c->now_ns;
 }
 
 static void write_back(struct fg_journeys *journeys, uint32_t id, const struct fg_case *c,

@@ -175,8 +175,10 @@ static int commit_some(struct fg_journeys *journeys, const uint32_t *changed, ui
     }
     fg_journeys_follow(journeys);
     fg_learn_put(journeys, batch);
-    if (is_last)
+    if (is_last) {
         fg_journeys_put_room(journeys, batch);
+        fg_early_put(journeys, batch);
+    }
     fg_mutex_unlock(&journeys->mutex);
     /* A guest has none; and the leader's covers what its guests took of the log, too. */
     bool has_position = is_last && journeys->options.consumer && !journeys->guests_behind;
@@ -215,9 +217,10 @@ static int commit_all(struct fg_journeys *journeys, uint64_t *commits)
     return r;
 }
 
-/* What was put of what was learned is not on disk. */
-static void learn_again(struct fg_journeys *journeys)
+/* What was put of what was learned, and of what came early, is not on disk. */
+static void put_again(struct fg_journeys *journeys)
 {
+    fg_early_unsettle(journeys->early);
     for (uint32_t i = 0; i < journeys->key_count; i++)
         journeys->keys[i].learned->is_changed = true;
 }
@@ -233,7 +236,7 @@ int fg_journeys_commit(struct fg_journeys *journeys)
     journeys->counters.commits += commits;
     journeys->committed_ns = journeys->heard_ns = fg_env_mono_ns(journeys->options.env);
     if (r < 0) {
-        learn_again(journeys);
+        put_again(journeys);
         journeys->counters.failed_commits++;
         return r;
     }
@@ -527,7 +530,7 @@ static int evict_to_disk(struct fg_journeys *journeys)
     int r = put_to_disk(journeys);
     fg_journeys_follow(journeys);
     if (r < 0)
-        learn_again(journeys);
+        put_again(journeys);
     journeys->counters.failed_commits += r < 0;
     return r;
 }
@@ -663,7 +666,7 @@ static int sweep_one(void *arg, uint64_t key_hash, uint64_t flow_print, bool is_
     fg_vault_delete(journeys->vault, sweeping->batch, key_hash, record);
     sweeping->count++;
     if (watched) {
-        record->key = key;
+        record->key = (uint16_t)key;
         fg_journeys_follow(journeys);
         fg_journeys_uncount_absent(journeys, record);
         fg_mutex_unlock(&journeys->mutex);
@@ -702,6 +705,7 @@ int fg_journeys_clear(struct fg_journeys *journeys)
         if (r < 0)
             return r;
         fg_vault_delete_all(journeys->vault, batch);
+        fg_early_forget(journeys, batch);
         /* until all is made anew a start makes all anew */
         fg_state_delete_position(batch, FG_JOURNEYS_CONSUMER);
         r = fg_state_commit_take(journeys->options.state, batch);

@@ -108,12 +108,13 @@ static int learn_steps(struct fg_journeys *journeys, struct fg_record *record)
     struct fg_watched_key *key = &journeys->keys[record->key];
     record->learned_ns = record->last_ns;
     journeys->counters.learned++;
-    bool was_wrong = record->recovered && was_shown((enum fg_cause)record->recovered_cause);
+    const struct fg_trouble *recovered = record->recovered;
+    bool was_wrong = recovered && was_shown((enum fg_cause)recovered->cause);
     uint64_t reached_ns[FG_FLOW_STEPS_MAX];
     fg_record_steps(record, reached_ns);
     return fg_learned_take_steps(key->learned, key->flow, record->reached, reached_ns,
-                                 was_wrong ? record->recovered_since_ns : 0,
-                                 was_wrong ? record->recovered_until_ns : 0);
+                                 was_wrong ? recovered->since_ns : 0,
+                                 was_wrong ? recovered->until_ns : 0);
 }
 
 /* What a service was asked to do, or began by itself, and did; reading is no step. */
@@ -359,6 +360,7 @@ static int use_flow(struct fg_journeys *journeys, uint32_t index, const struct f
     memset(journeys->standing[key->flow_index], 0, sizeof journeys->standing[0]);
     memset(journeys->deadlines[key->flow_index], 0, sizeof journeys->deadlines[0]);
     fg_neighbours_forget_hops(journeys->neighbours, key->flow_index);
+    fg_early_forget(journeys, NULL); /* of steps that are others now */
     key->flow = flow;
     for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
         const struct fg_record *record = fg_table_at(&journeys->table, i);

@@ -48,7 +48,7 @@ static int lay_out(struct fg_record *record, struct fg_slice value, uint32_t tra
     is.reached_ns = (uint64_t *)(void *)(is.traces + traces);
     is.trace_marks = (uint8_t *)(is.reached_ns + steps);
     is.value = (char *)is.trace_marks + traces;
-    is.value_size = (uint32_t)value.size;
+    is.value_size = (uint16_t)value.size;
     is.trace_capacity = (uint16_t)traces;
     is.step_capacity = (uint8_t)steps;
     copy(is.traces, record->traces, record->trace_count * sizeof *is.traces);

@@ -7,40 +7,41 @@
 struct fg_trouble {
     struct fg_slice service, name, text;
     double confidence;
+    uint64_t since_ns, until_ns; /* of one that it got over */
+    uint8_t place, cause;        /* the same */
     uint8_t bytes[];
 };
 
+/* There may be millions. */
 struct fg_record {
     uint64_t hash;
-    uint32_t key; /* index of the key */
-    uint32_t value_size;
-    char *value;                /* the last of that piece */
-    uint64_t first_ns, last_ns; /* of its spans */
-    uint64_t since_ns, deadline_ns;
-    uint64_t look_ns;            /* when to judge it next; 0: not planned */
-    uint64_t judged_ns;          /* when it was judged last */
-    uint64_t learned_ns;         /* what was before it has taught */
-    uint32_t judge_ms;           /* what that took: a large journey is judged less often */
-    uint32_t look_at;            /* where its plan is in the table's; not where look_ns is 0 */
-    struct fg_trace_ref *traces; /* and behind them, in one piece of memory: */
+    char *value;                 /* behind the traces, steps and marks: */
+    struct fg_trace_ref *traces; /* the begin of the piece of memory in which all four lie */
     uint64_t *reached_ns;        /* of the steps that were reached, in their order */
     uint8_t *trace_marks;        /* of each trace: whether it matters, as one that reached a step */
-    struct fg_trouble *trouble;  /* NULL: none */
+    uint64_t first_ns, last_ns;  /* of its spans */
+    uint64_t since_ns, deadline_ns;
+    uint64_t look_ns; /* when to judge it next; 0: not planned */
+    uint64_t
+        stored_look_ns;  /* when the disk's table leads to it, no later than it is due; 0: never */
+    uint64_t judged_ns;  /* when it was judged last */
+    uint64_t learned_ns; /* what was before it has taught */
+    struct fg_trouble *trouble;   /* NULL: none */
     struct fg_trouble *recovered; /* the last trouble that it got over; NULL: none */
-    uint64_t recovered_since_ns, recovered_until_ns;
-    uint64_t reached; /* bits */
+    uint64_t reached;             /* bits */
+    uint32_t judge_ms; /* what the last judging took: a large journey is judged less often */
+    uint32_t look_at;  /* where its plan is in the table's; not where look_ns is 0 */
+    uint16_t key;      /* index of the key */
+    uint16_t value_size;
     uint16_t trace_count, trace_capacity;
+    uint8_t step_capacity;
+    uint8_t state, place, cause;      /* enum fg_journey_state, fg_place_kind, fg_cause */
+    uint8_t last_step, expected_step; /* NO_STEP */
     bool more_traces, is_dirty;
     bool is_dead;        /* it is about to be dropped; the follower's own mark */
     bool looks_to_learn; /* what is planned at look_ns is no judging */
     bool is_changed;     /* since it was put on disk */
     bool was_absent;     /* on disk it is marked as absent: see vault.h */
-    uint64_t
-        stored_look_ns; /* when the disk's table leads to it, no later than it is due; 0: never */
-    uint8_t state, place, cause; /* enum fg_journey_state, fg_place_kind, fg_cause */
-    uint8_t recovered_place, recovered_cause;
-    uint8_t last_step, expected_step; /* NO_STEP */
-    uint8_t step_capacity;
 };
 
 #define FG_NO_STEP UINT8_MAX

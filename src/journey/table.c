@@ -162,7 +162,7 @@ int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
     if (r < 0)
         return r;
     record.hash = hash;
-    record.key = key;
+    record.key = (uint16_t)key;
     r = add(table, &record, ret_record);
     if (r < 0)
         fg_record_free(&record);

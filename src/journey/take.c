@@ -18,8 +18,19 @@ struct recalled {
 };
 
 #define NO_STRING UINT32_MAX
+
+/* The owner of a row whose trace has named no journey yet, and may still. */
+#define AWAITED (FG_NO_RECORD - 1)
+
 /* Hits whose records are fetched from memory at once. */
 #define HITS_AHEAD 256u
+
+/* A record that has got a trace of which something came before. */
+#define CAUGHT_MAX 64u
+struct caught {
+    uint32_t record;
+    struct fg_trace_ref trace;
+};
 
 /* A batch's rows while they are taken. */
 struct intake {
@@ -29,11 +40,13 @@ struct intake {
     uint32_t row_begin, row_end;
     const uint64_t *bits; /* of rows from bits_row on */
     uint32_t bits_row;
-    uint32_t *owner; /* by row - row_begin */
-    bool has_owner;
+    uint32_t *owner; /* by row - row_begin: a record, FG_NO_RECORD, or AWAITED */
+    bool has_owner, has_awaited;
     bool has_monitors; /* there are spans of monitors, which belong to no journey */
     uint32_t flows;    /* bits: flows that have rows here */
     struct recalled recalled[RECALLED];
+    struct caught caught[CAUGHT_MAX];
+    uint32_t caught_count;
 };
 
 static bool is_taken(const struct intake *intake, uint32_t row)
@@ -127,6 +140,25 @@ static int record_of(struct fg_journeys *journeys, const struct named *named, ui
     return r;
 }
 
+/* What came of the trace before it was named is taken when all of the rows are owned: the trace may
+ * be of several journeys. */
+static void expect_early(struct intake *intake, uint32_t record, struct fg_trace_ref trace)
+{
+    struct fg_early_step steps[FG_EARLY_OF_TRACE];
+    if (fg_early_of(intake->journeys->early, trace, steps) == 0)
+        return;
+    if (intake->caught_count < CAUGHT_MAX)
+        intake->caught[intake->caught_count++] = (struct caught){record, trace};
+    else
+        fg_journeys_doubt(intake->journeys, record); /* all of it is read */
+}
+
+static void catch_up(struct intake *intake)
+{
+    for (uint32_t i = 0; i < intake->caught_count; i++)
+        fg_journeys_catch_up(intake->journeys, intake->caught[i].record, intake->caught[i].trace);
+}
+
 static int own(struct intake *intake, uint32_t row, const struct named *named)
 {
     struct fg_journeys *journeys = intake->journeys;
@@ -153,13 +185,16 @@ static int own(struct intake *intake, uint32_t row, const struct named *named)
     intake->owner[row - intake->row_begin] = record;
     intake->has_owner = true;
     fg_journeys_changed(journeys, record);
-    uint32_t traces = fg_table_record(&journeys->table, record)->trace_count;
+    const struct fg_record *is = fg_table_record(&journeys->table, record);
+    bool is_new = fg_record_trace(is, trace) == is->trace_count;
+    journeys->room.met += is_new && is->trace_count > 0;
     r = fg_table_join(&journeys->table, record, trace);
-    journeys->room.met +=
-        traces > 0 && fg_table_record(&journeys->table, record)->trace_count > traces;
-    if (r == 0)
-        *recalled = (struct recalled){trace, record, named->string};
-    return r;
+    if (r < 0)
+        return r;
+    if (is_new)
+        expect_early(intake, record, trace);
+    *recalled = (struct recalled){trace, record, named->string};
+    return 0;
 }
 
 /* As fg_whose_fn. */
@@ -405,6 +440,9 @@ static int own_by_trace(struct intake *intake)
             intake->has_owner = true;
         } else if (count > 1) {
             doubt_all(intake->journeys, trace);
+        } else {
+            *owner = AWAITED;
+            intake->has_awaited = true;
         }
     }
     return 0;
@@ -437,6 +475,15 @@ static bool matters(const struct fg_batch *batch, uint32_t row)
            batch->kind[row] == FG_SPAN_KIND_PRODUCER || batch->kind[row] == FG_SPAN_KIND_CONSUMER;
 }
 
+/* Where there is no memory for it the journey's deadline finds it. */
+static void note_early(struct intake *intake, uint32_t row, uint32_t flow, uint32_t step)
+{
+    struct fg_journeys *journeys = intake->journeys;
+    if (fg_early_note(&journeys->early, trace_of(intake->batch, row), (uint8_t)flow, (uint8_t)step,
+                      moment_of(intake->batch, row)) < 0)
+        journeys->counters.failed_reads++;
+}
+
 static void touch_all(struct intake *intake)
 {
     struct fg_journeys *journeys = intake->journeys;
@@ -446,7 +493,9 @@ static void touch_all(struct intake *intake)
         if (row % ROWS_AT_ONCE == 0)
             fg_journeys_let_in(journeys);
         uint32_t id = intake->owner[row - intake->row_begin];
-        if (id == FG_NO_RECORD)
+        if (id == AWAITED && (has_failed(batch, row) || batch->end_ns[row] == 0))
+            note_early(intake, row, 0, FG_EARLY_FAILED);
+        if (id == FG_NO_RECORD || id == AWAITED)
             continue;
         struct fg_record *record = fg_table_record(&journeys->table, id);
         const struct fg_watched_key *key = &journeys->keys[record->key];
@@ -472,24 +521,6 @@ static void touch_all(struct intake *intake)
     }
 }
 
-static void reach(struct fg_journeys *journeys, uint32_t id, uint32_t step, uint64_t at_ns)
-{
-    struct fg_record *record = fg_table_record(&journeys->table, id);
-    bool is_new = (record->reached >> step & 1) == 0;
-    if (!is_new && fg_record_reached_ns(record, step) <= at_ns)
-        return;
-    if (fg_record_reach(record, step, at_ns) < 0) {
-        fg_journeys_doubt(journeys, id); /* its spans tell it, too */
-        return;
-    }
-    if (is_new && !journeys->counters.is_rebuilding)
-        fg_journeys_tell_hop(journeys, record, step);
-    if (fg_record_is_in_trouble(record))
-        fg_journeys_doubt(journeys, id);
-    else
-        fg_journeys_stand(journeys, id);
-}
-
 /* A row that meets the conditions of a step. */
 static void match_row(struct intake *intake, uint32_t flow, const struct fg_flow_step *is,
                       uint32_t step, uint32_t row)
@@ -500,10 +531,14 @@ static void match_row(struct intake *intake, uint32_t flow, const struct fg_flow
     if (id == FG_NO_RECORD || batch->end_ns[row] == 0 ||
         (!is->any_status && has_failed(batch, row)))
         return;
+    if (id == AWAITED) {
+        note_early(intake, row, flow, step);
+        return;
+    }
     const struct fg_watched_key *key = &journeys->keys[fg_table_record(&journeys->table, id)->key];
     if (key->flow && key->flow_index == flow) {
         fg_table_mark(&journeys->table, id, trace_of(batch, row), FG_TRACE_MATTERS);
-        reach(journeys, id, step, moment_of(batch, row));
+        fg_journeys_reach(journeys, id, step, moment_of(batch, row));
     }
 }
 
@@ -543,7 +578,7 @@ static int match_flows(struct intake *intake)
     for (uint32_t k = 0; r == 0 && k < journeys->key_count; k++) {
         const struct fg_flow *flow = journeys->keys[k].flow;
         uint32_t index = journeys->keys[k].flow_index;
-        if (flow && (intake->flows >> index & 1))
+        if (flow && (intake->has_awaited || (intake->flows >> index & 1)))
             r = match_flow(intake, flow, index);
     }
     return r;
@@ -620,9 +655,10 @@ static int take_some(struct fg_journeys *journeys, const struct fg_batch *batch,
         r = own_by_joins(&intake);
     if (r == 0)
         r = own_by_trace(&intake);
-    if (r < 0 || !intake.has_owner)
+    if (r < 0 || (!intake.has_owner && !intake.has_awaited))
         return r;
     touch_all(&intake);
+    catch_up(&intake);
     return match_flows(&intake);
 }
 

@@ -278,10 +278,10 @@ static void encode(struct fg_buffer *out, uint64_t flow_print, const struct fg_r
     if (record->trouble)
         put_trouble(out, record->trouble);
     if (record->recovered) {
-        fg_buffer_append_byte(out, record->recovered_place);
-        fg_buffer_append_byte(out, record->recovered_cause);
-        fg_buffer_append_le64(out, record->recovered_since_ns);
-        fg_buffer_append_le64(out, record->recovered_until_ns);
+        fg_buffer_append_byte(out, record->recovered->place);
+        fg_buffer_append_byte(out, record->recovered->cause);
+        fg_buffer_append_le64(out, record->recovered->since_ns);
+        fg_buffer_append_le64(out, record->recovered->until_ns);
         put_trouble(out, record->recovered);
     }
     if (record->learned_ns)
@@ -515,6 +515,7 @@ static struct fg_trouble *take_trouble(struct fg_input *in, bool *ret_no_memory)
         *ret_no_memory = true;
         return NULL;
     }
+    *trouble = (struct fg_trouble){.confidence = 0};
     uint8_t *at = trouble->bytes;
     struct fg_slice *const copies[] = {&trouble->service, &trouble->name, &trouble->text};
     for (unsigned i = 0; i < 3; i++) {
@@ -524,6 +525,23 @@ static struct fg_trouble *take_trouble(struct fg_input *in, bool *ret_no_memory)
         at += texts[i].size;
     }
     memcpy(&trouble->confidence, &bits, sizeof bits);
+    return trouble;
+}
+
+/* The same of one that it got over, and what it was. */
+static struct fg_trouble *take_recovered(struct fg_input *in, bool *ret_no_memory)
+{
+    uint8_t place = take_u8(in), cause = take_u8(in);
+    uint64_t since_ns = take_u64(in), until_ns = take_u64(in);
+    struct fg_trouble *trouble = take_trouble(in, ret_no_memory);
+    if (place >= FG_PLACE_KIND_COUNT || cause >= FG_CAUSE_COUNT)
+        in->is_bad = true;
+    if (trouble) {
+        trouble->place = place;
+        trouble->cause = cause;
+        trouble->since_ns = since_ns;
+        trouble->until_ns = until_ns;
+    }
     return trouble;
 }
 
@@ -610,13 +628,8 @@ static int decode(struct fg_slice key, struct fg_slice value, struct fg_record *
     int r = take_steps_and_traces(&in, fg_slice(key.data + 8, key.size - 8), &record);
     if (r == 0 && (flags & HAS_TROUBLE))
         record.trouble = take_trouble(&in, &no_memory);
-    if (r == 0 && (flags & HAS_RECOVERED)) {
-        record.recovered_place = take_u8(&in);
-        record.recovered_cause = take_u8(&in);
-        record.recovered_since_ns = take_u64(&in);
-        record.recovered_until_ns = take_u64(&in);
-        record.recovered = take_trouble(&in, &no_memory);
-    }
+    if (r == 0 && (flags & HAS_RECOVERED))
+        record.recovered = take_recovered(&in, &no_memory);
     if (r == 0 && (flags & HAS_LEARNED))
         record.learned_ns = take_u64(&in);
     record.stored_look_ns = flags & HAS_LISTED_LOOK ? record.look_ns : 0;
@@ -624,8 +637,7 @@ static int decode(struct fg_slice key, struct fg_slice value, struct fg_record *
         record.stored_look_ns = take_time(&in, record.first_ns);
     if (r == 0 && no_memory)
         r = FG_ENOMEM;
-    if (r == 0 && (in.is_bad || in.rest > 0 || record.recovered_place >= FG_PLACE_KIND_COUNT ||
-                   record.recovered_cause >= FG_CAUSE_COUNT))
+    if (r == 0 && (in.is_bad || in.rest > 0))
         r = FG_ECORRUPT;
     *ret_is_absent = (flags & IS_ABSENT) != 0;
     record.was_absent = *ret_is_absent;

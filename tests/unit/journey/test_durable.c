@@ -493,6 +493,53 @@ static void test_like_anew(void **state)
     }
 }
 
+static bool is_priced(struct world *world, const char *value)
+{
+    const struct fg_journey_filter all = {0};
+    struct found found = {.value = value};
+    uint64_t count;
+    assert_int_equal(fg_journeys_list(world->journeys, &all, 1000, find_row, &found, &count), 0);
+    return fg_slice_equal(found.row.last_step, FG_SLICE("priced"));
+}
+
+/* What a span told before its trace named an order is known after a restart, unless the flow is
+ * another then; what is erased is not. */
+static void test_early_over_a_restart(void **state)
+{
+    static const char other_flow[] =
+        "flows:\n  - name: order\n    key: order.id\n    steps:\n"
+        "      - {name: placed, when: 'service:shop name=place'}\n"
+        "      - {name: priced, when: 'service:mes name=other'}\n"
+        "      - {name: shipped, when: 'service:mes name=ship', ends: done}\n";
+    const struct fg_predicate is_price = {.op = FG_PRED_EQ,
+                                          .field = FG_FIELD_NAME,
+                                          .type = FG_VALUE_STRING,
+                                          .string = FG_SLICE("price")};
+    struct world world;
+    uint64_t count;
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        begin(&world, 1000);
+        tell(&world, (struct told){"shop", "place", .value = "A", .trace = 1, .at = 0});
+        tell(&world, (struct told){"mes", "price", .trace = 11, .at = 2});
+        tell(&world, (struct told){"mes", "look", .trace = 12, .at = 2, .error = "boom"});
+        assert_true(rows_of(&world, "journey_early") > 0);
+        if (round == 1)
+            set_flows(&world, other_flow);
+        if (round == 2)
+            assert_int_equal(fg_store_erase(world.on.store, 0, &is_price, false, &count), 0);
+        if (round == 2)
+            assert_int_equal(rows_of(&world, "journey_early"), 0);
+        restart(&world);
+        tell(&world, (struct told){"mes", "job", .value = "A", .trace = 11, .at = 3});
+        assert_int_equal(is_priced(&world, "A"), round == 0);
+        tell(&world, (struct told){"mes", "job", .value = "A", .trace = 12, .at = 3});
+        if (round < 2)
+            assert_board(&world, "A", FG_JOURNEY_BROKEN, FG_CAUSE_ERROR);
+        end(&world);
+    }
+}
+
 /* All anew: the same is found, and what is on disk is what a start finds. */
 static void test_reindex(void **state)
 {
@@ -750,6 +797,7 @@ int main(void)
         cmocka_unit_test(test_older_records),
         cmocka_unit_test(test_lookups_are_bounded),
         cmocka_unit_test(test_like_anew),
+        cmocka_unit_test(test_early_over_a_restart),
         cmocka_unit_test(test_reindex),
         cmocka_unit_test(test_late_follower),
         cmocka_unit_test(test_other_flow),

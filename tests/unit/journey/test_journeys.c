@@ -57,6 +57,43 @@ static void test_any_order(void **state)
 /* Absence is found with no span arriving: not before the deadline and its grace, and at once after
  * it; also where the deadline passes while nobody runs. When the step comes the journey recovers.
  */
+/* Whether a list says that the order's last step is this one. */
+static bool is_at(struct world *world, const char *value, const char *step)
+{
+    const struct fg_journey_filter all = {0};
+    struct found found = {.value = value};
+    uint64_t count;
+    assert_int_equal(fg_journeys_list(world->journeys, &all, 1000, find_row, &found, &count), 0);
+    return fg_slice_equal(found.row.last_step, fg_slice_from_string(step));
+}
+
+/* Spans that name no order come before the one of their trace that does: what they told holds from
+ * then on. Whose they are is not guessed where a trace names two. */
+static void test_before_it_is_named(void **state)
+{
+    struct world world;
+    (void)state;
+    begin(&world, 1000);
+    tell(&world, (struct told){"shop", "place", .value = "A", .trace = 1, .at = 0});
+    tell(&world, (struct told){"shop", "place", .value = "B", .trace = 2, .at = 0});
+    tell(&world, (struct told){"shop", "place", .value = "C", .trace = 3, .at = 0});
+    tell(&world, (struct told){"shop", "place", .value = "D", .trace = 4, .at = 0});
+    tell(&world, (struct told){"mes", "price", .trace = 11, .id = 1, .at = 2});
+    tell(&world, (struct told){"mes", "price", .trace = 12, .id = 1, .at = 2, .error = "boom"});
+    tell(&world, (struct told){"mes", "price", .trace = 13, .id = 3, .parent = 2, .at = 2});
+    uint64_t judged = counters_of(&world).judged;
+    tell(&world, (struct told){"mes", "job", .value = "A", .trace = 11, .id = 9, .at = 2});
+    assert_true(is_at(&world, "A", "priced"));
+    assert_int_equal(counters_of(&world).judged, judged);
+    tell(&world, (struct told){"mes", "job", .value = "B", .trace = 12, .id = 9, .at = 2});
+    assert_board(&world, "B", FG_JOURNEY_BROKEN, FG_CAUSE_ERROR);
+    put(&world, (struct told){"mes", "job", .value = "C", .trace = 13, .id = 1, .at = 2});
+    put(&world, (struct told){"mes", "job", .value = "D", .trace = 13, .id = 2, .at = 2});
+    send(&world);
+    assert_true(is_at(&world, "D", "priced") && is_at(&world, "C", "placed"));
+    end(&world);
+}
+
 static void test_deadline(void **state)
 {
     struct world world;
@@ -686,6 +723,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_way),
         cmocka_unit_test(test_any_order),
+        cmocka_unit_test(test_before_it_is_named),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_late_and_twice),
         cmocka_unit_test(test_failure_twice),
