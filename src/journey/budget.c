@@ -10,7 +10,7 @@
 
 /* The follower's thread's part of the server. With what it leaves to others, as committing, and to
  * the cache of the processor it makes a tenth of the throughput. */
-#define FOLLOWING_SHARE 14.0
+#define FOLLOWING_SHARE 18.0
 #define LEAST_SHARE     100.0
 /* And of a processor. */
 #define LEAST (1 / 80.0)

@@ -22,6 +22,6 @@ uint64_t fg_budget_now(struct fg_budget *budget, uint64_t now_ns, uint64_t (*ser
 
 /* What it may take of a tick where the server's threads together took so much of wall_ns, and the
  * follower's taking_ns of it without judging: as long as that is less than half of a processor, a
- * tenth of one; otherwise what is left of a fourteenth of what the server takes, and not less than
+ * tenth of one; otherwise what is left of an eighteenth of what the server takes, and not less than
  * a hundredth of it or an eightieth of a processor nor more than a tenth of one. */
 uint64_t fg_budget_tick_ns(double server_ns, double taking_ns, double wall_ns);

@@ -15,14 +15,41 @@ struct set {
     uint32_t count, next; /* places that are taken; the one that is taken next */
 };
 
+/* Which traces a set may have, by eight bits of each: most have nothing here, and are told so
+ * without waiting for the set's memory. */
+struct tags {
+    uint8_t of[FG_EARLY_OF_TRACE];
+};
+
 struct fg_early {
+    struct tags tags[SETS];
     struct set sets[SETS];
     bool has_changed[CHUNKS];
 };
 
-static uint32_t set_of(struct fg_trace_ref trace)
+static uint64_t hash_of(struct fg_trace_ref trace)
 {
-    return (uint32_t)(fg_hash_u64(trace.high ^ fg_hash_u64(trace.low)) % SETS);
+    return fg_hash_u64(trace.high ^ fg_hash_u64(trace.low));
+}
+
+static uint32_t set_of(uint64_t hash)
+{
+    return (uint32_t)(hash % SETS);
+}
+
+/* 0 is none's. */
+static uint8_t tag_of(uint64_t hash)
+{
+    uint8_t tag = (uint8_t)(hash >> 56);
+    return tag ? tag : 1;
+}
+
+static bool may_have(const struct tags *tags, uint8_t tag)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < FG_EARLY_OF_TRACE; i++)
+        has |= tags->of[i] == tag;
+    return has;
 }
 
 static bool is_of(const struct fg_early_step *step, struct fg_trace_ref trace)
@@ -46,7 +73,8 @@ int fg_early_note(struct fg_early **early, struct fg_trace_ref trace, uint8_t fl
     if (!*early && !(*early = calloc(1, sizeof **early)))
         return FG_ENOMEM;
     const struct fg_early_step is = {trace, at_ns, flow, step};
-    uint32_t number = set_of(trace);
+    uint64_t hash = hash_of(trace);
+    uint32_t number = set_of(hash);
     struct set *set = &(*early)->sets[number];
     struct fg_early_step *known = find(set, &is);
     if (known && known->at_ns <= at_ns)
@@ -57,6 +85,7 @@ int fg_early_note(struct fg_early **early, struct fg_trace_ref trace, uint8_t fl
         return 0;
     }
     set->steps[set->next] = is;
+    (*early)->tags[number].of[set->next] = tag_of(hash);
     set->next = (set->next + 1) % FG_EARLY_OF_TRACE;
     set->count += set->count < FG_EARLY_OF_TRACE;
     return 0;
@@ -66,9 +95,10 @@ uint32_t fg_early_of(const struct fg_early *early, struct fg_trace_ref trace,
                      struct fg_early_step ret_steps[FG_EARLY_OF_TRACE])
 {
     uint32_t count = 0;
-    if (!early)
+    uint64_t hash = hash_of(trace);
+    if (!early || !may_have(&early->tags[set_of(hash)], tag_of(hash)))
         return 0;
-    const struct set *set = &early->sets[set_of(trace)];
+    const struct set *set = &early->sets[set_of(hash)];
     for (uint32_t i = 0; i < set->count; i++)
         if (is_of(&set->steps[i], trace))
             ret_steps[count++] = set->steps[i];

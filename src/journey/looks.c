@@ -1,5 +1,6 @@
-/* When to look at which record: a binary heap, the earliest first. Each record says where its plan
- * is, so that one that is put off moves and leaves nothing behind. */
+/* When to look at which record: a binary heap, the earliest first, with one entry a record, which
+ * says where it is. As a journey goes on its deadline is put off time and again: the entry stays
+ * where it was, too early, and moves when its time has come. */
 #include "table.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 static void put(struct fg_table *table, uint32_t at, struct fg_look look)
 {
     table->looks[at] = look;
-    fg_table_record(table, look.record)->look_at = at;
+    fg_table_record(table, look.record)->look_at = at + 1;
 }
 
 /* The place at is free: those above give way to the look. */
@@ -59,44 +60,55 @@ static int make_space(struct fg_table *table)
 int fg_table_plan(struct fg_table *table, uint32_t id, uint64_t at_ns)
 {
     struct fg_record *record = fg_table_record(table, id);
-    struct fg_look look = {at_ns, id};
-    if (at_ns == 0)
-        at_ns = look.at_ns = 1;
-    int r = record->look_ns ? 0 : make_space(table);
+    struct fg_look look = {at_ns > 0 ? at_ns : 1, id};
+    uint32_t at = record->look_at;
+    bool is_put_off = record->look_ns && look.at_ns >= record->look_ns;
+    int r = at > 0 ? 0 : make_space(table);
     if (r < 0)
         return r;
-    if (record->look_ns)
-        settle(table, record->look_at, look);
-    else
+    if (at == 0)
         rise(table, table->look_count++, look);
-    record->look_ns = at_ns;
+    else if (!is_put_off && look.at_ns < table->looks[at - 1].at_ns)
+        rise(table, at - 1, look);
+    record->look_ns = look.at_ns;
     record->looks_to_learn = false;
     return 0;
 }
 
 void fg_table_unplan(struct fg_table *table, uint32_t id)
 {
-    struct fg_record *record = fg_table_record(table, id);
-    if (record->look_ns == 0)
-        return;
-    uint32_t at = record->look_at;
-    record->look_ns = 0;
-    if (at < --table->look_count)
-        settle(table, at, table->looks[table->look_count]);
+    fg_table_record(table, id)->look_ns = 0; /* the entry goes when its time has come */
 }
 
-void fg_table_plan_of(struct fg_table *table, uint32_t id)
+void fg_table_drop_plan(struct fg_table *table, uint32_t id)
 {
-    const struct fg_record *record = fg_table_record(table, id);
-    if (record->look_ns)
-        table->looks[record->look_at].record = id;
+    struct fg_record *record = fg_table_record(table, id);
+    uint32_t at = record->look_at;
+    record->look_ns = 0;
+    record->look_at = 0;
+    if (at > 0 && at - 1 < --table->look_count)
+        settle(table, at - 1, table->looks[table->look_count]);
+}
+
+void fg_table_move_plan(struct fg_table *table, uint32_t id)
+{
+    uint32_t at = fg_table_record(table, id)->look_at;
+    if (at > 0)
+        table->looks[at - 1].record = id;
 }
 
 uint32_t fg_table_due(struct fg_table *table, uint64_t now_ns)
 {
-    if (table->look_count == 0 || table->looks[0].at_ns > now_ns)
-        return FG_NO_RECORD;
-    uint32_t id = table->looks[0].record;
-    fg_table_unplan(table, id);
-    return id;
+    while (table->look_count > 0 && table->looks[0].at_ns <= now_ns) {
+        struct fg_look look = table->looks[0];
+        uint64_t look_ns = fg_table_record(table, look.record)->look_ns;
+        if (look_ns > look.at_ns) {
+            sink(table, 0, (struct fg_look){look_ns, look.record});
+            continue;
+        }
+        fg_table_drop_plan(table, look.record);
+        if (look_ns)
+            return look.record;
+    }
+    return FG_NO_RECORD;
 }

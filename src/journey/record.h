@@ -30,7 +30,7 @@ struct fg_record {
     struct fg_trouble *recovered; /* the last trouble that it got over; NULL: none */
     uint64_t reached;             /* bits */
     uint32_t judge_ms; /* what the last judging took: a large journey is judged less often */
-    uint32_t look_at;  /* where its plan is in the table's; not where look_ns is 0 */
+    uint32_t look_at;  /* where it stands in the table's plan, and one; 0: it does not */
     uint16_t key;      /* index of the key */
     uint16_t value_size;
     uint16_t trace_count, trace_capacity;

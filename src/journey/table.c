@@ -348,7 +348,7 @@ static void forget(struct fg_table *table, uint32_t id)
     while (fg_tagmap_next(&table->by_value, &walk) != id)
         ;
     fg_tagmap_remove(&table->by_value, &walk);
-    fg_table_unplan(table, id);
+    fg_table_drop_plan(table, id);
     for (uint32_t i = 0; i < record->trace_count; i++)
         forget_trace(table, id, record->traces[i]);
 }
@@ -421,7 +421,7 @@ static bool move_before(struct fg_table *table, uint32_t from)
     if (find_place(table, &to) < 0 || to > from) /* next time */
         return false;
     move(table, from, to);
-    fg_table_plan_of(table, to);
+    fg_table_move_plan(table, to);
     return true;
 }
 
@@ -537,6 +537,7 @@ int fg_table_adopt_take(struct fg_table *table, struct fg_record *record, uint32
         table->count < table->count_max ? reserve_traces(table, record->trace_count) : FG_ELIMIT;
     uint64_t look_ns = record->look_ns;
     record->look_ns = 0;
+    record->look_at = 0;
     record->hash = fg_hash_seeded(fg_slice(record->value, record->value_size), record->key);
     uint32_t id = FG_NO_RECORD;
     if (r == 0)

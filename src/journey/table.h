@@ -33,7 +33,7 @@ struct fg_table {
     uint32_t first_open; /* all blocks before it are full */
     uint32_t count, count_max;
     bool is_dropping;      /* records that are dead are not there any more */
-    struct fg_look *looks; /* a binary heap, the earliest first */
+    struct fg_look *looks; /* a binary heap, the earliest first: looks.c */
     uint32_t look_count, look_capacity;
     uint64_t evicted;
     uint64_t version; /* of the numbers: a pass over all that saw some of them begins anew */
@@ -131,5 +131,7 @@ FG_MUST_CHECK int fg_table_plan(struct fg_table *table, uint32_t record, uint64_
 uint32_t fg_table_due(struct fg_table *table, uint64_t now_ns);
 /* Nothing is planned for the record any more. */
 void fg_table_unplan(struct fg_table *table, uint32_t record);
+/* The same of one that is about to go: nothing leads to its number. */
+void fg_table_drop_plan(struct fg_table *table, uint32_t record);
 /* The record has got this number: its plan is told. */
-void fg_table_plan_of(struct fg_table *table, uint32_t record);
+void fg_table_move_plan(struct fg_table *table, uint32_t record);

@@ -77,7 +77,8 @@ static void test_share(void **state)
     }
 }
 
-/* Where little may be spent judging waits until it is worth a round, in which several are judged. */
+/* Where little may be spent judging waits until it is worth a round, in which several are judged.
+ */
 static void test_rounds(void **state)
 {
     struct world world;
@@ -106,7 +107,7 @@ static int count_change(void *arg, const struct fg_journey_change *change)
 }
 
 /* By the processors that the server takes: a tenth of one in quiet, and otherwise what taking
- * leaves of a fourteenth of them. */
+ * leaves of an eighteenth of them. */
 static void test_budget(void **state)
 {
     const double second = 1e9, tick_ns = FG_JOURNEYS_TICK_NS;
@@ -114,11 +115,11 @@ static void test_budget(void **state)
     assert_int_equal(fg_budget_tick_ns(0, 0, 0), tick_ns / 10);
     assert_int_equal(fg_budget_tick_ns(0, 0, second), tick_ns / 10);
     assert_int_equal(fg_budget_tick_ns(second / 2 - 1, second, second), tick_ns / 10);
-    assert_int_equal(fg_budget_tick_ns(second / 2, 0, second), tick_ns / 28);
-    assert_int_equal(fg_budget_tick_ns(2.8 * second, 0.1 * second, second), tick_ns / 10);
-    assert_in_range(fg_budget_tick_ns(2.8 * second, 0.15 * second, second), tick_ns / 20 - 1,
+    assert_int_equal(fg_budget_tick_ns(second / 2, 0, second), tick_ns / 36);
+    assert_int_equal(fg_budget_tick_ns(3.6 * second, 0.1 * second, second), tick_ns / 10);
+    assert_in_range(fg_budget_tick_ns(3.6 * second, 0.15 * second, second), tick_ns / 20 - 1,
                     tick_ns / 20 + 1);
-    assert_int_equal(fg_budget_tick_ns(2.8 * second, 2 * second, second), 0.028 * tick_ns);
+    assert_int_equal(fg_budget_tick_ns(3.6 * second, 2 * second, second), 0.036 * tick_ns);
     assert_int_equal(fg_budget_tick_ns(second, 2 * second, second), tick_ns / 80);
     assert_int_equal(fg_budget_tick_ns(64 * second, 0, second), tick_ns / 10);
 }
@@ -157,7 +158,7 @@ static void test_budget_follows(void **state)
     (void)state;
     assert_int_equal(fg_budget_now(&budget, now_ns, server_ns, thread_ns), tick_ns / 10);
     for (unsigned i = 0; i < 60; i++)
-        ns = budget_after(&budget, &now_ns, 80 * FG_NS_PER_MS); /* of 143 */
+        ns = budget_after(&budget, &now_ns, 50 * FG_NS_PER_MS); /* of 111 */
     assert_in_range(ns, tick_ns / 17, tick_ns / 15);
     assert_int_equal(fg_budget_now(&budget, now_ns + 1, server_ns, thread_ns), ns);
     assert_true(budget_after(&budget, &now_ns, 900 * FG_NS_PER_MS) < ns);
@@ -165,7 +166,7 @@ static void test_budget_follows(void **state)
         ns = budget_after(&budget, &now_ns, 200 * FG_NS_PER_MS);
     assert_int_equal(ns, least_ns);
     for (unsigned i = 0; i < 60; i++)
-        ns = budget_after(&budget, &now_ns, 80 * FG_NS_PER_MS);
+        ns = budget_after(&budget, &now_ns, 50 * FG_NS_PER_MS);
     assert_in_range(ns, tick_ns / 18, tick_ns / 15);
 }
 
