@@ -9,6 +9,9 @@
 
 #define SLOT_COUNT_MIN 64u
 #define CACHE_LINE     64u
+/* Half a megabyte; and where one slot in so many is taken. */
+#define SLOT_COUNT_WIDE 65536u
+#define SPARSE_SHARE    16u
 
 struct fg_tagmap_slot {
     uint32_t tag;
@@ -49,6 +52,11 @@ static size_t before(const struct fg_tagmap *map, size_t at)
 bool fg_tagmap_has_room(const struct fg_tagmap *map, size_t count)
 {
     return map->used + count <= map->slot_count / 3 * 2;
+}
+
+bool fg_tagmap_is_sparse(const struct fg_tagmap *map)
+{
+    return map->slot_count > SLOT_COUNT_WIDE && map->used < map->slot_count / SPARSE_SHARE;
 }
 
 static void add(struct fg_tagmap *map, struct fg_tagmap_slot slot)

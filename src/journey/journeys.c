@@ -73,6 +73,7 @@ void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t id, enum fg_jo
         journeys->standing[key->flow_index][expected_step]++;
     record->state = (uint8_t)state;
     record->expected_step = expected_step;
+    fg_table_see_state(&journeys->table, id);
 }
 
 void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t id)

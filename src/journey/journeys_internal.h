@@ -216,8 +216,9 @@ FG_MUST_CHECK int fg_journeys_make_room(struct fg_journeys *journeys);
  * waited for or the table is made anew. FG_ENOMEM. */
 FG_MUST_CHECK int fg_journeys_evict(struct fg_journeys *journeys);
 
-/* What finds records has room for so many more of them and of their traces: where it has to be made
- * anew others don't wait for it. Mutex held, but not meanwhile. FG_ENOMEM. */
+/* What finds records has room for so many more of them and of their traces, and takes no more
+ * memory than that needs: where it has to be made anew others don't wait for it. Mutex held, but
+ * not meanwhile. FG_ENOMEM. */
 FG_MUST_CHECK int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records,
                                     uint32_t traces);
 /* Gives back the memory of records that there is no room for any more, some of it at a time:

@@ -448,7 +448,8 @@ static void keep_them(struct fg_journeys *journeys)
 int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records, uint32_t traces)
 {
     struct fg_table_maps maps;
-    if (fg_table_has_room(&journeys->table, records, traces))
+    if (fg_table_has_room(&journeys->table, records, traces) &&
+        !fg_table_is_sparse(&journeys->table))
         return 0;
     fg_mutex_unlock(&journeys->mutex);
     int r = fg_table_widened(&journeys->table, records, traces, &maps);

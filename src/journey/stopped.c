@@ -2,13 +2,9 @@
 
 #include "journeys_internal.h"
 
-/* Records that are looked at before others get the lock: a fraction of a millisecond. */
+/* Places that are looked at before others get the lock: a fraction of a millisecond, as long as few
+ * are in trouble. */
 #define RECORDS_AT_ONCE 4096u
-
-static bool has_stopped(const struct fg_record *record)
-{
-    return record->trouble && fg_record_is_in_trouble(record);
-}
 
 static int tell_some(const struct fg_journeys *journeys, uint32_t begin,
                      int (*fn)(void *arg, const struct fg_journey_stopped *stopped), void *arg)
@@ -17,9 +13,10 @@ static int tell_some(const struct fg_journeys *journeys, uint32_t begin,
     uint32_t all = fg_table_end(table);
     uint32_t end = all - begin > RECORDS_AT_ONCE ? begin + RECORDS_AT_ONCE : all;
     int r = 0;
-    for (uint32_t i = begin; r == 0 && i < end; i++) {
-        const struct fg_record *record = fg_table_at(table, i);
-        if (!record || !has_stopped(record))
+    for (uint32_t id = begin; r == 0 && (id = fg_table_in_trouble(table, id, end)) != FG_NO_RECORD;
+         id++) {
+        const struct fg_record *record = fg_table_record(table, id);
+        if (!record->trouble)
             continue;
         const struct fg_journey_stopped stopped = {
             .key = journeys->keys[record->key].name,

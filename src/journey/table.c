@@ -74,6 +74,14 @@ static int find_place(struct fg_table *table, uint32_t *ret_id)
     return 0;
 }
 
+void fg_table_see_state(struct fg_table *table, uint32_t id)
+{
+    uint32_t place = id % FG_BLOCK_RECORDS;
+    uint64_t *bits = &table->blocks[id / FG_BLOCK_RECORDS]->in_trouble[place / 64],
+             bit = UINT64_C(1) << place % 64;
+    *bits = fg_record_is_in_trouble(fg_table_record(table, id)) ? *bits | bit : *bits & ~bit;
+}
+
 /* The record's parts are the table's from then on. */
 static void take_place(struct fg_table *table, uint32_t id, const struct fg_record *record)
 {
@@ -82,6 +90,7 @@ static void take_place(struct fg_table *table, uint32_t id, const struct fg_reco
     block->next_free = (uint32_t)place->hash;
     block->used++;
     *place = *record;
+    fg_table_see_state(table, id);
 }
 
 /* The record's parts have gone already. A free place says in its hash which the next one is. */
@@ -90,6 +99,7 @@ static void leave_place(struct fg_table *table, uint32_t id)
     uint32_t at = id / FG_BLOCK_RECORDS;
     struct fg_block *block = table->blocks[at];
     *fg_table_record(table, id) = (struct fg_record){.hash = block->next_free};
+    fg_table_see_state(table, id);
     block->next_free = id % FG_BLOCK_RECORDS;
     if (at < table->first_open)
         table->first_open = at;
@@ -449,12 +459,37 @@ uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t end, uint32_t max
     return moved;
 }
 
+/* -- Those in trouble */
+
+/* Of the numbers that share a word with this one those from it on. */
+static uint64_t word_from(const struct fg_table *table, uint32_t id)
+{
+    const struct fg_block *block = table->blocks[id / FG_BLOCK_RECORDS];
+    return block ? block->in_trouble[id % FG_BLOCK_RECORDS / 64] >> id % 64 << id % 64 : 0;
+}
+
+uint32_t fg_table_in_trouble(const struct fg_table *table, uint32_t from, uint32_t end)
+{
+    for (uint32_t id = from; id < end; id = (id / 64 + 1) * 64)
+        for (uint64_t bits = word_from(table, id); bits != 0; bits &= bits - 1) {
+            uint32_t found = id / 64 * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (found < end && fg_table_at(table, found))
+                return found;
+        }
+    return FG_NO_RECORD;
+}
+
 /* -- Room in what finds them */
 
 bool fg_table_has_room(const struct fg_table *table, uint32_t records, uint32_t traces)
 {
     return fg_tagmap_has_room(&table->by_value, records) &&
            fg_tagmap_has_room(&table->by_trace, traces);
+}
+
+bool fg_table_is_sparse(const struct fg_table *table)
+{
+    return fg_tagmap_is_sparse(&table->by_value) || fg_tagmap_is_sparse(&table->by_trace);
 }
 
 void fg_table_free_maps(struct fg_table_maps *maps)

@@ -19,6 +19,7 @@ struct fg_look {
 
 struct fg_block {
     uint32_t used, next_free; /* places; the first one in a list, FG_NO_RECORD: none */
+    uint64_t in_trouble[FG_BLOCK_RECORDS / 64]; /* bits: as the states of the records are */
     struct fg_record records[FG_BLOCK_RECORDS];
 };
 
@@ -90,8 +91,10 @@ uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t end, uint32_t max
 
 /* Whether what finds records has room for as many more of them, and as many traces. */
 bool fg_table_has_room(const struct fg_table *table, uint32_t records, uint32_t traces);
-/* What finds them anew, with room for so many more; others may read the table meanwhile, which
- * stays as it is. FG_ENOMEM. */
+/* Whether it takes far more memory than it needs. */
+bool fg_table_is_sparse(const struct fg_table *table);
+/* What finds them anew, as wide as room for so many more needs it; others may read the table
+ * meanwhile, which stays as it is. FG_ENOMEM. */
 struct fg_table_maps {
     struct fg_tagmap by_value, by_trace;
 };
@@ -124,6 +127,12 @@ struct fg_trace_walk fg_table_trace_walk(const struct fg_table *table, struct fg
 uint32_t fg_table_trace_next(const struct fg_table *table, struct fg_trace_walk *walk);
 /* The first of them; FG_NO_RECORD: none. */
 uint32_t fg_table_trace(const struct fg_table *table, struct fg_trace_ref trace);
+
+/* The record is in another state. */
+void fg_table_see_state(struct fg_table *table, uint32_t record);
+/* The first record in trouble from a number on and below the end; FG_NO_RECORD. The others are not
+ * read: of a million few are. */
+uint32_t fg_table_in_trouble(const struct fg_table *table, uint32_t from, uint32_t end);
 
 /* Plans to look at the record, in the place of what was planned. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_plan(struct fg_table *table, uint32_t record, uint64_t at_ns);

@@ -24,8 +24,10 @@ void fg_tagmap_free(struct fg_tagmap *map);
 
 /* Whether there is room for so many more. */
 bool fg_tagmap_has_room(const struct fg_tagmap *map, size_t count);
-/* Another map with all that is in this one, and room for so many more. Others may read this one
- * meanwhile. FG_ENOMEM. */
+/* Whether next to nothing is left of what it was made wide for. */
+bool fg_tagmap_is_sparse(const struct fg_tagmap *map);
+/* Another map with all that is in this one, as wide as room for so many more needs it. Others may
+ * read this one meanwhile. FG_ENOMEM. */
 FG_MUST_CHECK int fg_tagmap_widened(const struct fg_tagmap *map, size_t count,
                                     struct fg_tagmap *ret_map);
 /* Makes room for so many more. FG_ENOMEM leaves it as it was. */
