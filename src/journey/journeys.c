@@ -296,8 +296,9 @@ static int look_after(struct fg_journeys *journeys)
     fg_journeys_close_ranks(journeys);
     journeys->learn_until_ns = fg_env_mono_ns(journeys->options.env) + LEARN_BUDGET_NS;
     journeys->learn_later = 0;
-    for (uint32_t id; (id = fg_table_due(&journeys->table, now_ns)) != FG_NO_RECORD;) {
-        fg_learn_look(journeys, id);
+    for (uint32_t id; fg_table_due(&journeys->table, now_ns, &id);) {
+        if (id != FG_NO_RECORD)
+            fg_learn_look(journeys, id);
         fg_journeys_let_in(journeys);
     }
     int r = fg_learn_apply(journeys);

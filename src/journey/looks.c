@@ -97,18 +97,19 @@ void fg_table_move_plan(struct fg_table *table, uint32_t id)
         table->looks[at - 1].record = id;
 }
 
-uint32_t fg_table_due(struct fg_table *table, uint64_t now_ns)
+bool fg_table_due(struct fg_table *table, uint64_t now_ns, uint32_t *ret_record)
 {
-    while (table->look_count > 0 && table->looks[0].at_ns <= now_ns) {
-        struct fg_look look = table->looks[0];
-        uint64_t look_ns = fg_table_record(table, look.record)->look_ns;
-        if (look_ns > look.at_ns) {
-            sink(table, 0, (struct fg_look){look_ns, look.record});
-            continue;
-        }
-        fg_table_drop_plan(table, look.record);
-        if (look_ns)
-            return look.record;
+    *ret_record = FG_NO_RECORD;
+    if (table->look_count == 0 || table->looks[0].at_ns > now_ns)
+        return false;
+    struct fg_look look = table->looks[0];
+    uint64_t look_ns = fg_table_record(table, look.record)->look_ns;
+    if (look_ns > look.at_ns) {
+        sink(table, 0, (struct fg_look){look_ns, look.record});
+        return true;
     }
-    return FG_NO_RECORD;
+    fg_table_drop_plan(table, look.record);
+    if (look_ns)
+        *ret_record = look.record;
+    return true;
 }

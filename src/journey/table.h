@@ -136,8 +136,10 @@ uint32_t fg_table_in_trouble(const struct fg_table *table, uint32_t from, uint32
 
 /* Plans to look at the record, in the place of what was planned. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_plan(struct fg_table *table, uint32_t record, uint64_t at_ns);
-/* The next that is due at now_ns; FG_NO_RECORD. Its plan is over. */
-uint32_t fg_table_due(struct fg_table *table, uint64_t now_ns);
+/* The next that is due at now_ns: its plan is over; false: there is none. *ret_record is
+ * FG_NO_RECORD where it was put off or given up meanwhile, and the next call goes on: others may be
+ * let in between, since at one time as many may come up as there are records. */
+bool fg_table_due(struct fg_table *table, uint64_t now_ns, uint32_t *ret_record);
 /* Nothing is planned for the record any more. */
 void fg_table_unplan(struct fg_table *table, uint32_t record);
 /* The same of one that is about to go: nothing leads to its number. */
