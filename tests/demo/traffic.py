@@ -18,14 +18,20 @@ FAST = ("--rate", "200", "--think-scale", "0.000001")
 
 
 def begin(company, *options):
-    return subprocess.Popen([sys.executable, TRAFFIC, "--json", "--shop", company.shop, "--mes", company.mes, *options], text=True,
+    return subprocess.Popen([sys.executable, "-X", "faulthandler", TRAFFIC, "--json", "--shop", company.shop, "--mes", company.mes, *options], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "no_proxy": "*"})
 
 
 def run(company, *options):
-    """Exit status and summary."""
+    """Exit status and summary. One that does not end says where each of its threads is, and what was asked of the company."""
     process = begin(company, *options)
-    out, said = process.communicate(timeout=120)
+    try:
+        out, said = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        said = process.communicate(timeout=20)[1]
+        found = collections.Counter(order["status"] for order in company.orders.values())
+        raise AssertionError(f"it does not end: {dict(found)}, {len(company.requests)} requests, {company.polls} looks\n{said}") from None
     assert out.strip(), said
     return process.returncode, json.loads(out)
 
