@@ -2,7 +2,7 @@
  * longest ago. */
 #include "early.h"
 
-#include "base/hash.h"
+#include "record.h"
 
 #include <stdlib.h>
 
@@ -27,11 +27,6 @@ struct fg_early {
     bool has_changed[CHUNKS];
 };
 
-static uint64_t hash_of(struct fg_trace_ref trace)
-{
-    return fg_hash_u64(trace.high ^ fg_hash_u64(trace.low));
-}
-
 static uint32_t set_of(uint64_t hash)
 {
     return (uint32_t)(hash % SETS);
@@ -52,16 +47,12 @@ static bool may_have(const struct tags *tags, uint8_t tag)
     return has;
 }
 
-static bool is_of(const struct fg_early_step *step, struct fg_trace_ref trace)
-{
-    return step->trace.low == trace.low && step->trace.high == trace.high;
-}
-
 static struct fg_early_step *find(struct set *set, const struct fg_early_step *is)
 {
     for (uint32_t i = 0; i < set->count; i++) {
         struct fg_early_step *step = &set->steps[i];
-        if (is_of(step, is->trace) && step->flow == is->flow && step->step == is->step)
+        if (fg_trace_is_same(step->trace, is->trace) && step->flow == is->flow &&
+            step->step == is->step)
             return step;
     }
     return NULL;
@@ -73,7 +64,7 @@ int fg_early_note(struct fg_early **early, struct fg_trace_ref trace, uint8_t fl
     if (!*early && !(*early = calloc(1, sizeof **early)))
         return FG_ENOMEM;
     const struct fg_early_step is = {trace, at_ns, flow, step};
-    uint64_t hash = hash_of(trace);
+    uint64_t hash = fg_trace_hash(trace);
     uint32_t number = set_of(hash);
     struct set *set = &(*early)->sets[number];
     struct fg_early_step *known = find(set, &is);
@@ -95,12 +86,12 @@ uint32_t fg_early_of(const struct fg_early *early, struct fg_trace_ref trace,
                      struct fg_early_step ret_steps[FG_EARLY_OF_TRACE])
 {
     uint32_t count = 0;
-    uint64_t hash = hash_of(trace);
+    uint64_t hash = fg_trace_hash(trace);
     if (!early || !may_have(&early->tags[set_of(hash)], tag_of(hash)))
         return 0;
     const struct set *set = &early->sets[set_of(hash)];
     for (uint32_t i = 0; i < set->count; i++)
-        if (is_of(&set->steps[i], trace))
+        if (fg_trace_is_same(set->steps[i].trace, trace))
             ret_steps[count++] = set->steps[i];
     return count;
 }

@@ -49,12 +49,7 @@ void fg_joins_free(struct fg_joins *joins)
 
 static uint64_t key_of(struct fg_trace_ref trace)
 {
-    return fg_hash_u64(trace.high ^ fg_hash_u64(trace.low)) | 1;
-}
-
-static bool is_same(struct fg_trace_ref a, struct fg_trace_ref b)
-{
-    return a.low == b.low && a.high == b.high;
+    return fg_trace_hash(trace) | 1;
 }
 
 /* Traces have odd keys, messages even ones. */
@@ -87,14 +82,14 @@ static void put(struct fg_joins *joins, uint64_t key, struct fg_trace_ref trace)
 static bool has(const struct fg_joins *joins, uint64_t key, struct fg_trace_ref trace)
 {
     for (uint32_t i = joins->buckets[key % BUCKETS]; i != NONE; i = joins->entries[i].next)
-        if (joins->entries[i].key == key && is_same(joins->entries[i].trace, trace))
+        if (joins->entries[i].key == key && fg_trace_is_same(joins->entries[i].trace, trace))
             return true;
     return false;
 }
 
 void fg_joins_link(struct fg_joins *joins, struct fg_trace_ref a, struct fg_trace_ref b)
 {
-    if (is_same(a, b))
+    if (fg_trace_is_same(a, b))
         return;
     if (!has(joins, key_of(a), b))
         put(joins, key_of(a), b);
@@ -129,7 +124,7 @@ uint32_t fg_joins_message(struct fg_joins *joins, struct fg_slice id, struct fg_
         const struct entry *entry = &joins->entries[i];
         if (entry->key != key)
             continue;
-        if (is_same(entry->trace, trace))
+        if (fg_trace_is_same(entry->trace, trace))
             is_known = true;
         else if (count < max)
             ret_others[count++] = entry->trace;
@@ -148,7 +143,7 @@ uint32_t fg_joins_of(const struct fg_joins *joins, struct fg_trace_ref trace,
         return 0;
     for (uint32_t i = joins->buckets[key % BUCKETS]; i != NONE && count < max;
          i = joins->entries[i].next)
-        if (joins->entries[i].key == key && !is_same(joins->entries[i].trace, trace))
+        if (joins->entries[i].key == key && !fg_trace_is_same(joins->entries[i].trace, trace))
             ret_others[count++] = joins->entries[i].trace;
     return count;
 }

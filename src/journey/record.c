@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "base/hash.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static void copy(void *to, const void *from, size_t size)
  * the one before, which is left as it is. */
 static int lay_out(struct fg_record *record, struct fg_slice value, uint32_t traces, uint32_t steps)
 {
-    uint32_t reached = (uint32_t)__builtin_popcountll(record->reached);
+    uint32_t reached = fg_record_step_count(record);
     size_t size = traces * TRACE_BYTES + steps * STEP_BYTES + value.size + 1;
     size_t piece = (size + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES, rest = piece - size;
     if (rest >= TRACE_BYTES && traces < FG_JOURNEY_TRACES_MAX) {
@@ -82,17 +83,22 @@ static int grow(struct fg_record *record, uint32_t traces, uint32_t steps)
 static int grow_for_trace(struct fg_record *record)
 {
     uint32_t count = record->trace_count, more = count < TRACES_MANY ? 1 : count / 2,
-             reached = (uint32_t)__builtin_popcountll(record->reached);
+             reached = fg_record_step_count(record);
     return grow(record, count + more, reached ? reached + 1 : 0);
 }
 
 /* -- Traces */
 
+uint64_t fg_trace_hash(struct fg_trace_ref trace)
+{
+    return fg_hash_u64(trace.high ^ fg_hash_u64(trace.low));
+}
+
 /* The latest are asked for most. */
 uint32_t fg_record_trace(const struct fg_record *record, struct fg_trace_ref trace)
 {
     for (uint32_t i = record->trace_count; i > 0; i--)
-        if (record->traces[i - 1].low == trace.low && record->traces[i - 1].high == trace.high)
+        if (fg_trace_is_same(record->traces[i - 1], trace))
             return i - 1;
     return record->trace_count;
 }
@@ -134,6 +140,11 @@ bool fg_record_is_in_trouble(const struct fg_record *record)
 
 /* -- Steps */
 
+uint32_t fg_record_step_count(const struct fg_record *record)
+{
+    return (uint32_t)__builtin_popcountll(record->reached);
+}
+
 static uint32_t steps_before(const struct fg_record *record, uint32_t step)
 {
     return (uint32_t)__builtin_popcountll(record->reached & ((UINT64_C(1) << step) - 1));
@@ -146,8 +157,7 @@ uint64_t fg_record_reached_ns(const struct fg_record *record, uint32_t step)
 
 int fg_record_reach(struct fg_record *record, uint32_t step, uint64_t at_ns)
 {
-    uint32_t at = steps_before(record, step),
-             count = (uint32_t)__builtin_popcountll(record->reached);
+    uint32_t at = steps_before(record, step), count = fg_record_step_count(record);
     bool is_new = (record->reached >> step & 1) == 0;
     int r = is_new && count == record->step_capacity ? grow(record, 0, count + 1) : 0;
     if (r < 0)

@@ -60,6 +60,13 @@ enum fg_trace_mark {
     FG_TRACE_NAMED = 64
 };
 
+/* What finds a trace; and whether two are the same. */
+uint64_t fg_trace_hash(struct fg_trace_ref trace);
+static inline bool fg_trace_is_same(struct fg_trace_ref a, struct fg_trace_ref b)
+{
+    return a.low == b.low && a.high == b.high;
+}
+
 /* A record of the value, with room for so many traces and steps and without any: all that it keeps
  * of them and the value lies in one piece of memory, which the caller frees with it
  * (fg_record_free()). At most FG_JOURNEY_TRACES_MAX traces, FG_FLOW_STEPS_MAX steps. FG_ENOMEM. */
@@ -82,6 +89,8 @@ bool fg_record_has_ended(const struct fg_record *record);
 /* Late, stuck, or broken. */
 bool fg_journey_is_trouble(enum fg_journey_state state);
 bool fg_record_is_in_trouble(const struct fg_record *record);
+/* How many steps were reached. */
+uint32_t fg_record_step_count(const struct fg_record *record);
 /* When a step was reached; 0: it was not. */
 uint64_t fg_record_reached_ns(const struct fg_record *record, uint32_t step);
 /* The same of each step. */

@@ -181,11 +181,6 @@ int fg_table_intern(struct fg_table *table, uint32_t key, struct fg_slice value,
 
 /* -- By trace */
 
-uint64_t fg_trace_hash(struct fg_trace_ref trace)
-{
-    return fg_hash_u64(trace.high ^ fg_hash_u64(trace.low));
-}
-
 static bool is_of(const struct fg_table *table, uint32_t id, struct fg_trace_ref trace)
 {
     const struct fg_record *record = fg_table_at(table, id);

@@ -103,6 +103,7 @@ FG_MUST_CHECK int fg_table_widened(const struct fg_table *table, uint32_t record
 /* And takes it in the place of what there was, which *maps has then. */
 void fg_table_exchange(struct fg_table *table, struct fg_table_maps *maps);
 void fg_table_free_maps(struct fg_table_maps *maps);
+
 /* Notes that the record is in the trace. Of more than FG_JOURNEY_TRACES_MAX the oldest that does
  * not matter makes room (a page that asks for an order again and again makes hundreds), the first
  * one excepted; where all matter the oldest of them does, and more_traces is set. FG_ENOMEM. */
@@ -114,7 +115,6 @@ FG_MUST_CHECK int fg_table_join_other(struct fg_table *table, uint32_t record,
  * kept. */
 void fg_table_mark(struct fg_table *table, uint32_t record, struct fg_trace_ref trace,
                    enum fg_trace_mark mark);
-uint64_t fg_trace_hash(struct fg_trace_ref trace);
 
 /* The records of a trace. Where records join traces between two calls one may be told twice. */
 struct fg_trace_walk {

@@ -88,11 +88,6 @@ static int find_hits(struct intake *intake)
     return r;
 }
 
-static bool is_trace(struct fg_trace_ref a, struct fg_trace_ref b)
-{
-    return a.low == b.low && a.high == b.high;
-}
-
 /* -- Whose */
 
 static uint32_t slot_of(struct fg_trace_ref trace)
@@ -114,7 +109,7 @@ struct named {
 static bool is_recalled(const struct intake *intake, const struct recalled *recalled,
                         struct fg_trace_ref trace, const struct named *named)
 {
-    if (recalled->record == FG_NO_RECORD || !is_trace(recalled->trace, trace))
+    if (recalled->record == FG_NO_RECORD || !fg_trace_is_same(recalled->trace, trace))
         return false;
     const struct fg_record *record = fg_table_record(&intake->journeys->table, recalled->record);
     if (record->key != named->key || record->trace_count >= FG_JOURNEY_TRACES_MAX)
@@ -236,7 +231,7 @@ static void warm(const struct intake *intake, const struct fg_hit *hits, uint32_
         struct fg_trace_ref trace = trace_of(batch, hits[i].row);
         uint64_t string = batch->span_attrs.value[hits[i].attr],
                  *before = &last[slot_of(trace) % (RECALLED / 4)];
-        if (*before == string || is_trace(intake->recalled[slot_of(trace)].trace, trace))
+        if (*before == string || fg_trace_is_same(intake->recalled[slot_of(trace)].trace, trace))
             continue;
         *before = string;
         names[name_count++] = (struct fg_warm){key, batch->strings[string], trace};
@@ -385,7 +380,7 @@ static int own_by_joins(struct intake *intake)
             r = meet_by_message(intake, row, hit, hits->all + at);
         struct fg_trace_ref trace = trace_of(batch, row);
         if (r < 0 || intake->owner[row - intake->row_begin] == FG_NO_RECORD ||
-            is_trace(trace, last))
+            fg_trace_is_same(trace, last))
             continue;
         r = join_known(intake, trace);
         last = trace;
@@ -428,7 +423,7 @@ static int own_by_trace(struct intake *intake)
         struct fg_trace_ref trace = trace_of(intake->batch, row);
         if (*owner != FG_NO_RECORD || !is_taken(intake, row))
             continue;
-        if (!is_trace(trace, last)) {
+        if (!fg_trace_is_same(trace, last)) {
             int r = fg_journeys_fetch_trace(intake->journeys, trace);
             if (r < 0)
                 return r;

@@ -237,7 +237,7 @@ static uint8_t *put_parts(uint8_t *at, uint64_t flow_print, const struct fg_reco
             at = put_time(at, times[i], record->first_ns);
     if (record->reached)
         at = put_varint(at, record->reached);
-    uint32_t count = (uint32_t)__builtin_popcountll(record->reached);
+    uint32_t count = fg_record_step_count(record);
     for (uint32_t i = 0; i < count; i++)
         at = put_time(at, record->reached_ns[i], record->first_ns);
     return at;
@@ -574,7 +574,7 @@ static void take_head(struct fg_input *in, struct fg_record *record, unsigned *r
 static int take_steps_and_traces(struct fg_input *in, struct fg_slice value,
                                  struct fg_record *record)
 {
-    uint32_t steps = (uint32_t)__builtin_popcountll(record->reached);
+    uint32_t steps = fg_record_step_count(record);
     uint64_t reached_ns[FG_FLOW_STEPS_MAX];
     struct fg_record parts;
     for (uint32_t i = 0; i < steps; i++)
