@@ -3,12 +3,15 @@
  * from one end to the other. What is taken out is filled up by what had to give way to it (Knuth,
  * The Art of Computer Programming, vol. 3, 6.4, algorithm R). */
 #include "base/tagmap.h"
+#include "base/large.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOT_COUNT_MIN 64u
 #define CACHE_LINE     64u
+/* From so many bytes on, some large pages. */
+#define LARGE_SIZE ((size_t)8 << 20)
 /* Half a megabyte; and where one slot in so many is taken. */
 #define SLOT_COUNT_WIDE 65536u
 #define SPARSE_SHARE    16u
@@ -23,9 +26,31 @@ void fg_tagmap_init(struct fg_tagmap *map)
     *map = (struct fg_tagmap){.slots = NULL};
 }
 
+static struct fg_tagmap_slot *make_slots(size_t count)
+{
+    size_t size = count * sizeof(struct fg_tagmap_slot);
+    struct fg_tagmap_slot *slots =
+        size < LARGE_SIZE ? aligned_alloc(CACHE_LINE, size) : fg_large_alloc(size);
+    if (!slots)
+        return NULL;
+    if (size >= LARGE_SIZE)
+        fg_large_fill(slots, size);
+    memset(slots, 0xff, size);
+    return slots;
+}
+
+static void free_slots(struct fg_tagmap *map)
+{
+    size_t size = map->slot_count * sizeof *map->slots;
+    if (size < LARGE_SIZE)
+        free(map->slots);
+    else
+        fg_large_free(map->slots, size);
+}
+
 void fg_tagmap_free(struct fg_tagmap *map)
 {
-    free(map->slots);
+    free_slots(map);
     fg_tagmap_init(map);
 }
 
@@ -73,10 +98,9 @@ int fg_tagmap_widened(const struct fg_tagmap *map, size_t count, struct fg_tagma
     size_t slot_count = SLOT_COUNT_MIN;
     while (slot_count / 3 * 2 < map->used + count)
         slot_count *= 2;
-    struct fg_tagmap_slot *slots = aligned_alloc(CACHE_LINE, slot_count * sizeof *slots);
+    struct fg_tagmap_slot *slots = make_slots(slot_count);
     if (!slots)
         return FG_ENOMEM;
-    memset(slots, 0xff, slot_count * sizeof *slots);
     *ret_map = (struct fg_tagmap){.slots = slots, .slot_count = slot_count};
     for (size_t i = 0; i < map->slot_count; i++)
         if (map->slots[i].number != FG_TAGMAP_NONE)
@@ -92,7 +116,7 @@ int fg_tagmap_reserve(struct fg_tagmap *map, size_t count)
     int r = fg_tagmap_widened(map, count, &wider);
     if (r < 0)
         return r;
-    free(map->slots);
+    free_slots(map);
     *map = wider;
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "base/endian.h"
 #include "base/hash.h"
+#include "base/large.h"
 #include "base/limits.h"
 #include "strike.h"
 
@@ -23,6 +24,9 @@
 #define SIEVE_BITS      ((uint64_t)1 << 27)
 #define SIEVE_LINE_BITS 512u
 #define SIEVE_HASHES    3u
+#define SIEVE_SIZE      (SIEVE_BITS / 8)
+/* Nearly each page of it is written after so many. */
+#define SIEVE_CROWD 32768u
 
 enum record_flag {
     MORE_TRACES = 1,
@@ -41,6 +45,7 @@ struct fg_vault {
     uint32_t records, traces, looks;
     _Atomic uint64_t *sieve; /* pages of it that nothing is in take no memory */
     _Atomic bool has_absent;
+    uint32_t sieved;         /* until it is a crowd; of who changes */
     struct fg_buffer record; /* scratch, of who changes */
 };
 
@@ -51,7 +56,7 @@ int fg_vault_open(struct fg_state *state, uint32_t tenant, struct fg_vault **ret
         return FG_ENOMEM;
     vault->state = state;
     fg_buffer_init(&vault->record, RECORD_SIZE_MAX);
-    vault->sieve = calloc(SIEVE_BITS / 64, sizeof *vault->sieve); /* so large: at a page's begin */
+    vault->sieve = fg_large_alloc(SIEVE_SIZE);
     if (!vault->sieve) {
         free(vault);
         return FG_ENOMEM;
@@ -74,7 +79,7 @@ void fg_vault_free(struct fg_vault *vault)
     if (!vault)
         return;
     fg_buffer_free(&vault->record);
-    free(vault->sieve);
+    fg_large_free(vault->sieve, SIEVE_SIZE);
     free(vault);
 }
 
@@ -122,6 +127,8 @@ static uint64_t sieve_line(uint64_t hash)
 static void sieve_add(struct fg_vault *vault, uint64_t hash)
 {
     uint64_t line = sieve_line(hash), in_line = fg_hash_u64(hash);
+    if (vault->sieved < SIEVE_CROWD && ++vault->sieved == SIEVE_CROWD)
+        fg_large_fill(vault->sieve, SIEVE_SIZE);
     for (unsigned i = 0; i < SIEVE_HASHES; i++, in_line >>= 9) {
         uint64_t bit = line + in_line % SIEVE_LINE_BITS;
         atomic_fetch_or_explicit(&vault->sieve[bit / 64], UINT64_C(1) << (bit % 64),

@@ -232,6 +232,34 @@ static void tagmap_gives_other_numbers(void **state)
     fg_tagmap_free(&wider);
 }
 
+/* One of megabytes, which lies elsewhere than small ones. */
+static void tagmap_gets_large(void **state)
+{
+    enum { COUNT = 1500000 };
+    struct fg_tagmap map, narrow;
+    (void)state;
+    fg_tagmap_init(&map);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(fg_tagmap_reserve(&map, 1), 0);
+        fg_tagmap_add(&map, fg_hash_u64(i), i);
+    }
+    for (uint32_t i = 0, found; i < COUNT; i++) {
+        struct fg_tagmap_walk walk = fg_tagmap_walk(&map, fg_hash_u64(i));
+        while ((found = fg_tagmap_next(&map, &walk)) != i)
+            assert_int_not_equal(found, FG_TAGMAP_NONE);
+        if (i >= 100)
+            fg_tagmap_remove(&map, &walk);
+    }
+    assert_true(fg_tagmap_is_sparse(&map));
+    assert_int_equal(fg_tagmap_widened(&map, 100, &narrow), 0);
+    fg_tagmap_free(&map);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct fg_tagmap_walk walk = fg_tagmap_walk(&narrow, fg_hash_u64(i));
+        assert_int_equal(fg_tagmap_next(&narrow, &walk), i);
+    }
+    fg_tagmap_free(&narrow);
+}
+
 static void ids_are_big_endian(void **state)
 {
     (void)state;
@@ -253,6 +281,7 @@ int main(void)
         cmocka_unit_test(idmap_agrees_with_an_array),
         cmocka_unit_test(tagmap_agrees_with_an_array),
         cmocka_unit_test(tagmap_gives_other_numbers),
+        cmocka_unit_test(tagmap_gets_large),
         cmocka_unit_test(ids_are_big_endian),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
