@@ -96,6 +96,12 @@ uint32_t fg_early_of(const struct fg_early *early, struct fg_trace_ref trace,
     return count;
 }
 
+void fg_early_expect(const struct fg_early *early, struct fg_trace_ref trace)
+{
+    if (early)
+        __builtin_prefetch(&early->tags[set_of(fg_trace_hash(trace))]);
+}
+
 void fg_early_free(struct fg_early *early)
 {
     free(early);

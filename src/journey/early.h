@@ -32,6 +32,8 @@ FG_MUST_CHECK int fg_early_note(struct fg_early **early, struct fg_trace_ref tra
  * have the trace. */
 uint32_t fg_early_of(const struct fg_early *early, struct fg_trace_ref trace,
                      struct fg_early_step ret_steps[FG_EARLY_OF_TRACE]);
+/* It is asked for soon: what tells that there is nothing is fetched from memory meanwhile. */
+void fg_early_expect(const struct fg_early *early, struct fg_trace_ref trace);
 void fg_early_free(struct fg_early *early);
 
 /* -- For who keeps them: chunks of at most so many of them. */

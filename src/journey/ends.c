@@ -29,10 +29,9 @@ bool fg_journeys_ends(struct fg_journeys *journeys, const uint64_t bounds_ns[3],
         is_known &= !journeys->counters.is_rebuilding;
         is_over = begin >= fg_table_end(table) || fg_table_end(table) - begin <= RECORDS_AT_ONCE;
         uint32_t end = is_over ? fg_table_end(table) : begin + RECORDS_AT_ONCE;
-        for (uint32_t i = begin; i < end; i++) {
-            const struct fg_record *record = fg_table_at(table, i);
-            if (!record)
-                continue;
+        for (uint32_t id = begin;
+             (id = fg_table_next(table, FG_TABLE_ALL, id, end)) != FG_NO_RECORD; id++) {
+            const struct fg_record *record = fg_table_record(table, id);
             if (record->first_ns && (from_ns == 0 || record->first_ns < from_ns))
                 from_ns = record->first_ns;
             add(record, bounds_ns, ends);

@@ -35,12 +35,13 @@ static int remember(struct fg_journeys *journeys, struct regained *regained,
     return 0;
 }
 
-static int drop(struct fg_journeys *journeys, struct fg_record *record,
-                struct fg_state_batch *batch, struct regained *regained)
+static int drop(struct fg_journeys *journeys, uint32_t id, struct fg_state_batch *batch,
+                struct regained *regained)
 {
-    if (record->is_dead)
+    struct fg_record *record = fg_table_record(&journeys->table, id);
+    if (fg_table_is(&journeys->table, FG_TABLE_DEAD, id))
         return 0;
-    record->is_dead = true;
+    fg_table_mark_dead(&journeys->table, id, true);
     if (journeys->vault)
         fg_vault_delete(journeys->vault, batch, journeys->keys[record->key].hash, record);
     return remember(journeys, regained, record);
@@ -56,7 +57,7 @@ static int drop_erased(struct fg_journeys *journeys, const struct fg_erased *era
         struct fg_trace_ref trace = {erased->traces[i].id_high, erased->traces[i].id_low};
         struct fg_trace_walk walk = fg_table_trace_walk(table, trace);
         for (uint32_t id; r == 0 && (id = fg_table_trace_next(table, &walk)) != FG_NO_RECORD;)
-            r = drop(journeys, fg_table_record(table, id), batch, regained);
+            r = drop(journeys, id, batch, regained);
     }
     return r;
 }
@@ -143,17 +144,15 @@ static int drop_asked(struct fg_journeys *journeys, const struct fg_gone *asked,
                 continue;
             r = fg_journeys_fetch(journeys, i, value, &record);
             if (r == 0 && record != FG_NO_RECORD)
-                r = drop(journeys, fg_table_record(&journeys->table, record), batch, regained);
+                r = drop(journeys, record, batch, regained);
         }
     return r;
 }
 
 static void uncount_dead(struct fg_journeys *journeys)
 {
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        const struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (!record || !record->is_dead)
-            continue;
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_DEAD, id) {
+        const struct fg_record *record = fg_table_record(&journeys->table, id);
         const struct fg_watched_key *key = &journeys->keys[record->key];
         journeys->by_state[record->state]--;
         if (key->flow && record->expected_step != FG_NO_STEP)

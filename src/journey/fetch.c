@@ -56,12 +56,29 @@ int fg_fetch_adopt(struct fg_journeys *journeys, struct fg_record *record, bool 
     return 0;
 }
 
+int fg_fetch_take_in(struct fg_journeys *journeys, uint32_t key, uint64_t flow_print,
+                     struct fg_record *record, uint32_t *ret_record)
+{
+    bool is_other_flow;
+    int r = fg_fetch_fit(journeys, key, flow_print, record, &is_other_flow);
+    *ret_record = FG_NO_RECORD;
+    if (r == FG_ECORRUPT)
+        journeys->counters.damaged++;
+    if (r < 0)
+        return r == FG_ECORRUPT ? 0 : r;
+    for (uint32_t i = 0; i < record->trace_count; i++) /* it was absent, by this process's doing */
+        record->trace_marks[i] |= FG_TRACE_SIEVED;
+    r = fg_fetch_adopt(journeys, record, is_other_flow, ret_record);
+    if (r == 0 && journeys->absent_count > 0)
+        journeys->absent_count--;
+    return r;
+}
+
 int fg_journeys_fetch(struct fg_journeys *journeys, uint32_t key, struct fg_slice value,
                       uint32_t *ret_record)
 {
     struct fg_record record;
     uint64_t flow_print;
-    bool is_other_flow;
     *ret_record = fg_table_find(&journeys->table, key, value);
     if (*ret_record != FG_NO_RECORD || !journeys->vault ||
         !fg_vault_may_have(journeys->vault, journeys->keys[key].hash, value))
@@ -75,17 +92,8 @@ int fg_journeys_fetch(struct fg_journeys *journeys, uint32_t key, struct fg_slic
     }
     if (r < 0)
         return r;
-    r = fg_fetch_fit(journeys, key, flow_print, &record, &is_other_flow);
-    if (r < 0) {
-        fg_record_free(&record);
-        journeys->counters.damaged += r == FG_ECORRUPT;
-        return r == FG_ECORRUPT ? 0 : r;
-    }
-    for (uint32_t i = 0; i < record.trace_count; i++) /* it was absent, by this process's doing */
-        record.trace_marks[i] |= FG_TRACE_SIEVED;
-    r = fg_fetch_adopt(journeys, &record, is_other_flow, ret_record);
-    if (r == 0 && journeys->absent_count > 0)
-        journeys->absent_count--;
+    r = fg_fetch_take_in(journeys, key, flow_print, &record, ret_record);
+    fg_record_free(&record);
     return r;
 }
 

@@ -65,7 +65,8 @@ void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t id, enum fg_jo
 {
     struct fg_record *record = fg_table_record(&journeys->table, id);
     const struct fg_watched_key *key = &journeys->keys[record->key];
-    journeys->by_state[record->state]--;
+    enum fg_journey_state from = (enum fg_journey_state)record->state;
+    journeys->by_state[from]--;
     journeys->by_state[state]++;
     if (key->flow && record->expected_step != FG_NO_STEP)
         journeys->standing[key->flow_index][record->expected_step]--;
@@ -73,7 +74,9 @@ void fg_journeys_set_state(struct fg_journeys *journeys, uint32_t id, enum fg_jo
         journeys->standing[key->flow_index][expected_step]++;
     record->state = (uint8_t)state;
     record->expected_step = expected_step;
-    fg_table_see_state(&journeys->table, id);
+    if (fg_journey_has_ended(from) != fg_journey_has_ended(state) ||
+        fg_journey_is_trouble(from) != fg_journey_is_trouble(state))
+        fg_table_see_state(&journeys->table, id);
 }
 
 void fg_journeys_doubt(struct fg_journeys *journeys, uint32_t id)
@@ -112,10 +115,10 @@ void fg_journeys_tell_hop(struct fg_journeys *journeys, const struct fg_record *
 /* All hops that a rebuilding brought; while it reads, a step may come before the one before it. */
 static void tell_hops(struct fg_journeys *journeys)
 {
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        const struct fg_record *record = fg_table_at(&journeys->table, i);
-        const struct fg_flow *flow = record ? journeys->keys[record->key].flow : NULL;
-        if (i % LET_IN_EVERY == 0)
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_ALL, id) {
+        const struct fg_record *record = fg_table_record(&journeys->table, id);
+        const struct fg_flow *flow = journeys->keys[record->key].flow;
+        if (id % LET_IN_EVERY == 0)
             fg_journeys_let_in(journeys);
         for (uint32_t step = 0; flow && step < flow->step_count; step++)
             if (record->reached >> step & 1)
@@ -272,12 +275,11 @@ static int rebuild(struct fg_journeys *journeys)
     if (r == 0)
         r = fg_store_scan(journeys->options.store, &scan, &stats);
     fg_journeys_follow(journeys);
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        const struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (i % LET_IN_EVERY == 0)
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_ALL, id) {
+        if (id % LET_IN_EVERY == 0)
             fg_journeys_let_in(journeys);
-        if (record && !fg_record_has_ended(record))
-            fg_journeys_doubt(journeys, i);
+        if (!fg_table_is(&journeys->table, FG_TABLE_ENDED, id))
+            fg_journeys_doubt(journeys, id);
     }
     if (r == 0)
         tell_hops(journeys);
@@ -307,6 +309,8 @@ static int look_after(struct fg_journeys *journeys)
         r = fg_journeys_fetch_due(journeys, now_ns);
     fg_mutex_unlock(&journeys->mutex);
     fg_journeys_read_out_end(journeys);
+    if (r == 0)
+        r = fg_journeys_fill(journeys);
     return r == 0 ? fg_journeys_sweep(journeys, now_ns) : r;
 }
 

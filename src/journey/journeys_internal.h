@@ -64,10 +64,18 @@ struct fg_fetch {
 struct fg_room {
     uint32_t least, most, given;
     uint32_t stored;     /* what was given, as it is on disk */
-    uint32_t count;      /* of records when room was made last */
+    uint32_t count;      /* of records when room was made last, and of those filled in since */
+    uint64_t dropped;    /* that have gone since, since they had ended */
     uint64_t returned;   /* that were read back since, because spans of theirs came */
     uint64_t met;        /* traces that came since to records which were in memory already */
     uint64_t page_bytes; /* of the keyed state that may stay in memory for them */
+};
+
+/* Reading in what is on disk alone: how often the walk still comes to its end. */
+struct fg_fill {
+    struct fg_vault_walk walk;
+    uint64_t filled_ns;
+    uint32_t ends_to_come;
 };
 
 struct fg_hearing {
@@ -117,6 +125,7 @@ struct fg_journeys {
     struct fg_deafness deafness; /* before the opening; a leader's is its guests', too */
     bool is_loaded;              /* the records that were on disk at the start are known */
     struct fg_vault_walk sweep;  /* where the looking after of the disk is */
+    struct fg_fill fill;
     /* of the traces that went to disk of late, and how many of them had spans that named no journey
      */
     uint32_t traces_put, traces_unnamed;
@@ -212,6 +221,14 @@ void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most);
  * records go, as with fg_journeys_evict(). */
 FG_MUST_CHECK int fg_journeys_make_room(struct fg_journeys *journeys);
 
+/* -- fill.c. Follower's thread. */
+
+/* There is more room than there was: those under way that are on disk alone are read, some at each
+ * tick, until three quarters of it are full. */
+void fg_journeys_begin_fill(struct fg_journeys *journeys);
+/* Reads some of them. Mutex not held. FG_ENOMEM, what the keyed state fails with. */
+FG_MUST_CHECK int fg_journeys_fill(struct fg_journeys *journeys);
+
 /* Makes room for new records; numbers of records change. Mutex held, but not while the disk is
  * waited for or the table is made anew. FG_ENOMEM. */
 FG_MUST_CHECK int fg_journeys_evict(struct fg_journeys *journeys);
@@ -280,13 +297,15 @@ void fg_journeys_put_look(struct fg_journeys *journeys, struct fg_state_batch *b
 /* Commits what changed, and how far the log was read. Mutex held, but not while the disk is waited
  * for. */
 FG_MUST_CHECK int fg_journeys_commit(struct fg_journeys *journeys);
+/* Whether enough have ended to make room by them alone: they don't come back, as a rule. */
+bool fg_journeys_have_many_ended(const struct fg_journeys *journeys);
 /* Drops some of what is too old from the disk. Mutex not held. */
 FG_MUST_CHECK int fg_journeys_sweep(struct fg_journeys *journeys, uint64_t now_ns);
 /* Forgets all records, in memory and on disk. Mutex held. */
 FG_MUST_CHECK int fg_journeys_clear(struct fg_journeys *journeys);
 /* A record that is on disk alone is there no more: it is not counted. Mutex held. */
 void fg_journeys_uncount_absent(struct fg_journeys *journeys, const struct fg_record *record);
-/* Those that are about to be dropped (is_dead) stand in no list of the follower's any more. */
+/* Those that are about to be dropped (dead) stand in no list of the follower's any more. */
 void fg_journeys_unlist_dead(struct fg_journeys *journeys);
 /* The position in journeys->keys; FG_JOURNEY_KEYS_MAX: not watched. */
 uint32_t fg_journeys_key_of(const struct fg_journeys *journeys, uint64_t hash);
@@ -331,6 +350,10 @@ FG_MUST_CHECK int fg_fetch_fit(struct fg_journeys *journeys, uint32_t key, uint6
 /* Into memory; the record is taken. FG_ENOMEM, FG_ELIMIT: no room. Mutex held. */
 FG_MUST_CHECK int fg_fetch_adopt(struct fg_journeys *journeys, struct fg_record *record,
                                  bool is_other_flow, uint32_t *ret_record);
+/* Both, of one that was on disk alone. What does not fit is counted as damaged, and is
+ * FG_NO_RECORD: its parts are the caller's still. */
+FG_MUST_CHECK int fg_fetch_take_in(struct fg_journeys *journeys, uint32_t key, uint64_t flow_print,
+                                   struct fg_record *record, uint32_t *ret_record);
 
 /* erase.c: does what fg_journeys_erased() waits for. Follower's thread, mutex held. */
 void fg_journeys_erase(struct fg_journeys *journeys);

@@ -239,7 +239,7 @@ static void write_back(struct fg_journeys *journeys, uint32_t id, const struct f
                                                                 : (uint8_t)c->expected_step);
     if (is_news)
         fg_journeys_note(journeys, id, from);
-    bool has_ended = verdict->state == FG_JOURNEY_DONE || verdict->state == FG_JOURNEY_CANCELLED;
+    bool has_ended = fg_journey_has_ended(verdict->state);
     uint64_t look_ns = 0;
     uint64_t overdue_ns = fg_overdue_ns(&c->deafness, record->deadline_ns);
     if (!has_ended && overdue_ns >= c->now_ns && record->deadline_ns)

@@ -28,6 +28,11 @@
 #define SWEEP_NS      (1 * FG_NS_PER_SECOND)
 /* After a commit of more records than these the room on disk is looked at at once. */
 #define MANY 256u
+/* Those that have ended make room alone where they are one in so many; after a commit, where so
+ * large a part of memory is full, and they are one in more. */
+#define ENDED_MANY       8u
+#define ENDED_SOME       16u
+#define FULL_ENOUGH(max) ((max) / 4 * 3)
 
 static struct fg_vault_name name_of(const struct fg_journeys *journeys,
                                     const struct fg_record *record)
@@ -225,26 +230,6 @@ static void put_again(struct fg_journeys *journeys)
         journeys->keys[i].learned->is_changed = true;
 }
 
-int fg_journeys_commit(struct fg_journeys *journeys)
-{
-    uint64_t commits = 0;
-    if (!journeys->vault)
-        return 0;
-    fg_mutex_unlock(&journeys->mutex);
-    int r = commit_all(journeys, &commits);
-    fg_journeys_follow(journeys);
-    journeys->counters.commits += commits;
-    journeys->committed_ns = journeys->heard_ns = fg_env_mono_ns(journeys->options.env);
-    if (r < 0) {
-        put_again(journeys);
-        journeys->counters.failed_commits++;
-        return r;
-    }
-    if (!journeys->guests_behind)
-        journeys->committed_position = journeys->read_position;
-    return 0;
-}
-
 void fg_journeys_put_look(struct fg_journeys *journeys, struct fg_state_batch *batch, uint32_t id)
 {
     struct fg_record *record = fg_table_record(&journeys->table, id);
@@ -261,10 +246,8 @@ static void count_again(struct fg_journeys *journeys)
 {
     memset(journeys->by_state, 0, sizeof journeys->by_state);
     memset(journeys->standing, 0, sizeof journeys->standing);
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        const struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (!record)
-            continue;
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_ALL, id) {
+        const struct fg_record *record = fg_table_record(&journeys->table, id);
         const struct fg_watched_key *key = &journeys->keys[record->key];
         journeys->by_state[record->state]++;
         if (key->flow && record->expected_step != FG_NO_STEP)
@@ -275,12 +258,9 @@ static void count_again(struct fg_journeys *journeys)
 static uint32_t keep_there(const struct fg_table *table, uint32_t *records, uint32_t count)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct fg_record *record =
-            records[i] < fg_table_end(table) ? fg_table_at(table, records[i]) : NULL;
-        if (record && !record->is_dead)
+    for (uint32_t i = 0; i < count; i++)
+        if (!fg_table_is(table, FG_TABLE_DEAD, records[i]))
             records[kept++] = records[i];
-    }
     return kept;
 }
 
@@ -379,20 +359,18 @@ static int put_some_absent(struct fg_journeys *journeys, const uint32_t *ids, ui
     return fg_state_commit_take(journeys->options.state, batch);
 }
 
-/* Those that are chosen (is_dead) and not on disk as they have to be there alone. */
+/* Those that are chosen (dead) and not on disk as they have to be there alone. */
 static uint32_t list_unput(const struct fg_journeys *journeys, uint32_t *ids)
 {
     const struct fg_table *table = &journeys->table;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < fg_table_end(table); i++) {
-        const struct fg_record *record = fg_table_at(table, i);
-        if (!record || !record->is_dead)
-            continue;
+    FG_TABLE_EACH (table, FG_TABLE_DEAD, id) {
+        const struct fg_record *record = fg_table_record(table, id);
         struct fg_vault_name name = name_of(journeys, record);
         bool is_there = !fg_vault_wants_finders(record, name) ||
                         (fg_vault_is_put_absent(record) && is_led_to(journeys, record, name));
         if (record->is_changed || !is_there)
-            ids[count++] = i;
+            ids[count++] = id;
     }
     return count;
 }
@@ -401,7 +379,7 @@ static uint32_t list_unput(const struct fg_journeys *journeys, uint32_t *ids)
 static int put_absent(struct fg_journeys *journeys)
 {
     struct fg_table *table = &journeys->table;
-    uint32_t *ids = malloc(((size_t)table->count + 1) * sizeof *ids);
+    uint32_t *ids = malloc(((size_t)fg_table_count(table, FG_TABLE_DEAD) + 1) * sizeof *ids);
     if (!ids)
         return FG_ENOMEM;
     uint32_t count = list_unput(journeys, ids);
@@ -423,11 +401,8 @@ static int put_absent(struct fg_journeys *journeys)
 static void see_them_off(struct fg_journeys *journeys)
 {
     fg_journeys_follow(journeys);
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        const struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (!record || !record->is_dead)
-            continue;
-        fg_learn_leave(journeys, i);
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_DEAD, id) {
+        fg_learn_leave(journeys, id);
         fg_journeys_let_in(journeys);
     }
     fg_mutex_unlock(&journeys->mutex);
@@ -436,12 +411,9 @@ static void see_them_off(struct fg_journeys *journeys)
 /* They stay in memory as they were; on disk they are to be present again. */
 static void keep_them(struct fg_journeys *journeys)
 {
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (!record || !record->is_dead)
-            continue;
-        record->is_dead = false;
-        fg_journeys_changed(journeys, i);
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_DEAD, id) {
+        fg_table_mark_dead(&journeys->table, id, false);
+        fg_journeys_changed(journeys, id);
     }
 }
 
@@ -467,18 +439,14 @@ int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records, uint32_t t
 static void drop_absent(struct fg_journeys *journeys)
 {
     struct fg_table *table = &journeys->table;
-    uint32_t at = 0, dead = 0;
-    for (uint32_t i = 0; i < fg_table_end(table); i++) {
-        const struct fg_record *record = fg_table_at(table, i);
-        if (!record || !record->is_dead)
-            continue;
+    uint32_t at = 0;
+    FG_TABLE_EACH (table, FG_TABLE_DEAD, id) {
+        const struct fg_record *record = fg_table_record(table, id);
         fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
-        dead++;
     }
     fg_journeys_unlist_dead(journeys);
     fg_journeys_follow(journeys);
-    fg_table_begin_drop(table, dead);
-    journeys->absent_count += dead;
+    journeys->absent_count += fg_table_begin_drop(table);
     while (!fg_table_drop_some(table, &at))
         fg_journeys_let_in(journeys);
     fg_mutex_unlock(&journeys->mutex);
@@ -509,10 +477,35 @@ void fg_journeys_close_ranks(struct fg_journeys *journeys)
 
 /* -- Evicting, to disk */
 
-/* Mutex not held. */
-static int put_to_disk(struct fg_journeys *journeys)
+static bool have_ended(const struct fg_table *table, uint32_t one_in)
 {
-    int r = fg_table_choose(&journeys->table);
+    return fg_table_count(table, FG_TABLE_ENDED) > table->count / one_in;
+}
+
+bool fg_journeys_have_many_ended(const struct fg_journeys *journeys)
+{
+    return have_ended(&journeys->table, ENDED_MANY);
+}
+
+/* Who has to go. Mutex not held. */
+static int choose(struct fg_table *table)
+{
+    bool are_enough =
+        have_ended(table, ENDED_MANY) && fg_table_choose_ended(table) > table->count / ENDED_SOME;
+    return are_enough ? 0 : fg_table_choose(table);
+}
+
+/* Who may go. */
+static int choose_ended(struct fg_table *table)
+{
+    fg_table_choose_ended(table);
+    return 0;
+}
+
+/* Mutex not held. */
+static int put_to_disk(struct fg_journeys *journeys, int (*choosing)(struct fg_table *table))
+{
+    int r = choosing(&journeys->table);
     if (r < 0)
         return r;
     see_them_off(journeys);
@@ -525,10 +518,10 @@ static int put_to_disk(struct fg_journeys *journeys)
     return r;
 }
 
-static int evict_to_disk(struct fg_journeys *journeys)
+static int evict_to_disk(struct fg_journeys *journeys, int (*choosing)(struct fg_table *table))
 {
     fg_mutex_unlock(&journeys->mutex);
-    int r = put_to_disk(journeys);
+    int r = put_to_disk(journeys, choosing);
     fg_journeys_follow(journeys);
     if (r < 0)
         put_again(journeys);
@@ -539,14 +532,49 @@ static int evict_to_disk(struct fg_journeys *journeys)
 int fg_journeys_evict(struct fg_journeys *journeys)
 {
     if (journeys->vault)
-        return evict_to_disk(journeys);
-    int r = fg_table_choose(&journeys->table);
+        return evict_to_disk(journeys, choose);
+    int r = fg_table_choose(&journeys->table); /* what goes is lost */
     if (r == 0) {
         fg_journeys_unlist_dead(journeys);
         fg_table_drop_dead(&journeys->table);
     }
     count_again(journeys);
     return r;
+}
+
+/* Just after a commit they are on disk as they are: they go from memory, and nothing is written. */
+static int drop_ended(struct fg_journeys *journeys)
+{
+    const struct fg_table *table = &journeys->table;
+    uint32_t count = table->count;
+    if (journeys->is_stopping || count < FULL_ENOUGH(table->count_max) ||
+        !have_ended(table, ENDED_SOME))
+        return 0;
+    int r = evict_to_disk(journeys, choose_ended);
+    journeys->room.dropped += count - table->count;
+    return r;
+}
+
+/* -- Committing all that changed */
+
+int fg_journeys_commit(struct fg_journeys *journeys)
+{
+    uint64_t commits = 0;
+    if (!journeys->vault)
+        return 0;
+    fg_mutex_unlock(&journeys->mutex);
+    int r = commit_all(journeys, &commits);
+    fg_journeys_follow(journeys);
+    journeys->counters.commits += commits;
+    journeys->committed_ns = journeys->heard_ns = fg_env_mono_ns(journeys->options.env);
+    if (r < 0) {
+        put_again(journeys);
+        journeys->counters.failed_commits++;
+        return r;
+    }
+    if (!journeys->guests_behind)
+        journeys->committed_position = journeys->read_position;
+    return drop_ended(journeys);
 }
 
 /* -- A start */
@@ -717,11 +745,8 @@ int fg_journeys_clear(struct fg_journeys *journeys)
         journeys->absent_count = 0;
     }
     fg_learn_clear(journeys);
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (record)
-            record->is_dead = true;
-    }
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_ALL, id)
+        fg_table_mark_dead(&journeys->table, id, true);
     fg_journeys_unlist_dead(journeys);
     fg_table_drop_dead(&journeys->table);
     count_again(journeys);

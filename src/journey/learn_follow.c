@@ -271,11 +271,13 @@ static bool is_sooner(const struct fg_hop_deadline *now, const struct fg_hop_dea
 /* Those that stand where there is a deadline now are judged by it. */
 static void doubt_standing(struct fg_journeys *journeys, uint32_t key, uint64_t steps)
 {
-    for (uint32_t i = 0; steps != 0 && i < fg_table_end(&journeys->table); i++) {
-        const struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (record && record->key == key && record->expected_step != FG_NO_STEP &&
+    if (steps == 0)
+        return;
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_ALL, id) {
+        const struct fg_record *record = fg_table_record(&journeys->table, id);
+        if (record->key == key && record->expected_step != FG_NO_STEP &&
             (steps >> record->expected_step & 1))
-            fg_journeys_doubt(journeys, i);
+            fg_journeys_doubt(journeys, id);
     }
 }
 
@@ -350,9 +352,9 @@ static int use_flow(struct fg_journeys *journeys, uint32_t index, const struct f
     int r = flow ? fg_steps_new(flow, &journeys->names, &steps) : 0;
     if (r < 0)
         return r;
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (record && record->key == index)
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_ALL, id) {
+        struct fg_record *record = fg_table_record(&journeys->table, id);
+        if (record->key == index)
             refit(record);
     }
     fg_steps_free(*is);
@@ -362,10 +364,10 @@ static int use_flow(struct fg_journeys *journeys, uint32_t index, const struct f
     fg_neighbours_forget_hops(journeys->neighbours, key->flow_index);
     fg_early_forget(journeys, NULL); /* of steps that are others now */
     key->flow = flow;
-    for (uint32_t i = 0; i < fg_table_end(&journeys->table); i++) {
-        const struct fg_record *record = fg_table_at(&journeys->table, i);
-        if (record && record->key == index && record->last_ns + ANEW_NS > now_ns)
-            fg_journeys_doubt(journeys, i);
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_ALL, id) {
+        const struct fg_record *record = fg_table_record(&journeys->table, id);
+        if (record->key == index && record->last_ns + ANEW_NS > now_ns)
+            fg_journeys_doubt(journeys, id);
     }
     return 0;
 }

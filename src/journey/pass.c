@@ -29,9 +29,9 @@ static int pass_once(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t
             r = FG_EAGAIN;
         is_over = begin >= fg_table_end(table) || fg_table_end(table) - begin <= RECORDS_AT_ONCE;
         uint32_t end = is_over ? fg_table_end(table) : begin + RECORDS_AT_ONCE;
-        for (uint32_t i = begin; r == 0 && i < end; i++)
-            if (fg_table_at(table, i))
-                r = fn(arg, i);
+        for (uint32_t id = begin;
+             r == 0 && (id = fg_table_next(table, FG_TABLE_ALL, id, end)) != FG_NO_RECORD; id++)
+            r = fn(arg, id);
         fg_mutex_unlock(&journeys->mutex);
     }
     *ret_version = version;

@@ -123,9 +123,14 @@ void fg_record_drop_trace(struct fg_record *record, uint32_t at)
 
 /* -- State */
 
+bool fg_journey_has_ended(enum fg_journey_state state)
+{
+    return state == FG_JOURNEY_DONE || state == FG_JOURNEY_CANCELLED;
+}
+
 bool fg_record_has_ended(const struct fg_record *record)
 {
-    return record->state == FG_JOURNEY_DONE || record->state == FG_JOURNEY_CANCELLED;
+    return fg_journey_has_ended((enum fg_journey_state)record->state);
 }
 
 bool fg_journey_is_trouble(enum fg_journey_state state)

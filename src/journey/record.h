@@ -31,6 +31,7 @@ struct fg_record {
     uint64_t reached;             /* bits */
     uint32_t judge_ms; /* what the last judging took: a large journey is judged less often */
     uint32_t look_at;  /* where it stands in the table's plan, and one; 0: it does not */
+    uint32_t look_s;   /* and no later than at this second of the wall clock; 0: not known */
     uint16_t key;      /* index of the key */
     uint16_t value_size;
     uint16_t trace_count, trace_capacity;
@@ -38,7 +39,6 @@ struct fg_record {
     uint8_t state, place, cause;      /* enum fg_journey_state, fg_place_kind, fg_cause */
     uint8_t last_step, expected_step; /* NO_STEP */
     bool more_traces, is_dirty;
-    bool is_dead;        /* it is about to be dropped; the follower's own mark */
     bool looks_to_learn; /* what is planned at look_ns is no judging */
     bool is_changed;     /* since it was put on disk */
     bool was_absent;     /* on disk it is marked as absent: see vault.h */
@@ -86,6 +86,7 @@ uint32_t fg_record_trace(const struct fg_record *record, struct fg_trace_ref tra
 
 /* As done, or cancelled. */
 bool fg_record_has_ended(const struct fg_record *record);
+bool fg_journey_has_ended(enum fg_journey_state state);
 /* Late, stuck, or broken. */
 bool fg_journey_is_trouble(enum fg_journey_state state);
 bool fg_record_is_in_trouble(const struct fg_record *record);

@@ -15,9 +15,6 @@
  * those that are in memory: of orders that all have room none has to be read back. */
 #define CAME_BACK_LITTLE 64u
 
-/* Records that are looked at before others get the mutex. */
-#define SEEN_AT_ONCE 4096u
-
 /* Of the keyed state, for each record past the first: where it lies there. */
 #define PAGE_BYTES 64u
 
@@ -97,25 +94,11 @@ void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most)
     settle(journeys);
 }
 
-/* Whether as many have ended as are put to disk at once: they don't come back. */
-static bool have_many_ended(struct fg_journeys *journeys)
-{
-    const struct fg_table *table = &journeys->table;
-    uint32_t ended = 0;
-    for (uint32_t i = 0; i < fg_table_end(table); i++) {
-        const struct fg_record *record = fg_table_at(table, i);
-        if (i % SEEN_AT_ONCE == 0)
-            fg_journeys_let_in(journeys);
-        ended += record && fg_record_has_ended(record);
-    }
-    return ended > table->count / 4;
-}
-
-static bool wants_more(struct fg_journeys *journeys, uint64_t came)
+static bool wants_more(const struct fg_journeys *journeys, uint64_t came)
 {
     const struct fg_room *room = &journeys->room;
     return room->given < room->most && room->returned > 0 &&
-           room->returned >= came / RETURNED_MUCH && !have_many_ended(journeys);
+           room->returned >= came / RETURNED_MUCH && !fg_journeys_have_many_ended(journeys);
 }
 
 static void give_more(struct fg_journeys *journeys)
@@ -124,6 +107,7 @@ static void give_more(struct fg_journeys *journeys)
     uint32_t more = room->given / 2 + 1;
     room->given = more < room->most - room->given ? room->given + more : room->most;
     settle(journeys);
+    fg_journeys_begin_fill(journeys);
 }
 
 /* A quarter less, after a quarter of the records at least has gone. */
@@ -140,7 +124,7 @@ static void take_some_away(struct fg_journeys *journeys, uint64_t came)
 int fg_journeys_make_room(struct fg_journeys *journeys)
 {
     struct fg_room *room = &journeys->room;
-    uint32_t count = journeys->table.count;
+    uint64_t count = journeys->table.count + room->dropped;
     uint64_t came = count > room->count ? count - room->count : 0;
     int r = 0;
     if (wants_more(journeys, came))
@@ -150,6 +134,6 @@ int fg_journeys_make_room(struct fg_journeys *journeys)
     if (r == 0 && journeys->vault)
         take_some_away(journeys, came);
     room->count = journeys->table.count;
-    room->returned = room->met = 0;
+    room->dropped = room->returned = room->met = 0;
     return r;
 }

@@ -10,10 +10,10 @@ static int tell_some(const struct fg_journeys *journeys, uint32_t begin,
                      int (*fn)(void *arg, const struct fg_journey_stopped *stopped), void *arg)
 {
     const struct fg_table *table = &journeys->table;
-    uint32_t all = fg_table_end(table);
-    uint32_t end = all - begin > RECORDS_AT_ONCE ? begin + RECORDS_AT_ONCE : all;
     int r = 0;
-    for (uint32_t id = begin; r == 0 && (id = fg_table_in_trouble(table, id, end)) != FG_NO_RECORD;
+    for (uint32_t id = begin;
+         r == 0 && (id = fg_table_next(table, FG_TABLE_IN_TROUBLE, id, begin + RECORDS_AT_ONCE)) !=
+                       FG_NO_RECORD;
          id++) {
         const struct fg_record *record = fg_table_record(table, id);
         if (!record->trouble)

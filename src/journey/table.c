@@ -15,41 +15,59 @@ void fg_table_init(struct fg_table *table, uint32_t count_max)
 
 void fg_table_free(struct fg_table *table)
 {
-    for (uint32_t i = 0; i < fg_table_end(table); i++)
-        if (table->blocks[i / FG_BLOCK_RECORDS])
-            fg_record_free(fg_table_record(table, i));
+    FG_TABLE_EACH (table, FG_TABLE_ALL, id)
+        fg_record_free(fg_table_record(table, id));
     for (uint32_t i = 0; i < table->block_count; i++)
-        free(table->blocks[i]);
+        free(table->records[i]);
+    free(table->records);
     free(table->blocks);
     free(table->looks);
     fg_tagmap_free(&table->by_value);
     fg_tagmap_free(&table->by_trace);
 }
 
-/* Room for one more element. */
-static int grow(void **array, size_t element_size, uint32_t count, uint32_t *capacity)
+/* -- Places */
+
+/* Room for one more block. */
+static int grow(struct fg_table *table)
 {
-    if (count < *capacity)
+    if (table->block_count < table->block_capacity)
         return 0;
-    uint32_t wanted = *capacity ? *capacity * 2 : 64;
-    void *bigger = realloc(*array, wanted * element_size);
-    if (!bigger)
+    uint32_t capacity = table->block_capacity ? table->block_capacity * 2 : 64;
+    struct fg_block *blocks = realloc(table->blocks, capacity * sizeof *blocks);
+    if (blocks)
+        table->blocks = blocks;
+    struct fg_record **records = realloc(table->records, capacity * sizeof *records);
+    if (records)
+        table->records = records;
+    if (!blocks || !records)
         return FG_ENOMEM;
-    *array = bigger;
-    *capacity = wanted;
+    table->block_capacity = capacity;
     return 0;
 }
 
-/* -- Places */
-
-static struct fg_block *make_block(void)
+/* Behind the others, without places. */
+static int add_block(struct fg_table *table)
 {
-    struct fg_block *block = calloc(1, sizeof *block);
-    if (!block)
-        return NULL;
+    int r = grow(table);
+    if (r < 0)
+        return r;
+    table->blocks[table->block_count] = (struct fg_block){.next_free = FG_NO_RECORD};
+    table->records[table->block_count++] = NULL;
+    return 0;
+}
+
+/* Its places, all of them free. */
+static int fill_block(struct fg_table *table, uint32_t at)
+{
+    struct fg_record *records = calloc(FG_BLOCK_RECORDS, sizeof *records);
+    if (!records)
+        return FG_ENOMEM;
     for (uint32_t i = 0; i < FG_BLOCK_RECORDS; i++)
-        block->records[i].hash = i + 1 < FG_BLOCK_RECORDS ? i + 1 : FG_NO_RECORD;
-    return block;
+        records[i].hash = i + 1 < FG_BLOCK_RECORDS ? i + 1 : FG_NO_RECORD;
+    table->records[at] = records;
+    table->blocks[at].next_free = 0;
+    return 0;
 }
 
 /* The first free place, the lower the better: the last blocks get empty and go. It is not taken
@@ -57,39 +75,45 @@ static struct fg_block *make_block(void)
 static int find_place(struct fg_table *table, uint32_t *ret_id)
 {
     uint32_t at = table->first_open;
-    while (at < table->block_count && table->blocks[at] &&
-           table->blocks[at]->used == FG_BLOCK_RECORDS)
+    while (at < table->block_count && table->blocks[at].used == FG_BLOCK_RECORDS)
         at++;
     table->first_open = at;
-    if (at == table->block_count) {
-        int r = grow((void **)&table->blocks, sizeof *table->blocks, table->block_count,
-                     &table->block_capacity);
-        if (r < 0)
-            return r;
-        table->blocks[table->block_count++] = NULL;
-    }
-    if (!table->blocks[at] && !(table->blocks[at] = make_block()))
-        return FG_ENOMEM;
-    *ret_id = at * FG_BLOCK_RECORDS + table->blocks[at]->next_free;
-    return 0;
+    int r = at == table->block_count ? add_block(table) : 0;
+    if (r == 0 && !table->records[at])
+        r = fill_block(table, at);
+    if (r == 0)
+        *ret_id = at * FG_BLOCK_RECORDS + table->blocks[at].next_free;
+    return r;
+}
+
+static void set(struct fg_table *table, enum fg_table_set set, uint32_t id, bool is_of_it)
+{
+    uint64_t *bits = &table->blocks[id / FG_BLOCK_RECORDS].sets[id % FG_BLOCK_RECORDS / 64][set],
+             bit = UINT64_C(1) << id % 64;
+    *bits = is_of_it ? *bits | bit : *bits & ~bit;
 }
 
 void fg_table_see_state(struct fg_table *table, uint32_t id)
 {
-    uint32_t place = id % FG_BLOCK_RECORDS;
-    uint64_t *bits = &table->blocks[id / FG_BLOCK_RECORDS]->in_trouble[place / 64],
-             bit = UINT64_C(1) << place % 64;
-    *bits = fg_record_is_in_trouble(fg_table_record(table, id)) ? *bits | bit : *bits & ~bit;
+    const struct fg_record *record = fg_table_record(table, id);
+    set(table, FG_TABLE_ENDED, id, fg_record_has_ended(record));
+    set(table, FG_TABLE_IN_TROUBLE, id, fg_record_is_in_trouble(record));
+}
+
+void fg_table_mark_dead(struct fg_table *table, uint32_t id, bool is_dead)
+{
+    set(table, FG_TABLE_DEAD, id, is_dead);
 }
 
 /* The record's parts are the table's from then on. */
 static void take_place(struct fg_table *table, uint32_t id, const struct fg_record *record)
 {
-    struct fg_block *block = table->blocks[id / FG_BLOCK_RECORDS];
+    struct fg_block *block = &table->blocks[id / FG_BLOCK_RECORDS];
     struct fg_record *place = fg_table_record(table, id);
     block->next_free = (uint32_t)place->hash;
     block->used++;
     *place = *record;
+    set(table, FG_TABLE_ALL, id, true);
     fg_table_see_state(table, id);
 }
 
@@ -97,20 +121,57 @@ static void take_place(struct fg_table *table, uint32_t id, const struct fg_reco
 static void leave_place(struct fg_table *table, uint32_t id)
 {
     uint32_t at = id / FG_BLOCK_RECORDS;
-    struct fg_block *block = table->blocks[at];
+    struct fg_block *block = &table->blocks[at];
     *fg_table_record(table, id) = (struct fg_record){.hash = block->next_free};
-    fg_table_see_state(table, id);
+    for (unsigned of = 0; of < FG_TABLE_SETS; of++)
+        set(table, (enum fg_table_set)of, id, false);
     block->next_free = id % FG_BLOCK_RECORDS;
     if (at < table->first_open)
         table->first_open = at;
     if (--block->used > 0)
         return;
-    free(block);
-    table->blocks[at] = NULL;
-    while (table->block_count > 0 && !table->blocks[table->block_count - 1])
+    free(table->records[at]);
+    table->records[at] = NULL;
+    while (table->block_count > 0 && !table->records[table->block_count - 1])
         table->block_count--;
     if (table->first_open > table->block_count)
         table->first_open = table->block_count;
+}
+
+/* -- Sets */
+
+/* Dropped ones among them. */
+static uint32_t next_of(const struct fg_table *table, enum fg_table_set set, uint32_t from,
+                        uint32_t end)
+{
+    uint32_t last = fg_table_end(table);
+    end = end < last ? end : last;
+    for (uint32_t id = from; id < end; id = (id / 64 + 1) * 64) {
+        const struct fg_block *block = &table->blocks[id / FG_BLOCK_RECORDS];
+        uint64_t bits = block->sets[id % FG_BLOCK_RECORDS / 64][set] >> id % 64;
+        uint32_t found = bits ? id + (uint32_t)__builtin_ctzll(bits) : end;
+        if (found < end)
+            return found;
+    }
+    return FG_NO_RECORD;
+}
+
+uint32_t fg_table_next(const struct fg_table *table, enum fg_table_set set, uint32_t from,
+                       uint32_t end)
+{
+    uint32_t id = next_of(table, set, from, end);
+    while (table->is_dropping && id != FG_NO_RECORD && fg_table_is(table, FG_TABLE_DEAD, id))
+        id = next_of(table, set, id + 1, end);
+    return id;
+}
+
+uint32_t fg_table_count(const struct fg_table *table, enum fg_table_set set)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->block_count; i++)
+        for (uint32_t word = 0; word < FG_BLOCK_RECORDS / 64; word++)
+            count += (uint32_t)__builtin_popcountll(table->blocks[i].sets[word][set]);
+    return count;
 }
 
 /* -- By value */
@@ -358,25 +419,26 @@ static void forget(struct fg_table *table, uint32_t id)
         forget_trace(table, id, record->traces[i]);
 }
 
-void fg_table_begin_drop(struct fg_table *table, uint32_t dead)
+uint32_t fg_table_begin_drop(struct fg_table *table)
 {
+    uint32_t dead = fg_table_count(table, FG_TABLE_DEAD);
     table->is_dropping = true;
     table->count -= dead;
     table->evicted += dead;
     table->version++;
+    return dead;
 }
 
-/* Places that are looked at for dead ones at once. */
+/* The dead of so many places are dropped at once. */
 #define DROPPED_AT_ONCE 256u
 
 bool fg_table_drop_some(struct fg_table *table, uint32_t *at)
 {
     uint32_t ids[DROPPED_AT_ONCE] = {0}, count = 0, begin = *at, end = fg_table_end(table);
-    for (uint32_t i = begin; i < end && i < begin + DROPPED_AT_ONCE; i++) {
-        const struct fg_block *block = table->blocks[i / FG_BLOCK_RECORDS];
-        if (block && block->records[i % FG_BLOCK_RECORDS].is_dead)
-            ids[count++] = i;
-    }
+    bool goes_on = begin < end && end - begin > DROPPED_AT_ONCE; /* the last blocks may have gone */
+    uint32_t next = goes_on ? begin + DROPPED_AT_ONCE : end;
+    for (uint32_t id = begin; (id = next_of(table, FG_TABLE_DEAD, id, next)) != FG_NO_RECORD; id++)
+        ids[count++] = id;
     fg_table_warm_drop(table, ids, count);
     table->trace_version++;
     for (uint32_t i = count; i > 0; i--) { /* so that the first place is free first */
@@ -384,19 +446,15 @@ bool fg_table_drop_some(struct fg_table *table, uint32_t *at)
         fg_record_free(fg_table_record(table, ids[i - 1]));
         leave_place(table, ids[i - 1]);
     }
-    *at = begin + DROPPED_AT_ONCE;
-    table->is_dropping = *at < end;
+    *at = next;
+    table->is_dropping = next < fg_table_end(table);
     return !table->is_dropping;
 }
 
 void fg_table_drop_dead(struct fg_table *table)
 {
-    uint32_t at = 0, dead = 0;
-    for (uint32_t i = 0; i < fg_table_end(table); i++) {
-        const struct fg_record *record = fg_table_at(table, i);
-        dead += record && record->is_dead;
-    }
-    fg_table_begin_drop(table, dead);
+    uint32_t at = 0;
+    fg_table_begin_drop(table);
     while (!fg_table_drop_some(table, &at))
         ;
 }
@@ -454,26 +512,6 @@ uint32_t fg_table_close_ranks(struct fg_table *table, uint32_t end, uint32_t max
     return moved;
 }
 
-/* -- Those in trouble */
-
-/* Of the numbers that share a word with this one those from it on. */
-static uint64_t word_from(const struct fg_table *table, uint32_t id)
-{
-    const struct fg_block *block = table->blocks[id / FG_BLOCK_RECORDS];
-    return block ? block->in_trouble[id % FG_BLOCK_RECORDS / 64] >> id % 64 << id % 64 : 0;
-}
-
-uint32_t fg_table_in_trouble(const struct fg_table *table, uint32_t from, uint32_t end)
-{
-    for (uint32_t id = from; id < end; id = (id / 64 + 1) * 64)
-        for (uint64_t bits = word_from(table, id); bits != 0; bits &= bits - 1) {
-            uint32_t found = id / 64 * 64 + (uint32_t)__builtin_ctzll(bits);
-            if (found < end && fg_table_at(table, found))
-                return found;
-        }
-    return FG_NO_RECORD;
-}
-
 /* -- Room in what finds them */
 
 bool fg_table_has_room(const struct fg_table *table, uint32_t records, uint32_t traces)
@@ -521,39 +559,42 @@ void fg_table_exchange(struct fg_table *table, struct fg_table_maps *maps)
 
 /* -- What goes first */
 
+uint32_t fg_table_choose_ended(struct fg_table *table)
+{
+    uint32_t count = 0;
+    FG_TABLE_EACH (table, FG_TABLE_ENDED, id) {
+        bool is_dirty = fg_table_record(table, id)->is_dirty;
+        fg_table_mark_dead(table, id, !is_dirty);
+        count += !is_dirty;
+    }
+    return count;
+}
+
 int fg_table_choose(struct fg_table *table)
 {
-    uint32_t drop = table->count / 4 + 1, ended = 0, well = 0, exact = 0, count = 0;
+    uint32_t drop = table->count / 4 + 1, well = 0, exact = 0, count = 0;
     uint64_t *worth = malloc(((size_t)table->count + 1) * sizeof *worth);
     if (!worth)
         return FG_ENOMEM;
-    for (uint32_t i = 0; i < fg_table_end(table); i++) {
-        const struct fg_record *record = fg_table_at(table, i);
-        if (!record)
-            continue;
-        worth[count] = worth_of(record);
-        ended += worth[count] >> WORTH_RANK_SHIFT == RANK_ENDED;
+    FG_TABLE_EACH (table, FG_TABLE_ALL, id) {
+        worth[count] = worth_of(fg_table_record(table, id));
         well += worth[count] >> WORTH_RANK_SHIFT <= RANK_WELL;
         count++;
     }
-    uint32_t half = 2 * drop, more = drop + drop / 2;
-    if (ended > more)
-        drop = ended < half ? ended : half;
-    else if (well > drop)
+    uint32_t more = drop + drop / 2;
+    if (well > drop)
         drop = well < more ? well : more;
     if (drop > count)
         drop = count;
     uint64_t least_kept = drop < count ? nth_least(worth, count, drop) : UINT64_MAX;
     for (uint32_t i = 0; i < count; i++)
         exact += worth[i] < least_kept;
-    for (uint32_t i = 0, at = 0; i < fg_table_end(table); i++) {
-        struct fg_record *record = fg_table_at(table, i);
-        if (!record)
-            continue;
+    count = 0;
+    FG_TABLE_EACH (table, FG_TABLE_ALL, id) {
+        uint64_t is = worth[count++];
         /* of those worth the same the first */
-        if (worth[at] < least_kept || (worth[at] == least_kept && exact < drop && ++exact))
-            record->is_dead = true;
-        at++;
+        if (is < least_kept || (is == least_kept && exact < drop && ++exact))
+            fg_table_mark_dead(table, id, true);
     }
     free(worth);
     return 0;

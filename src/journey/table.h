@@ -15,12 +15,21 @@ struct fg_look {
 };
 
 /* Records lie in blocks of so many, and stay where they are. */
-#define FG_BLOCK_RECORDS 256u
+#define FG_BLOCK_RECORDS 1024u
+
+/* Those that are looked for while the others are not read: of a million few are. DEAD: they are
+ * about to go. */
+enum fg_table_set {
+    FG_TABLE_ALL,
+    FG_TABLE_ENDED,
+    FG_TABLE_IN_TROUBLE,
+    FG_TABLE_DEAD,
+    FG_TABLE_SETS
+};
 
 struct fg_block {
     uint32_t used, next_free; /* places; the first one in a list, FG_NO_RECORD: none */
-    uint64_t in_trouble[FG_BLOCK_RECORDS / 64]; /* bits: as the states of the records are */
-    struct fg_record records[FG_BLOCK_RECORDS];
+    uint64_t sets[FG_BLOCK_RECORDS / 64][FG_TABLE_SETS]; /* bits: of each word's places */
 };
 
 /* A record's number is its place. It is another one's after the record was dropped, and a record
@@ -29,12 +38,13 @@ struct fg_table {
     struct fg_tagmap by_value; /* numbers of records */
     struct fg_tagmap by_trace; /* the same, once for each trace that a record is in */
     uint32_t trace_version;    /* of by_trace: walks that were begun before are begun anew */
-    struct fg_block **blocks;  /* NULL: none of its places is taken */
+    struct fg_block *blocks;
+    struct fg_record **records; /* of each block; NULL: none of its places is taken */
     uint32_t block_count, block_capacity;
     uint32_t first_open; /* all blocks before it are full */
     uint32_t count, count_max;
     bool is_dropping;      /* records that are dead are not there any more */
-    struct fg_look *looks; /* a binary heap, the earliest first: looks.c */
+    struct fg_look *looks; /* a heap, the earliest first: looks.c */
     uint32_t look_count, look_capacity;
     uint64_t evicted;
     uint64_t version; /* of the numbers: a pass over all that saw some of them begins anew */
@@ -49,17 +59,35 @@ static inline uint32_t fg_table_end(const struct fg_table *table)
 /* The record of a number that has one. */
 static inline struct fg_record *fg_table_record(const struct fg_table *table, uint32_t id)
 {
-    return &table->blocks[id / FG_BLOCK_RECORDS]->records[id % FG_BLOCK_RECORDS];
+    return &table->records[id / FG_BLOCK_RECORDS][id % FG_BLOCK_RECORDS];
+}
+
+/* Whether the record of a number is of a set. */
+static inline bool fg_table_is(const struct fg_table *table, enum fg_table_set set, uint32_t id)
+{
+    return table->blocks[id / FG_BLOCK_RECORDS].sets[id % FG_BLOCK_RECORDS / 64][set] >> id % 64 &
+           1;
 }
 
 /* The record of a number below the end; NULL: there is none. */
 static inline struct fg_record *fg_table_at(const struct fg_table *table, uint32_t id)
 {
-    if (!table->blocks[id / FG_BLOCK_RECORDS])
+    if (!table->records[id / FG_BLOCK_RECORDS])
         return NULL;
     struct fg_record *record = fg_table_record(table, id);
-    return record->value && !(table->is_dropping && record->is_dead) ? record : NULL;
+    return record->value && !(table->is_dropping && fg_table_is(table, FG_TABLE_DEAD, id)) ? record
+                                                                                           : NULL;
 }
+
+/* The first number of a set's from one on and below the end, FG_NO_RECORD: there is none. Of those
+ * that are there: while some are dropped none of them is. */
+uint32_t fg_table_next(const struct fg_table *table, enum fg_table_set set, uint32_t from,
+                       uint32_t end);
+/* Each of a set, of which any may leave it meanwhile. */
+#define FG_TABLE_EACH(table, set, id)                                                              \
+    for (uint32_t id = 0; (id = fg_table_next(table, set, id, UINT32_MAX)) != FG_NO_RECORD; id++)
+/* How many are of a set. */
+uint32_t fg_table_count(const struct fg_table *table, enum fg_table_set set);
 
 void fg_table_init(struct fg_table *table, uint32_t count_max);
 void fg_table_free(struct fg_table *table);
@@ -73,16 +101,20 @@ FG_MUST_CHECK int fg_table_intern(struct fg_table *table, uint32_t key, struct f
  * its parts are the table's, or freed. FG_ENOMEM, FG_ELIMIT: full. */
 FG_MUST_CHECK int fg_table_adopt_take(struct fg_table *table, struct fg_record *record,
                                       uint32_t *ret_record);
+/* The record is about to go, or is not. */
+void fg_table_mark_dead(struct fg_table *table, uint32_t record, bool is_dead);
+/* Marks those that have ended as dead, but for those in doubt; returns how many. */
+uint32_t fg_table_choose_ended(struct fg_table *table);
 /* Marks a quarter of the records as dead: ended ones first, then those heard least lately, those in
- * trouble last; where more have ended up to half of all, and up to three eighths where more are
- * well, since each time pages all over the disk are written. FG_ENOMEM. */
+ * trouble last; up to three eighths where more are well, since each time pages all over the disk
+ * are written. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_choose(struct fg_table *table);
 /* Drops those that are marked dead. */
 void fg_table_drop_dead(struct fg_table *table);
-/* The same in pieces, between which others may read the table: from the first on none of the dead,
- * of which there are so many, is there any more; some more of them go, from *at on, 0 at first,
- * which is where the next piece begins; true: all have gone. */
-void fg_table_begin_drop(struct fg_table *table, uint32_t dead);
+/* The same in pieces, between which others may read the table: from the first on none of the dead
+ * is there any more; some more of them go, from *at on, 0 at first, which is where the next piece
+ * begins; true: all have gone. begin returns how many they are. */
+uint32_t fg_table_begin_drop(struct fg_table *table);
 bool fg_table_drop_some(struct fg_table *table, uint32_t *at);
 /* Records past the place end get free ones before it, the last first, and blocks that are empty
  * then go: at most max of those that movable() says yes to. Returns how many. */
@@ -128,11 +160,8 @@ uint32_t fg_table_trace_next(const struct fg_table *table, struct fg_trace_walk 
 /* The first of them; FG_NO_RECORD: none. */
 uint32_t fg_table_trace(const struct fg_table *table, struct fg_trace_ref trace);
 
-/* The record is in another state. */
+/* The record has ended, or is in trouble, or neither, otherwise than before. */
 void fg_table_see_state(struct fg_table *table, uint32_t record);
-/* The first record in trouble from a number on and below the end; FG_NO_RECORD. The others are not
- * read: of a million few are. */
-uint32_t fg_table_in_trouble(const struct fg_table *table, uint32_t from, uint32_t end);
 
 /* Plans to look at the record, in the place of what was planned. FG_ENOMEM. */
 FG_MUST_CHECK int fg_table_plan(struct fg_table *table, uint32_t record, uint64_t at_ns);

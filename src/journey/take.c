@@ -235,6 +235,7 @@ static void warm(const struct intake *intake, const struct fg_hit *hits, uint32_
             continue;
         *before = string;
         names[name_count++] = (struct fg_warm){key, batch->strings[string], trace};
+        fg_early_expect(intake->journeys->early, trace);
     }
     fg_table_warm(&intake->journeys->table, names, name_count);
 }

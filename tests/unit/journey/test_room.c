@@ -1,6 +1,8 @@
 /* How many journeys memory holds: those that come back, and of others few. */
 #include "world.h"
 
+#include "journeys_internal.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,9 +31,9 @@ static void touch(struct world *world, unsigned begin, unsigned end, uint64_t tr
     send(world);
 }
 
-static void place_and_come_back(struct world *world, unsigned rounds)
+static void place_and_come_back(struct world *world, unsigned rounds, unsigned most)
 {
-    begin(world, MOST);
+    begin(world, most);
     touch(world, 0, MANY, 100000, "place");
     assert_true(in_memory(world) <= FEW);
     for (unsigned round = 1; round <= rounds; round++)
@@ -42,7 +44,7 @@ static void orders_that_come_back_stay(void **state)
 {
     struct world world;
     (void)state;
-    place_and_come_back(&world, 4);
+    place_and_come_back(&world, 4, MOST);
     assert_int_equal(in_memory(&world), MANY);
     for (unsigned i = 0; i < MANY; i += 7)
         assert_true(fg_slice_equal(where(&world, order_name(i)).last_step, FG_SLICE("priced")));
@@ -53,6 +55,41 @@ static void orders_that_come_back_stay(void **state)
     assert_int_equal(in_memory(&world), MANY);
     for (unsigned i = 0; i < MANY; i += 7)
         assert_true(fg_slice_equal(where(&world, order_name(i)).last_step, FG_SLICE("priced")));
+    end(&world);
+}
+
+static unsigned found(const struct world *world, unsigned begin, unsigned end)
+{
+    unsigned count = 0;
+    for (unsigned i = begin; i < end; i++)
+        count += fg_table_find(&world->journeys->table, 0, fg_slice_from_string(order_name(i))) !=
+                 FG_NO_RECORD;
+    return count;
+}
+
+/* Where some come back and get room others are read in before they do: those under way, until three
+ * quarters of it are full. */
+static void others_are_read_in(void **state)
+{
+    enum { ENDED = 2500, BACK = 600, ALL = ENDED + 1500, THERE = ALL - 300 };
+    struct world world;
+    (void)state;
+    begin(&world, MOST);
+    touch(&world, 0, ENDED, 100000, "place");
+    touch(&world, 0, ENDED, 110000, "ship");
+    touch(&world, ENDED, ALL, 200000, "place");
+    touch(&world, ENDED, ENDED + BACK, 300000, "price");
+    assert_int_equal(found(&world, ENDED, ENDED + BACK), BACK);
+    touch(&world, ENDED, ENDED + BACK, 400000, "look");
+    assert_int_equal(found(&world, 0, ENDED), 0);
+    assert_in_range(found(&world, ENDED + BACK, THERE), 50, THERE - ENDED - BACK);
+    assert_int_equal(in_memory(&world), world.journeys->room.given / 4 * 3);
+    assert_int_equal(counters_of(&world).count, ALL);
+    for (unsigned i = ENDED; i < ALL; i += 7) /* each is the one that it was */
+        assert_true(fg_slice_equal(where(&world, order_name(i)).last_step,
+                                   i < ENDED + BACK ? FG_SLICE("priced") : FG_SLICE("placed")));
+    for (unsigned i = 0; i < ENDED; i += 7)
+        assert_int_equal(where(&world, order_name(i)).state, FG_JOURNEY_DONE);
     end(&world);
 }
 
@@ -71,7 +108,7 @@ static void room_is_given_back(void **state)
 {
     struct world world;
     (void)state;
-    place_and_come_back(&world, 2);
+    place_and_come_back(&world, 2, MOST);
     assert_true(in_memory(&world) > 2 * FEW);
     touch(&world, MANY, 12 * MANY, 200000, "place");
     assert_true(in_memory(&world) <= FEW);
@@ -85,7 +122,7 @@ static void room_is_kept(void **state)
 {
     struct world world;
     (void)state;
-    place_and_come_back(&world, 3);
+    place_and_come_back(&world, 3, MOST);
     assert_int_equal(counters_of(&world).absent, 0);
     for (unsigned i = 0; i < 20; i++) {
         unsigned from = MANY + i * 100;
@@ -94,6 +131,46 @@ static void room_is_kept(void **state)
         assert_true(counters_of(&world).absent <= (i + 1) * 100); /* no more than have ended */
         touch(&world, 0, MANY, 300000 + i * 10000, "look");
     }
+    end(&world);
+}
+
+/* Where memory is nearly full those that have ended go with the next commit. */
+static void ended_ones_go(void **state)
+{
+    struct world world;
+    (void)state;
+    begin(&world, MOST);
+    touch(&world, 0, FEW / 2, 100000, "place");
+    touch(&world, 0, FEW / 4, 110000, "ship");
+    assert_int_equal(counters_of(&world).absent, 0); /* there is room enough */
+    end(&world);
+    place_and_come_back(&world, 8, 2000);
+    assert_int_equal(counters_of(&world).absent, 0);
+    touch(&world, MANY, MANY + 50, 200000, "place");
+    touch(&world, MANY, MANY + 50, 210000, "ship");
+    assert_int_equal(counters_of(&world).absent, 0); /* too few for it */
+    touch(&world, MANY + 50, MANY + 150, 220000, "place");
+    touch(&world, MANY + 50, MANY + 150, 230000, "ship");
+    assert_int_equal(in_memory(&world), MANY);
+    assert_int_equal(counters_of(&world).absent, 150);
+    end(&world);
+}
+
+/* And they alone, where so many come between two commits that memory is full. */
+static void those_under_way_stay(void **state)
+{
+    struct world world;
+    (void)state;
+    place_and_come_back(&world, 8, 2000);
+    for (unsigned i = MANY; i < MANY + 900; i++) {
+        put(&world,
+            (struct told){"shop", "place", .value = order_name(i), .trace = 200000 + i, .id = 1});
+        put(&world,
+            (struct told){"mes", "ship", .value = order_name(i), .trace = 200000 + i, .id = 2});
+    }
+    send(&world);
+    assert_int_equal(counters_of(&world).count, MANY + 900);
+    assert_int_equal(in_memory(&world), MANY);
     end(&world);
 }
 
@@ -129,6 +206,8 @@ int main(void)
         cmocka_unit_test(orders_that_come_back_stay), cmocka_unit_test(a_flood_gets_no_more_room),
         cmocka_unit_test(room_is_given_back),         cmocka_unit_test(room_is_kept),
         cmocka_unit_test(there_is_a_bound),           cmocka_unit_test(ended_ones_make_room),
+        cmocka_unit_test(others_are_read_in),         cmocka_unit_test(ended_ones_go),
+        cmocka_unit_test(those_under_way_stay),
     };
     world_is_durable = true;
     world_journeys_min = FEW;

@@ -170,7 +170,7 @@ static void test_lower_bound(void **state)
     (void)state;
     fg_table_init(&table, 200);
     for (unsigned i = 0; i < 200; i++)
-        fg_table_record(&table, put(&table, 0, i))->is_dead = i % 4 == 0;
+        fg_table_mark_dead(&table, put(&table, 0, i), i % 4 == 0);
     table.count_max = 10;
     fg_table_drop_dead(&table);
     assert_int_equal(table.count, 150);
@@ -209,24 +209,50 @@ static void assert_plain(const struct fg_table *table, unsigned i, const struct 
         assert_int_equal(id, plain->id);
 }
 
+static bool is_there(const struct fg_record *record)
+{
+    return record != NULL;
+}
+
+/* Each that is of the set is found, from any number on, and none other. */
+static void assert_set(const struct fg_table *table, enum fg_table_set set,
+                       bool (*is_of_it)(const struct fg_record *record))
+{
+    uint32_t from = 0, count = 0;
+    for (uint32_t id = 0; id < fg_table_end(table); id++) {
+        const struct fg_record *record = fg_table_at(table, id);
+        if (!record || !is_of_it(record))
+            continue;
+        assert_int_equal(fg_table_next(table, set, from, UINT32_MAX), id);
+        assert_int_equal(fg_table_next(table, set, from, id), FG_NO_RECORD);
+        assert_int_equal(fg_table_next(table, set, id, id + 1), id);
+        from = id + 1;
+        count++;
+    }
+    assert_int_equal(fg_table_next(table, set, from, fg_table_end(table)), FG_NO_RECORD);
+    if (!table->is_dropping)
+        assert_int_equal(fg_table_count(table, set), count);
+    uint32_t each = 0;
+    FG_TABLE_EACH (table, set, id)
+        each++;
+    assert_int_equal(each, count);
+}
+
 static void assert_all(const struct fg_table *table, const struct plain *all, unsigned count)
 {
-    uint32_t there = 0, seen = 0, from = 0;
+    uint32_t there = 0, seen = 0;
     for (unsigned i = 0; i < count; i++) {
         assert_plain(table, i, &all[i]);
         there += all[i].id != FG_NO_RECORD;
     }
-    for (uint32_t id = 0; id < fg_table_end(table); id++) {
-        const struct fg_record *record = fg_table_at(table, id);
-        seen += record != NULL;
-        if (!record || !fg_record_is_in_trouble(record))
-            continue;
-        assert_int_equal(fg_table_in_trouble(table, from, fg_table_end(table)), id);
-        from = id + 1;
-    }
-    assert_int_equal(fg_table_in_trouble(table, from, fg_table_end(table)), FG_NO_RECORD);
+    for (uint32_t id = 0; id < fg_table_end(table); id++)
+        seen += fg_table_at(table, id) != NULL;
     assert_int_equal(table->count, there);
     assert_int_equal(seen, there);
+    assert_set(table, FG_TABLE_ALL, is_there);
+    assert_set(table, FG_TABLE_ENDED, fg_record_has_ended);
+    assert_set(table, FG_TABLE_IN_TROUBLE, fg_record_is_in_trouble);
+    assert_int_equal(fg_table_next(table, FG_TABLE_DEAD, 0, UINT32_MAX), FG_NO_RECORD);
 }
 
 static void come(struct fg_table *table, unsigned i, struct plain *plain)
@@ -235,7 +261,9 @@ static void come(struct fg_table *table, unsigned i, struct plain *plain)
     for (unsigned trace = 0; trace < plain->traces; trace++)
         assert_int_equal(fg_table_join(table, plain->id, plain_trace(i, trace)), 0);
     struct fg_record *record = fg_table_record(table, plain->id);
-    record->state = rand() % 20 ? FG_JOURNEY_FLOWING : FG_JOURNEY_STUCK;
+    record->state = rand() % 20  ? FG_JOURNEY_FLOWING
+                    : rand() % 2 ? FG_JOURNEY_STUCK
+                                 : FG_JOURNEY_DONE;
     fg_table_see_state(table, plain->id);
     if (rand() % 3 == 0)
         return;
@@ -254,11 +282,12 @@ static void drop_some_of(struct fg_table *table, struct plain *all, unsigned cou
         if (all[i].id != FG_NO_RECORD && (unsigned)rand() % 100 < share) {
             char text[32];
             uint32_t id = fg_table_find(table, i % 2, name_of(i, text));
-            fg_table_record(table, id)->is_dead = true;
+            fg_table_mark_dead(table, id, true);
             all[i].id = FG_NO_RECORD;
             dead++;
         }
-    fg_table_begin_drop(table, dead);
+    assert_int_equal(fg_table_count(table, FG_TABLE_DEAD), dead);
+    assert_int_equal(fg_table_begin_drop(table), dead);
     assert_true(table->version != version);
     for (bool is_over = false; !is_over; is_over = fg_table_drop_some(table, &at))
         assert_all(table, all, count);
@@ -349,7 +378,7 @@ static void test_widened(void **state)
     size_t slot_count = table.by_trace.slot_count;
     assert_false(fg_table_is_sparse(&table));
     for (unsigned i = 0; i < 790; i++)
-        fg_table_record(&table, i)->is_dead = true;
+        fg_table_mark_dead(&table, i, true);
     fg_table_drop_dead(&table);
     assert_true(fg_table_is_sparse(&table));
     assert_int_equal(fg_table_widened(&table, 100, 100, &maps), 0);
@@ -374,8 +403,24 @@ static bool is_worth_less(const struct fg_record *a, const struct fg_record *b)
     return rank(a) != rank(b) ? rank(a) < rank(b) : a->last_ns < b->last_ns;
 }
 
+/* Those that have ended and are in no doubt alone are chosen; then none is again. */
+static void assert_ended(struct fg_table *table, unsigned count)
+{
+    uint32_t ended = 0;
+    fg_table_choose_ended(table);
+    for (unsigned i = 0; i < count; i++) {
+        bool goes = rank(fg_table_record(table, i)) == 0;
+        assert_int_equal(fg_table_is(table, FG_TABLE_DEAD, i), goes);
+        fg_table_mark_dead(table, i, false);
+        ended += goes;
+    }
+    assert_int_equal(fg_table_choose_ended(table), ended);
+    for (unsigned i = 0; i < count; i++)
+        fg_table_mark_dead(table, i, false);
+}
+
 /* Whatever states and times they have, alike ones among them: none that goes is worth more than one
- * that stays, and between a quarter and a half of all go. */
+ * that stays, and between a quarter and three eighths of all go; or those alone that have ended. */
 static void test_choice(void **state)
 {
     (void)state;
@@ -391,26 +436,42 @@ static void test_choice(void **state)
             record->last_ns = ((uint64_t)rand() << 32 | (uint64_t)rand()) % spread;
             record->state = (uint8_t)((unsigned)rand() % states);
             record->is_dirty = rand() % 9 == 0;
+            fg_table_see_state(&table, id);
         }
+        assert_ended(&table, count);
         assert_int_equal(fg_table_choose(&table), 0);
         for (unsigned a = 0; a < count; a++) {
-            dead += fg_table_record(&table, a)->is_dead;
+            dead += fg_table_is(&table, FG_TABLE_DEAD, a);
             for (unsigned b = 0; b < count; b++)
-                if (fg_table_record(&table, a)->is_dead && !fg_table_record(&table, b)->is_dead)
+                if (fg_table_is(&table, FG_TABLE_DEAD, a) && !fg_table_is(&table, FG_TABLE_DEAD, b))
                     assert_false(
                         is_worth_less(fg_table_record(&table, b), fg_table_record(&table, a)));
         }
-        assert_in_range(dead, count / 4 + 1 < count ? count / 4 + 1 : count, 2 * (count / 4 + 1));
+        uint32_t quarter = count / 4 + 1 < count ? count / 4 + 1 : count;
+        assert_in_range(dead, quarter, quarter + quarter / 2);
         fg_table_free(&table);
     }
 }
 
-/* Plans that replace each other or are given up, thousands of times: each record is due once, at
- * its last plan. */
+/* Returns how many were due by now, by what is planned for each. */
+static uint32_t take_due(struct fg_table *table, uint64_t now_ns, uint64_t at_ns[40])
+{
+    uint32_t count = 0;
+    for (uint32_t id; (id = due(table, now_ns)) != FG_NO_RECORD; count++) {
+        assert_in_range(at_ns[id], 1, now_ns);
+        at_ns[id] = 0;
+    }
+    for (unsigned i = 0; i < 40; i++)
+        assert_true(at_ns[i] == 0 || at_ns[i] > now_ns);
+    return count;
+}
+
+/* Plans that replace each other or are given up, thousands of times, within a second and over
+ * several: each record is due once, at its last plan. */
 static void test_due(void **state)
 {
     struct fg_table table;
-    uint64_t at_ns[40] = {0};
+    uint64_t at_ns[40] = {0}, now_ns = 0;
     uint32_t planned = 0;
     (void)state;
     fg_table_init(&table, 1000);
@@ -420,13 +481,16 @@ static void test_due(void **state)
     for (unsigned round = 0; round < 20000; round++) {
         unsigned i = (unsigned)rand() % 40;
         planned -= at_ns[i] > 0;
-        at_ns[i] = rand() % 4 == 0 ? 0 : 1 + (uint64_t)rand() % 1000000;
+        at_ns[i] = rand() % 4 == 0 ? 0 : now_ns + 1 + (uint64_t)rand() % 4000 * FG_NS_PER_MS;
         planned += at_ns[i] > 0;
         if (at_ns[i])
             assert_int_equal(fg_table_plan(&table, i, at_ns[i]), 0);
         else
             fg_table_unplan(&table, i);
         assert_in_range(table.look_count, planned, 40);
+        now_ns += (uint64_t)rand() % 20 * FG_NS_PER_MS;
+        if (round % 7 == 0)
+            planned -= take_due(&table, now_ns, at_ns);
     }
     uint64_t last_ns = 0;
     for (unsigned i = 0; i < planned; i++) {
@@ -439,7 +503,7 @@ static void test_due(void **state)
         last_ns = at_ns[id];
         at_ns[id] = 0;
     }
-    assert_int_equal(due(&table, 1000001), FG_NO_RECORD);
+    assert_int_equal(due(&table, UINT64_MAX), FG_NO_RECORD);
     fg_table_free(&table);
 }
 
