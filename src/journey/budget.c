@@ -4,8 +4,8 @@
 #include "journeys_internal.h"
 
 #define LOOK_EVERY_NS (1 * FG_NS_PER_SECOND)
-/* Following comes by fits: records go to disk once a minute. What the last quarter of one took
- * counts most. */
+/* Following comes by fits: records go to disk once in two minutes. What the last quarter of one
+ * took counts most. */
 #define KEPT_PART (15.0 / 16.0)
 
 /* The follower's thread's part of the server. With what it leaves to others, as committing, and to

@@ -15,14 +15,14 @@
 #define SPANS_PER_REQUEST 520u
 #define WORDS_MAX         60u
 #define LOOK_NS           500000000
-/* A company's traffic is measured in periods, in each of which one in so many of the orders that
- * are under way ends. The first is that of a server which has just been started. Both servers take
- * each period one after the other, so that an hour in which the machine gives less is one for both;
- * what the one that waits does meanwhile, such as to look at orders in which something failed, is
- * not measured, since it takes nothing from ingest. */
-#define SETS_SHARE 10u
-#define PERIODS    5u
-#define WARM       2u /* periods until it has run for a while */
+/* A company's traffic comes in periods, in each of which one in so many of the orders that are
+ * under way ends. Both servers take each of them, now the one first, now the other: a period takes
+ * some seconds, so that a minute in which the machine gives less is one for both. What a server
+ * does while it waits counts as its own. */
+#define SETS_SHARE 100u
+#define NEW        10u /* of a server which has just been started */
+#define WARM       20u /* from then on it has run for a while */
+#define PERIODS    60u
 /* Of a follower that does not get on. */
 #define STALL_NS (120 * FG_NS_PER_SECOND)
 
@@ -215,6 +215,18 @@ static int settle(struct bench *bench)
 /* -- Measuring one server ------------------------------------------------------------------------
  */
 
+static const char *const following[] = {"journeys", "fg-state"}, *const merging[] = {"fg-maintain",
+                                                                                     "admin-0",
+                                                                                     "admin-1"};
+
+static double threads_seconds(const struct bench *bench, const char *const *names, size_t count)
+{
+    double seconds = 0;
+    for (size_t i = 0; i < count; i++)
+        seconds += fg_bench_thread_seconds(bench->cli, bench->side->server->pid, names[i]);
+    return seconds;
+}
+
 static void measure(struct bench *bench, struct fg_bench_followed *ret)
 {
     const struct fg_bench_server *server = bench->side->server;
@@ -224,8 +236,8 @@ static void measure(struct bench *bench, struct fg_bench_followed *ret)
     if (fg_bench_usage_read(bench->cli, server->pid, &usage) == 0)
         ret->cpu_seconds = usage.cpu_seconds; /* a start takes some hundredths of it */
     ret->resident_bytes = usage.resident_bytes;
-    ret->follower_seconds = fg_bench_thread_seconds(bench->cli, server->pid, "journeys") +
-                            fg_bench_thread_seconds(bench->cli, server->pid, "fg-state");
+    ret->follower_seconds = threads_seconds(bench, following, sizeof following / sizeof *following);
+    ret->merging_seconds = threads_seconds(bench, merging, sizeof merging / sizeof *merging);
     snprintf(path, sizeof path, "%s/state", server->data);
     if (fg_bench_folder_size(bench->cli, server->data, &all, &fixed) == 0 &&
         fg_bench_folder_size(bench->cli, path, &state, &state_fixed) == 0) {
@@ -458,53 +470,67 @@ static int place_all(struct bench *bench, struct company *company)
 static int run_period(struct bench *bench, const struct company *company, struct side *side,
                       uint32_t period, struct fg_bench_followed *ret)
 {
-    struct fg_bench_followed before = {0};
-    uint64_t known = company->open +
-                     (period + 1) * company->requests * fg_bench_orders_per_request(bench->shape);
     bench->side = side;
-    measure(bench, &before);
-    begin_doing(bench,
-                side == &company->on ? "a company, journeys followed"
-                                     : "a company, no journeys followed",
-                company->requests * fg_bench_spans_per_request(bench->shape));
-    int r = fill(bench, bench->shape, period * company->requests, company->requests, ret);
-    fg_progress_end(&bench->progress);
-    if (r == 0)
-        r = come_to_rest(bench, side == &company->on ? known : 0, ret);
-    ret->cpu_seconds -= before.cpu_seconds;
-    ret->follower_seconds -= before.follower_seconds;
+    return fill(bench, bench->shape, period * company->requests, company->requests, ret);
+}
+
+static void begin_to_measure(struct bench *bench, struct side *side, struct fg_bench_followed *ret)
+{
+    bench->side = side;
+    measure(bench, ret);
+}
+
+/* Until all that came was followed, sealed and merged; what was spent since it began. */
+static int end_measuring(struct bench *bench, struct side *side, uint64_t known,
+                         const struct fg_bench_followed *begin, struct fg_bench_followed *ret)
+{
+    bench->side = side;
+    int r = come_to_rest(bench, known, ret);
+    ret->cpu_seconds -= begin->cpu_seconds;
+    ret->follower_seconds -= begin->follower_seconds;
+    ret->merging_seconds -= begin->merging_seconds;
     return r;
 }
 
-static void sum_up(const struct fg_bench_followed *period, struct fg_bench_followed *sum)
+/* The periods from one on and before another. */
+static int run_periods(struct bench *bench, struct company *company, uint32_t from, uint32_t to,
+                       struct fg_bench_followed *ret_off, struct fg_bench_followed *ret_on)
 {
-    uint64_t resident_bytes_max = sum->resident_bytes_max;
-    struct fg_bench_followed before = *sum;
-    *sum = *period;
-    sum->spans += before.spans;
-    sum->load_seconds += before.load_seconds;
-    sum->cpu_seconds += before.cpu_seconds;
-    sum->follower_seconds += before.follower_seconds;
-    if (sum->resident_bytes_max < resident_bytes_max)
-        sum->resident_bytes_max = resident_bytes_max;
-}
-
-static int run_periods(struct bench *bench, struct company *company)
-{
-    struct fg_bench_journeys_figures *figures = bench->figures;
-    int r = place_all(bench, company);
-    for (uint32_t i = 0; r == 0 && i < 2 * PERIODS; i++) {
+    struct fg_bench_followed off = {0}, on = {0};
+    uint64_t known =
+        company->open + to * company->requests * fg_bench_orders_per_request(bench->shape);
+    int r = 0;
+    begin_to_measure(bench, &company->off, &off);
+    begin_to_measure(bench, &company->on, &on);
+    begin_doing(bench, "a company's traffic",
+                2 * (to - from) * company->requests * fg_bench_spans_per_request(bench->shape));
+    for (uint32_t i = 2 * from; r == 0 && i < 2 * to; i++) {
         uint32_t period = i / 2;
         bool is_on = (i + period) % 2 != 0; /* now the one is first, now the other */
-        struct fg_bench_followed one = {0};
-        r = run_period(bench, company, is_on ? &company->on : &company->off, period, &one);
-        if (period == 0)
-            *(is_on ? &figures->company_new_on : &figures->company_new_off) = one;
-        else if (period >= WARM)
-            sum_up(&one, is_on ? &figures->company_on : &figures->company_off);
-        if (is_on)
-            figures->company_open = bench->open;
+        r = run_period(bench, company, is_on ? &company->on : &company->off, period,
+                       is_on ? ret_on : ret_off);
     }
+    fg_progress_end(&bench->progress);
+    if (r == 0)
+        r = end_measuring(bench, &company->off, 0, &off, ret_off);
+    if (r == 0)
+        r = end_measuring(bench, &company->on, known, &on, ret_on);
+    return r;
+}
+
+static int run_traffic(struct bench *bench, struct company *company)
+{
+    struct fg_bench_journeys_figures *figures = bench->figures;
+    struct fg_bench_followed off = {0}, on = {0}; /* between the two that are told */
+    int r = place_all(bench, company);
+    if (r == 0)
+        r = run_periods(bench, company, 0, NEW, &figures->company_new_off,
+                        &figures->company_new_on);
+    if (r == 0)
+        r = run_periods(bench, company, NEW, WARM, &off, &on);
+    if (r == 0)
+        r = run_periods(bench, company, WARM, PERIODS, &figures->company_off, &figures->company_on);
+    figures->company_open = bench->open;
     return r;
 }
 
@@ -531,7 +557,7 @@ static int run_company(struct bench *bench, const struct fg_bench_server *server
         snprintf(path, sizeof path, "%s/flow.yaml", on.folder);
         r = write_flow(bench, path, fg_slice_from_string(company_flow_text));
         if (r == 0)
-            r = run_periods(bench, &company);
+            r = run_traffic(bench, &company);
         bench->side = &company.on;
         end(bench, true);
     }
@@ -578,12 +604,15 @@ static double per_million(double seconds, uint64_t spans)
     return spans > 0 ? seconds / (double)spans * 1e6 : 0;
 }
 
-/* The share of following in what a span costs in all. */
+/* The share of following in what a span costs in all. Both servers merge the same spans, but when
+ * one merges which segments depends on the moment, and one merge of the largest takes as much as a
+ * minute of following: what they took is told of both together. */
 static double share_of(const struct fg_bench_followed *off, const struct fg_bench_followed *on)
 {
-    double off_seconds = per_million(off->cpu_seconds, off->spans),
-           on_seconds = per_million(on->cpu_seconds, on->spans);
-    return off_seconds > 0 ? (on_seconds - off_seconds) / off_seconds : 0;
+    double off_seconds = per_million(off->cpu_seconds - off->merging_seconds, off->spans),
+           on_seconds = per_million(on->cpu_seconds - on->merging_seconds, on->spans),
+           merges = per_million(off->merging_seconds + on->merging_seconds, off->spans + on->spans);
+    return off_seconds > 0 ? (on_seconds - off_seconds) / (off_seconds + merges) : 0;
 }
 
 /* What a machine that does nothing else takes less, which is a little less than what is added. */
@@ -614,13 +643,16 @@ static void print_cost(struct fg_cli *cli, const char *shape, const struct fg_be
     fprintf(cli->out, "%s\n", shape);
     print_row(cli, "  processor seconds a million spans, none followed",
               per_million(off->cpu_seconds, off->spans), "s", 0);
+    print_row(cli, "    of them in merges", per_million(off->merging_seconds, off->spans), "s", 0);
     print_row(cli, "  processor seconds a million spans, followed",
               per_million(on->cpu_seconds, on->spans), "s", 0);
+    print_row(cli, "    of them in merges", per_million(on->merging_seconds, on->spans), "s", 0);
     print_row(cli, "    of them in the threads that follow",
               per_million(on->follower_seconds, on->spans), "s", 0);
     print_row(cli, "    in the same threads, none followed",
               per_million(off->follower_seconds, off->spans), "s", 0);
-    print_row(cli, "  what following adds", share_of(off, on) * 100, "%", 0);
+    print_row(cli, "  what following adds, merges as on the average", share_of(off, on) * 100, "%",
+              0);
     print_row(cli, "  what it costs of the throughput", lost_share_of(off, on) * 100, "%", floor);
 }
 
@@ -667,11 +699,12 @@ void fg_bench_journeys_print(struct fg_cli *cli, const struct fg_bench_journeys_
 
 static json_t *followed_json(const struct fg_bench_followed *one)
 {
-    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I}", "spans",
+    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I}", "spans",
                      (json_int_t)one->spans, "load_seconds", one->load_seconds, "behind_seconds",
                      one->behind_seconds, "cpu_seconds", one->cpu_seconds, "follower_seconds",
-                     one->follower_seconds, "resident_bytes", (json_int_t)one->resident_bytes,
-                     "resident_bytes_max", (json_int_t)one->resident_bytes_max, "state_bytes",
+                     one->follower_seconds, "merging_seconds", one->merging_seconds,
+                     "resident_bytes", (json_int_t)one->resident_bytes, "resident_bytes_max",
+                     (json_int_t)one->resident_bytes_max, "state_bytes",
                      (json_int_t)one->state_bytes, "spans_bytes", (json_int_t)one->spans_bytes);
 }
 

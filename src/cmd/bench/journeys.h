@@ -27,6 +27,7 @@ struct fg_bench_followed {
     double behind_seconds; /* that the follower needed after the last span was acknowledged */
     double cpu_seconds;
     double follower_seconds; /* of them in the thread that follows, and in the keyed state's */
+    double merging_seconds;  /* of them in the threads that merge */
     uint64_t resident_bytes; /* at the end */
     uint64_t resident_bytes_max;
     uint64_t state_bytes; /* of the keyed state's files */

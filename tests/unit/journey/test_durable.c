@@ -165,8 +165,8 @@ static uint64_t position_of(struct world *world, const char *name)
     return position;
 }
 
-/* Spans are put into records on disk every half a minute; that somebody listens more often, so that
- * a crash does not look like half a minute in which nobody did. */
+/* Spans are put into records on disk once in minutes; that somebody listens more often, so that a
+ * crash does not look like minutes in which nobody did. */
 static void test_listening_is_put_down(void **state)
 {
     struct world world;

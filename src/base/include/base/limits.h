@@ -262,7 +262,7 @@
 /* How often records are committed: a journey's spans come in bursts, and records that are committed
  * together share pages of the disk. Sooner where the log that is kept for it grows large: see
  * fg_consumers_look(). */
-#define FG_JOURNEY_COMMIT_NS (60 * FG_NS_PER_SECOND)
+#define FG_JOURNEY_COMMIT_NS (120 * FG_NS_PER_SECOND)
 /* Memory of the spans of one journey that is judged, and of what is worked out of them. */
 #define FG_CASE_BYTES_MAX ((uint64_t)64 << 20)
 
