@@ -13,12 +13,6 @@ void fg_journeys_begin_fill(struct fg_journeys *journeys)
     journeys->fill.ends_to_come = 2; /* it goes on where the last one ended: so all are seen */
 }
 
-/* What comes back on its own, and what is new, needs room, too. */
-static bool is_full(const struct fg_table *table)
-{
-    return table->count >= table->count_max / 4 * 3;
-}
-
 static int take_in(void *arg, uint64_t key_hash, uint64_t flow_print, bool is_absent,
                    struct fg_record *record)
 {
@@ -26,7 +20,7 @@ static int take_in(void *arg, uint64_t key_hash, uint64_t flow_print, bool is_ab
     uint32_t key = fg_journeys_key_of(journeys, key_hash), id;
     struct fg_slice value = fg_slice(record->value, record->value_size);
     (void)is_absent; /* some that are in memory are marked so, too: see keep.c */
-    if (is_full(&journeys->table))
+    if (fg_journeys_is_filled(journeys))
         return 1;
     if (key == FG_JOURNEY_KEYS_MAX || fg_record_has_ended(record) ||
         fg_table_find(&journeys->table, key, value) != FG_NO_RECORD)
@@ -53,7 +47,7 @@ int fg_journeys_fill(struct fg_journeys *journeys)
     bool is_early = mono_ns - fill->filled_ns < FG_JOURNEYS_TICK_NS && !journeys->options.manual;
     if (fill->ends_to_come == 0 || is_early)
         return 0;
-    if (is_full(&journeys->table) || journeys->absent_count == 0) {
+    if (fg_journeys_is_filled(journeys) || journeys->absent_count == 0) {
         fill->ends_to_come = 0;
         return 0;
     }

@@ -217,6 +217,9 @@ void fg_journeys_begin_room(struct fg_journeys *journeys);
 void fg_journeys_put_room(struct fg_journeys *journeys, struct fg_state_batch *batch);
 /* At most so many from now on; what is more stays until it is evicted. */
 void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most);
+/* Whether three quarters of the room are taken: what comes back on its own, and what is new, needs
+ * some, too. */
+bool fg_journeys_is_filled(const struct fg_journeys *journeys);
 /* Where there is little left: memory is given more room where that is of use, and otherwise
  * records go, as with fg_journeys_evict(). */
 FG_MUST_CHECK int fg_journeys_make_room(struct fg_journeys *journeys);

@@ -28,11 +28,10 @@
 #define SWEEP_NS      (1 * FG_NS_PER_SECOND)
 /* After a commit of more records than these the room on disk is looked at at once. */
 #define MANY 256u
-/* Those that have ended make room alone where they are one in so many; after a commit, where so
- * large a part of memory is full, and they are one in more. */
-#define ENDED_MANY       8u
-#define ENDED_SOME       16u
-#define FULL_ENOUGH(max) ((max) / 4 * 3)
+/* Those that have ended make room alone where they are one in so many; after a commit, where memory
+ * is filled, and they are one in more. */
+#define ENDED_MANY 8u
+#define ENDED_SOME 16u
 
 static struct fg_vault_name name_of(const struct fg_journeys *journeys,
                                     const struct fg_record *record)
@@ -547,8 +546,7 @@ static int drop_ended(struct fg_journeys *journeys)
 {
     const struct fg_table *table = &journeys->table;
     uint32_t count = table->count;
-    if (journeys->is_stopping || count < FULL_ENOUGH(table->count_max) ||
-        !have_ended(table, ENDED_SOME))
+    if (journeys->is_stopping || !fg_journeys_is_filled(journeys) || !have_ended(table, ENDED_SOME))
         return 0;
     int r = evict_to_disk(journeys, choose_ended);
     journeys->room.dropped += count - table->count;

@@ -94,6 +94,11 @@ void fg_journeys_bound_room(struct fg_journeys *journeys, uint32_t most)
     settle(journeys);
 }
 
+bool fg_journeys_is_filled(const struct fg_journeys *journeys)
+{
+    return journeys->table.count >= journeys->table.count_max / 4 * 3;
+}
+
 static bool wants_more(const struct fg_journeys *journeys, uint64_t came)
 {
     const struct fg_room *room = &journeys->room;
