@@ -15,24 +15,35 @@
 /* A sender of history that says nothing more for so long has sent all of it. */
 #define HISTORY_ENDS_NS (10 * FG_NS_PER_SECOND)
 
-static bool is_over(struct fg_journeys *journeys)
+/* The lock is held. now_ns may be of before the last declaration: other threads make them. */
+static bool is_over(const struct fg_hearing *hearing, uint64_t now_ns)
 {
-    const struct fg_hearing *hearing = &journeys->hearing;
-    return atomic_load(&hearing->history_begin_ns) == 0 ||
-           fg_env_mono_ns(journeys->options.env) - atomic_load(&hearing->declared_at_ns) >
-               HISTORY_ENDS_NS;
+    return hearing->history_begin_ns == 0 ||
+           (now_ns > hearing->declared_at_ns && now_ns - hearing->declared_at_ns > HISTORY_ENDS_NS);
+}
+
+void fg_hearing_init(struct fg_hearing *hearing)
+{
+    fg_mutex_init(&hearing->lock, FG_RANK_LEAF);
+}
+
+void fg_hearing_free(struct fg_hearing *hearing)
+{
+    fg_mutex_destroy(&hearing->lock);
 }
 
 void fg_journeys_history(struct fg_journeys *journeys, uint64_t received_ns, uint64_t until_ns)
 {
     struct fg_hearing *hearing = &journeys->hearing;
-    bool begins = is_over(journeys);
-    atomic_store(&hearing->declared_ns, until_ns);
-    atomic_store(&hearing->declared_at_ns, fg_env_mono_ns(journeys->options.env));
-    if (!begins)
-        return;
-    atomic_store(&hearing->read_ns, 0);
-    atomic_store(&hearing->history_begin_ns, received_ns);
+    uint64_t now_ns = fg_env_mono_ns(journeys->options.env);
+    fg_mutex_lock(&hearing->lock);
+    if (is_over(hearing, now_ns)) {
+        hearing->history_begin_ns = received_ns;
+        hearing->read_ns = 0;
+    }
+    hearing->declared_ns = until_ns;
+    hearing->declared_at_ns = now_ns;
+    fg_mutex_unlock(&hearing->lock);
 }
 
 static struct fg_journeys *leader_of(struct fg_journeys *journeys)
@@ -53,15 +64,20 @@ static void each(struct fg_journeys *leader, void (*fn)(struct fg_journeys *jour
 
 static void sample(struct fg_journeys *journeys)
 {
-    journeys->hearing.sampled_begin_ns = atomic_load(&journeys->hearing.history_begin_ns);
-    journeys->hearing.sampled_ns = atomic_load(&journeys->hearing.declared_ns);
+    struct fg_hearing *hearing = &journeys->hearing;
+    fg_mutex_lock(&hearing->lock);
+    hearing->sampled_begin_ns = hearing->history_begin_ns;
+    hearing->sampled_ns = hearing->declared_ns;
+    fg_mutex_unlock(&hearing->lock);
 }
 
 static void take_sample(struct fg_journeys *journeys)
 {
     struct fg_hearing *hearing = &journeys->hearing;
-    if (hearing->sampled_begin_ns == atomic_load(&hearing->history_begin_ns))
-        atomic_store(&hearing->read_ns, hearing->sampled_ns);
+    fg_mutex_lock(&hearing->lock);
+    if (hearing->sampled_begin_ns == hearing->history_begin_ns)
+        hearing->read_ns = hearing->sampled_ns;
+    fg_mutex_unlock(&hearing->lock);
 }
 
 void fg_hearing_begin(struct fg_journeys *leader)
@@ -76,7 +92,7 @@ void fg_hearing_end(struct fg_journeys *leader)
     each(leader, take_sample);
 }
 
-uint64_t fg_hearing_now_ns(struct fg_journeys *journeys)
+static uint64_t heard_until(struct fg_journeys *journeys)
 {
     const struct fg_journeys *leader = leader_of(journeys);
     uint64_t now_ns = fg_env_wall_ns(journeys->options.env);
@@ -88,10 +104,15 @@ uint64_t fg_hearing_now_ns(struct fg_journeys *journeys)
     return lag.records > 0 && heard_ns < now_ns ? heard_ns : now_ns;
 }
 
-struct fg_history fg_hearing_history(struct fg_journeys *journeys)
+struct fg_heard fg_hearing_now(struct fg_journeys *journeys)
 {
-    if (is_over(journeys))
-        return (struct fg_history){.begin_ns = 0};
-    return (struct fg_history){.begin_ns = atomic_load(&journeys->hearing.history_begin_ns),
-                               .until_ns = atomic_load(&journeys->hearing.read_ns)};
+    struct fg_hearing *hearing = &journeys->hearing;
+    struct fg_heard heard = {.now_ns = heard_until(journeys)};
+    uint64_t mono_ns = fg_env_mono_ns(journeys->options.env);
+    fg_mutex_lock(&hearing->lock);
+    if (!is_over(hearing, mono_ns))
+        heard.history = (struct fg_history){.begin_ns = hearing->history_begin_ns,
+                                            .until_ns = hearing->read_ns};
+    fg_mutex_unlock(&hearing->lock);
+    return heard;
 }

@@ -580,6 +580,7 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
     journeys->counters.is_rebuilding = true;
     limits.bytes_max = FG_CASE_BYTES_MAX;
     fg_mutex_init(&journeys->mutex, FG_RANK_JOURNEYS);
+    fg_hearing_init(&journeys->hearing);
     fg_cond_init(&journeys->cond);
     fg_cond_init(&journeys->entered);
     fg_arena_init(&journeys->arena, ARENA_BYTES_MAX);
@@ -659,6 +660,7 @@ void fg_journeys_close(struct fg_journeys *journeys)
     fg_cond_destroy(&journeys->cond);
     fg_cond_destroy(&journeys->entered);
     fg_mutex_destroy(&journeys->mutex);
+    fg_hearing_free(&journeys->hearing);
     fg_names_free(&journeys->names);
     fg_fetch_free(&journeys->fetch);
     free(journeys->changes);

@@ -80,9 +80,11 @@ struct fg_fill {
 
 struct fg_hearing {
     _Atomic uint64_t heard_ns; /* by the wall clock: all that came before it was read */
+    uint64_t sampled_wall_ns;  /* before the read that goes on, as the two below */
+    struct fg_mutex lock;      /* guards what follows */
     /* What the sender of history says: all until then was sent. read_ns: and read. */
-    _Atomic uint64_t history_begin_ns, declared_ns, declared_at_ns, read_ns;
-    uint64_t sampled_wall_ns, sampled_begin_ns, sampled_ns; /* before the read that goes on */
+    uint64_t history_begin_ns, declared_ns, declared_at_ns, read_ns;
+    uint64_t sampled_begin_ns, sampled_ns;
 };
 
 struct fg_journeys {
@@ -325,12 +327,19 @@ void fg_early_forget(struct fg_journeys *journeys, struct fg_state_batch *batch)
 
 /* -- hearing.c: what deadlines are held against. */
 
+struct fg_heard {
+    uint64_t now_ns; /* or while there is something to read the moment up to which was read */
+    struct fg_history history;
+};
+
+void fg_hearing_init(struct fg_hearing *hearing);
+void fg_hearing_free(struct fg_hearing *hearing);
 /* Around each read of all that there is. Leader's thread. */
 void fg_hearing_begin(struct fg_journeys *leader);
 void fg_hearing_end(struct fg_journeys *leader);
-/* Now, or while there is something to read the moment up to which was read. Any thread. */
-uint64_t fg_hearing_now_ns(struct fg_journeys *journeys);
-struct fg_history fg_hearing_history(struct fg_journeys *journeys);
+/* What a record is held against that is looked at after the call: asked for behind it, it may tell
+ * of spans that the record does not know yet. Any thread, without the mutex. */
+struct fg_heard fg_hearing_now(struct fg_journeys *journeys);
 
 /* -- fetch.c: records that are on disk alone. Follower's thread; where there is no vault they do
  * nothing. */

@@ -129,8 +129,8 @@ static int copy_out_absent(struct fg_journeys *journeys, uint32_t key, struct fg
 }
 
 static int read_case(struct fg_journeys *journeys, const struct docket *docket,
-                     struct fg_trace_reader *reader, struct fg_builder *builder,
-                     struct fg_arena *arena, struct fg_case *ret_case)
+                     const struct fg_heard *heard, struct fg_trace_reader *reader,
+                     struct fg_builder *builder, struct fg_arena *arena, struct fg_case *ret_case)
 {
     const struct fg_journeys *leader =
         journeys->options.leader ? journeys->options.leader : journeys;
@@ -144,9 +144,9 @@ static int read_case(struct fg_journeys *journeys, const struct docket *docket,
                                           .traces = docket->traces,
                                           .trace_count = docket->trace_count,
                                           .more_traces = docket->more_traces,
-                                          .now_ns = fg_hearing_now_ns(journeys),
+                                          .now_ns = heard->now_ns,
                                           .deafness = leader->deafness,
-                                          .history = fg_hearing_history(journeys),
+                                          .history = heard->history,
                                           .neighbours = journeys->neighbours,
                                           .instances = journeys->options.instances,
                                           .watch = journeys->watch,
@@ -261,11 +261,13 @@ int fg_journeys_read_out(struct fg_journeys *journeys, uint32_t id, struct fg_ca
     fg_arena_reset(&journeys->arena);
     int r = copy_out(journeys, fg_table_record(&journeys->table, id), &journeys->arena, &docket);
     fg_mutex_unlock(&journeys->mutex);
+    /* Behind the record, which only this thread changes. */
+    struct fg_heard heard = fg_hearing_now(journeys);
     if (r == 0 && !journeys->reader)
         r = fg_trace_reader_new(journeys->options.store, &journeys->reader);
     if (r == 0)
-        r = read_case(journeys, &docket, journeys->reader, journeys->builder, &journeys->arena,
-                      ret_case);
+        r = read_case(journeys, &docket, &heard, journeys->reader, journeys->builder,
+                      &journeys->arena, ret_case);
     fg_mutex_lock(&journeys->mutex);
     return r;
 }
@@ -392,6 +394,7 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
         k++;
     if (k == journeys->key_count)
         return FG_EINVALID;
+    struct fg_heard heard = fg_hearing_now(journeys);
     fg_journeys_enter(journeys);
     uint32_t id = fg_table_find(&journeys->table, k, value);
     int r = id == FG_NO_RECORD
@@ -408,7 +411,7 @@ int fg_journeys_where(struct fg_journeys *journeys, struct fg_slice key, struct 
     fg_arena_init(&work, (size_t)FG_CASE_BYTES_MAX);
     r = fg_trace_reader_new(journeys->options.store, &reader);
     if (r == 0)
-        r = read_case(journeys, &docket, reader, builder, &work, &c);
+        r = read_case(journeys, &docket, &heard, reader, builder, &work, &c);
     fg_trace_reader_free(reader);
     if (r == 0) {
         fg_decide(&c, &answer.verdict);

@@ -20,6 +20,8 @@ struct fg_sim {
     uint64_t random_state; /* what the code under test draws, apart from the losses */
     uint64_t used_bytes, capacity_bytes;
     uint64_t wall_ns, mono_ns;
+    void (*then)(void *arg); /* after the next reading of a clock */
+    void *then_arg;
     uint64_t read_ns;    /* what a read takes */
     uint64_t generation; /* of power: files of an older one are dead */
     bool is_cut;
@@ -535,22 +537,29 @@ static int sim_space(struct fg_env *env, const char *path, uint64_t *ret_free_by
     return 0;
 }
 
+static uint64_t read_clock(struct fg_sim *sim, const uint64_t *clock)
+{
+    fg_mutex_lock(&sim->mutex);
+    uint64_t ns = *clock;
+    void (*then)(void *arg) = sim->then;
+    void *arg = sim->then_arg;
+    sim->then = NULL;
+    fg_mutex_unlock(&sim->mutex);
+    if (then)
+        then(arg);
+    return ns;
+}
+
 static uint64_t sim_wall_ns(struct fg_env *env)
 {
     struct fg_sim *sim = sim_of(env);
-    fg_mutex_lock(&sim->mutex);
-    uint64_t ns = sim->wall_ns;
-    fg_mutex_unlock(&sim->mutex);
-    return ns;
+    return read_clock(sim, &sim->wall_ns);
 }
 
 static uint64_t sim_mono_ns(struct fg_env *env)
 {
     struct fg_sim *sim = sim_of(env);
-    fg_mutex_lock(&sim->mutex);
-    uint64_t ns = sim->mono_ns;
-    fg_mutex_unlock(&sim->mutex);
-    return ns;
+    return read_clock(sim, &sim->mono_ns);
 }
 
 static void sim_random(struct fg_env *env, void *data, size_t size)
@@ -713,6 +722,14 @@ void fg_sim_advance(struct fg_sim *sim, uint64_t ns)
     fg_mutex_lock(&sim->mutex);
     sim->wall_ns += ns;
     sim->mono_ns += ns;
+    fg_mutex_unlock(&sim->mutex);
+}
+
+void fg_sim_after_clock(struct fg_sim *sim, void (*then)(void *arg), void *arg)
+{
+    fg_mutex_lock(&sim->mutex);
+    sim->then = then;
+    sim->then_arg = arg;
     fg_mutex_unlock(&sim->mutex);
 }
 

@@ -93,6 +93,9 @@ FG_MUST_CHECK int fg_sim_flip(struct fg_sim *sim, const char *path, uint64_t off
 /* -- Clock, chance, counting */
 
 void fg_sim_advance(struct fg_sim *sim, uint64_t ns);
+/* Calls then once, after a clock is read the next time and before who read it goes on: what another
+ * thread does just then. On the reader's thread. */
+void fg_sim_after_clock(struct fg_sim *sim, void (*then)(void *arg), void *arg);
 /* So long takes each read of a file. 0 at the start. */
 void fg_sim_set_read_ns(struct fg_sim *sim, uint64_t ns);
 void fg_sim_set_wall_ns(struct fg_sim *sim, uint64_t ns);

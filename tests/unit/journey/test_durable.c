@@ -593,82 +593,6 @@ static void test_late_follower(void **state)
     end(&world);
 }
 
-/* What was acknowledged and not read yet may hold the step that is missed: who asks is told how it
- * stood when all was read. Who was late then stays so. */
-static void test_behind(void **state)
-{
-    struct world world;
-    (void)state;
-    begin(&world, 1000);
-    tell(&world, (struct told){"mes", "other", .trace = 50, .at = 0});
-    tell(&world, (struct told){"shop", "place", .value = "A", .trace = 1, .at = 0});
-    wait_s(&world, 30);
-    tell(&world, (struct told){"shop", "place", .value = "B", .trace = 2, .at = 30});
-    wait_s(&world, 20);
-    assert_board(&world, "A", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
-    put(&world, (struct told){"mes", "price", .value = "B", .trace = 3, .at = 52});
-    append(&world);
-    fg_sim_advance(world.on.sim, 30 * FG_NS_PER_SECOND);
-    assert_int_equal(where(&world, "B").state, FG_JOURNEY_FLOWING);
-    assert_int_equal(where(&world, "A").state, FG_JOURNEY_LATE);
-    wait_s(&world, 0);
-    assert_board(&world, "B", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
-    wait_s(&world, 30);
-    assert_board(&world, "B", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
-    end(&world);
-}
-
-static void say_history(struct world *world, uint64_t until_ns)
-{
-    fg_journeys_history(world->journeys, fg_env_wall_ns(fg_sim_env(world->on.sim)), until_ns);
-}
-
-/* Where spans of the past come in, the journeys that they belong to are judged as of what was read
- * of it; those that came before, and what is sent as it happens, as of now. */
-static void test_history(void **state)
-{
-    struct world world;
-    (void)state;
-    begin(&world, 1000);
-    tell(&world, (struct told){"mes", "other", .trace = 50, .at = 0});
-    tell(&world, (struct told){"shop", "place", .value = "BEFORE", .trace = 1, .at = 0});
-    wait_s(&world, 600);
-    assert_board(&world, "BEFORE", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
-    say_history(&world, 0);
-    put(&world,
-        (struct told){"shop", "place", .value = "A", .trace = 2, .at = 10, .received = 601});
-    put(&world,
-        (struct told){"shop", "place", .value = "B", .trace = 3, .at = 20, .received = 601});
-    put(&world, (struct told){"shop", "place", .value = "NOW", .trace = 4, .at = 600});
-    send(&world);
-    assert_board(&world, "A", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
-    assert_board(&world, "BEFORE", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
-    struct fg_verdict verdict = where(&world, "A");
-    assert_int_equal(verdict.finding.evidence_count, 1);
-    assert_non_null(memmem(verdict.finding.evidence[0].text.data,
-                           verdict.finding.evidence[0].text.size, "still being read", 16));
-    wait_s(&world, 5);
-    uint64_t until_ns = world.begin_ns + 50 * FG_NS_PER_SECOND;
-    say_history(&world, until_ns); /* A's deadline has passed, B's not quite */
-    assert_int_equal(where(&world, "A").state, FG_JOURNEY_FLOWING); /* nothing is read of it */
-    wait_s(&world, 2);
-    assert_board(&world, "A", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
-    assert_board(&world, "B", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
-    tell(&world,
-         (struct told){"mes", "price", .value = "B", .trace = 5, .at = 49, .received = 607});
-    assert_true(fg_slice_equal(where(&world, "B").last_step, FG_SLICE("priced")));
-    assert_board(&world, "B", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
-    for (unsigned i = 0; i < 5; i++) { /* it goes on, and those of now are judged by now */
-        say_history(&world, until_ns);
-        wait_s(&world, 8);
-    }
-    assert_board(&world, "B", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
-    assert_board(&world, "NOW", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
-    wait_s(&world, 12); /* and has ended */
-    assert_board(&world, "B", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
-    end(&world);
-}
-
 /* A flow that was changed while journeys ran holds for them from the next start on. */
 static void test_other_flow(void **state)
 {
@@ -789,8 +713,6 @@ int main(void)
         cmocka_unit_test(test_new_step),
         cmocka_unit_test(test_nobody_listened),
         cmocka_unit_test(test_listening_is_put_down),
-        cmocka_unit_test(test_behind),
-        cmocka_unit_test(test_history),
         cmocka_unit_test(test_more_than_memory),
         cmocka_unit_test(test_ended_and_heard_again),
         cmocka_unit_test(test_all_are_named),
