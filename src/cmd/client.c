@@ -155,6 +155,20 @@ static const char *advice(CURLcode code)
     }
 }
 
+/* What this machine says to itself goes through no proxy, whatever the environment names. */
+static bool is_loopback(const char *url)
+{
+    CURLU *parsed = curl_url();
+    char *host = NULL;
+    bool is_one = parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                  curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                  (strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+                   strcmp(host, "[::1]") == 0);
+    curl_free(host);
+    curl_url_cleanup(parsed);
+    return is_one;
+}
+
 static void set_up(struct fg_client *client, const struct fg_client_request *request,
                    const char *url, struct curl_slist **headers)
 {
@@ -164,6 +178,8 @@ static void set_up(struct fg_client *client, const struct fg_client_request *req
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L); /* an order may be named ".." */
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    if (is_loopback(url))
+        curl_easy_setopt(curl, CURLOPT_PROXY, "");
     /* Over HTTP/2 libcurl 7.88 loses an answer that comes before its body has gone: what is refused
      * is refused at its head. */
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -2,9 +2,11 @@
 """try.py BUILD: what `make try` shows: the recording of the company, replayed by demo/try as if it ran now."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -33,11 +35,30 @@ def past_seconds():
         return int(file.read().strip().rstrip("s"))
 
 
+def bare_path(folder):
+    """A PATH of what each Debian has, and nothing else: `make try` sets up what the build needs, and no client of any kind."""
+    if not shutil.which("dpkg-query"):
+        return os.environ["PATH"]
+    packages = subprocess.run(["dpkg-query", "-W", "-f", "${Essential} ${Package}\n"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    essential = [line.split()[1] for line in packages.splitlines() if line.startswith("yes ")]
+    files = subprocess.run(["dpkg-query", "-L", *essential], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for file in files.splitlines():
+        name = os.path.basename(file)
+        if os.path.dirname(file) in ("/bin", "/usr/bin") and os.path.isfile(file) and not os.path.lexists(os.path.join(folder, name)):
+            os.symlink(file, os.path.join(folder, name))
+    for name in ("awk", "sh"):  # named by an alternative or a diversion
+        if shutil.which(name) and not os.path.lexists(os.path.join(folder, name)):
+            os.symlink(shutil.which(name), os.path.join(folder, name))
+    assert os.path.exists(os.path.join(folder, "bash")) and not os.path.exists(os.path.join(folder, "curl")), os.listdir(folder)
+    return folder
+
+
 class Replay:
     def __enter__(self):
+        self.tools = tempfile.TemporaryDirectory()
         self.ports = [harness.free_port() for _ in range(3)]
         self.url = f"http://127.0.0.1:{self.ports[0]}"
-        env = {**os.environ, "DEMO_BUILD": BUILD, "no_proxy": "*", **dict(zip(("FILIGREE_API", "FILIGREE_OTLP_HTTP", "FILIGREE_OTLP_GRPC"), map(str, self.ports)))}
+        env = {**os.environ, "PATH": bare_path(self.tools.name), "DEMO_BUILD": BUILD, "no_proxy": "*", **dict(zip(("FILIGREE_API", "FILIGREE_OTLP_HTTP", "FILIGREE_OTLP_GRPC"), map(str, self.ports)))}
         self.process = subprocess.Popen([os.path.join(DEMO, "try")], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.begun = None
@@ -56,6 +77,7 @@ class Replay:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.end(signal.SIGTERM)
+        self.tools.cleanup()
 
     def groups(self):
         """What the front page shows as stopped: (kind, cause, since in seconds of the recording, an order)."""

@@ -350,6 +350,15 @@ def case_trace_command():
     assert "does `filigree serve` run?" in err
 
 
+def case_no_proxy_on_the_way():
+    """What the command line asks of a server on the same machine goes through no proxy of the environment's; what it asks of another does."""
+    proxy = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:1")
+    for host in ("127.0.0.1", "localhost"):
+        run("stats", "--server", f"http://{host}:{SERVER.api}", check=0, env=proxy)
+    _, err = run("stats", "--server", "http://filigree.invalid:7070", check=3, env=proxy)
+    assert "127.0.0.1 port 1" in err, err
+
+
 def case_services_command():
     """Services with spans, errors and durations; a service's operations; nothing is exit code 1."""
     out, _ = run("services", "--since", "1h", server=SERVER)
