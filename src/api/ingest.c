@@ -13,9 +13,11 @@
 #include "store/store.h"
 #include "wire/zipkin.h"
 
+#include <string.h>
 #include <strings.h>
 
 #define MESSAGE_SIZE_MAX ((size_t)4 << 10)
+#define SENDER_SIZE_MAX  64u
 
 /* A request between the loop that took it and the store's committer. In the request's arena. */
 struct ingest {
@@ -219,23 +221,44 @@ static bool read_moment(struct fg_slice text, uint64_t *ret_ns)
     return text.size > 0;
 }
 
+/* "MOMENT" or "end", and which of several senders says so: "; sender=NAME". */
+static bool read_history(struct fg_slice text, uint64_t *ret_until_ns, uint64_t *ret_sender)
+{
+    const struct fg_slice parameter = FG_SLICE("; sender="), end = FG_SLICE("end");
+    const uint8_t *semicolon = text.size > 0 ? memchr(text.data, ';', text.size) : NULL;
+    struct fg_slice moment =
+        fg_slice(text.data, semicolon ? (size_t)(semicolon - text.data) : text.size);
+    struct fg_slice name = fg_slice(text.data + moment.size, text.size - moment.size);
+    if (semicolon) {
+        if (name.size <= parameter.size || name.size > parameter.size + SENDER_SIZE_MAX ||
+            memcmp(name.data, parameter.data, parameter.size) != 0)
+            return false;
+        name = fg_slice(name.data + parameter.size, name.size - parameter.size);
+    }
+    *ret_sender = fg_hash(name);
+    *ret_until_ns = FG_HISTORY_ENDED;
+    return fg_slice_equal(moment, end) || read_moment(moment, ret_until_ns);
+}
+
 /* Of a sender of the past, until when it has sent all. False: refused. */
 static bool take_history(struct fg_exchange *exchange)
 {
     struct fg_slice field = fg_request_field(exchange->request, "filigree-history");
     struct fg_journeys *journeys = fg_api_journeys(exchange->api, exchange->identity.tenant);
-    uint64_t until_ns = 0;
+    uint64_t until_ns, sender;
     if (!field.data)
         return true;
-    if (!read_moment(field, &until_ns)) {
+    if (!read_history(field, &until_ns, &sender)) {
         const struct fg_failure failure = {
-            400, FG_RPC_INVALID_ARGUMENT, "filigree-history: expected nanoseconds since 1970, or 0",
+            400, FG_RPC_INVALID_ARGUMENT,
+            "filigree-history: expected nanoseconds since 1970, 0 or end, and where several send "
+            "\"; sender=NAME\" behind it",
             0};
         refuse(exchange, FG_INGEST_MALFORMED, &failure);
         return false;
     }
     if (journeys)
-        fg_journeys_history(journeys, exchange->request->received_ns, until_ns);
+        fg_journeys_history(journeys, sender, exchange->request->received_ns, until_ns);
     return true;
 }
 

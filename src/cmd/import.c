@@ -24,6 +24,7 @@ struct import {
     struct fg_progress progress;
     uint64_t line_count, rejected_spans;
     uint64_t sent_until_ns; /* of a replay: all that happened until then was sent */
+    uint64_t id;            /* one of several senders */
 };
 
 static int count_rejected(void *arg, struct fg_slice data)
@@ -61,24 +62,34 @@ static void wait_seconds(unsigned seconds)
     nanosleep(&time, NULL);
 }
 
-/* Sends one line, again where the server says that it may come later. */
-static enum fg_exit send_line(struct import *import, struct fg_slice line)
+/* One request, and until when all was sent in those before it. */
+static int try_send(struct import *import, struct fg_slice line, const char *until,
+                    struct fg_buffer *answer, long *ret_status)
 {
-    struct fg_buffer answer;
-    char header[64];
-    fg_buffer_init(&answer, 1 << 20);
-    snprintf(header, sizeof header, HISTORY_HEADER ": %" PRIu64, import->sent_until_ns);
+    char header[128];
+    snprintf(header, sizeof header, HISTORY_HEADER ": %s; sender=import-%016" PRIx64, until,
+             import->id);
     struct fg_client_request request = {.path = "/v1/traces",
                                         .content_type = "application/json",
                                         .body = line,
                                         .header = header,
                                         .data = count_rejected,
-                                        .arg = &answer};
+                                        .arg = answer};
+    fg_buffer_reset(answer);
+    return fg_client_run(import->client, &request, ret_status);
+}
+
+/* Sends one line, again where the server says that it may come later. */
+static enum fg_exit send_line(struct import *import, struct fg_slice line)
+{
+    struct fg_buffer answer;
+    char until[24];
+    fg_buffer_init(&answer, 1 << 20);
+    snprintf(until, sizeof until, "%" PRIu64, import->sent_until_ns);
     long status = 0;
     int r = 0;
     for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-        fg_buffer_reset(&answer);
-        r = fg_client_run(import->client, &request, &status);
+        r = try_send(import, line, until, &answer, &status);
         if (!is_retryable(r, status) || (r < 0 && import->line_count == 1))
             break;
         unsigned seconds = fg_client_retry_after(import->client);
@@ -91,6 +102,18 @@ static enum fg_exit send_line(struct import *import, struct fg_slice line)
         take_answer(import, fg_buffer_slice(&answer));
     fg_buffer_free(&answer);
     return code;
+}
+
+/* The server need not wait for more. Where that can't be said, it will have been quiet soon enough.
+ */
+static void tell_end(struct import *import)
+{
+    struct fg_buffer answer;
+    long status;
+    fg_buffer_init(&answer, 1 << 20);
+    if (import->line_count > 0)
+        (void)try_send(import, FG_SLICE("{\"resourceSpans\":[]}"), "end", &answer, &status);
+    fg_buffer_free(&answer);
 }
 
 static bool is_blank(struct fg_slice line)
@@ -178,7 +201,10 @@ static enum fg_exit run(struct fg_cli *cli, const struct fg_arguments *arguments
         code = fg_cli_fail(cli, FG_EXIT_FAILED, "out of memory");
     if (code == FG_EXIT_OK) {
         fg_progress_begin(&import.progress, cli, "import", true);
+        fg_env_random(cli->env, &import.id, sizeof import.id);
         code = send_all(&import);
+        if (code == FG_EXIT_OK)
+            tell_end(&import);
         fg_progress_end(&import.progress);
     }
     if (code == FG_EXIT_OK && import.rejected_spans) {

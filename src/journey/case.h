@@ -63,7 +63,7 @@ struct fg_deafness {
 /* Spans of the past are coming in, and what belongs to them may still come. */
 struct fg_history {
     uint64_t begin_ns; /* by the wall clock; 0: there are none */
-    uint64_t until_ns; /* of them all until this moment are there */
+    uint64_t until_ns; /* of them all until this moment are there; FG_HISTORY_ENDED */
 };
 
 /* When a deadline is held to have passed. */

@@ -580,7 +580,7 @@ int fg_journeys_open(const struct fg_journeys_options *options, struct fg_journe
     journeys->counters.is_rebuilding = true;
     limits.bytes_max = FG_CASE_BYTES_MAX;
     fg_mutex_init(&journeys->mutex, FG_RANK_JOURNEYS);
-    fg_hearing_init(&journeys->hearing);
+    fg_hearing_init(&journeys->hearing, options->env);
     fg_cond_init(&journeys->cond);
     fg_cond_init(&journeys->entered);
     fg_arena_init(&journeys->arena, ARENA_BYTES_MAX);

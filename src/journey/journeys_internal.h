@@ -78,13 +78,25 @@ struct fg_fill {
     uint32_t ends_to_come;
 };
 
+enum { FG_HISTORY_SENDERS_MAX = 16 };
+
+struct fg_history_sender {
+    uint64_t id;
+    uint64_t declared_ns; /* all until then was sent */
+    uint64_t declared_at_ns;
+};
+
 struct fg_hearing {
     _Atomic uint64_t heard_ns; /* by the wall clock: all that came before it was read */
-    uint64_t sampled_wall_ns;  /* before the read that goes on, as the two below */
-    struct fg_mutex lock;      /* guards what follows */
-    /* What the sender of history says: all until then was sent. read_ns: and read. */
-    uint64_t history_begin_ns, declared_ns, declared_at_ns, read_ns;
-    uint64_t sampled_begin_ns, sampled_ns;
+    uint64_t sampled_wall_ns;  /* before the read that goes on */
+    uint64_t opened_at_ns;
+    struct fg_mutex lock; /* guards what follows */
+    struct fg_history_sender senders[FG_HISTORY_SENDERS_MAX];
+    uint32_t sender_count;
+    bool is_sampled;
+    /* Until then all was sent of history and, read_ns, read; FG_HISTORY_ENDED: there is none. */
+    uint64_t sampled_ns, read_ns;
+    uint64_t history_begin_ns;
 };
 
 struct fg_journeys {
@@ -332,7 +344,7 @@ struct fg_heard {
     struct fg_history history;
 };
 
-void fg_hearing_init(struct fg_hearing *hearing);
+void fg_hearing_init(struct fg_hearing *hearing, struct fg_env *env);
 void fg_hearing_free(struct fg_hearing *hearing);
 /* Around each read of all that there is. Leader's thread. */
 void fg_hearing_begin(struct fg_journeys *leader);

@@ -79,8 +79,9 @@ FLOW = """flows:
 
 
 def company(orders):
-    """Lines of orders that are placed every 12 s and go on after 20 s each; the order LOST does not. In the order in which it happened."""
-    told = [(100 * SECOND, "place", "LOST")]
+    """Lines of orders that are placed every 12 s and go on after 20 s each; LOST does not, nor LAST, which is the last to be placed.
+    In the order in which it happened."""
+    told = [(100 * SECOND, "place", "LOST"), (12 * orders * SECOND, "place", "LAST")]
     for i in range(orders):
         told += [((12 * i + 20 * j) * SECOND, step, f"ORD-{i}") for j, step in enumerate(("place", "price", "ship"))]
     lines = []
@@ -93,7 +94,7 @@ def company(orders):
 
 
 def case_nobody_is_late():
-    """while the past comes in, whose next span is still to be read is not late, and who was late then is; at its end all are as they are"""
+    """while the past comes in, whose next span is still to be read is not late, and who was late then is; when all is sent, none is waited for"""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as flow:
         flow.write(FLOW)
         flow.flush()
@@ -104,8 +105,8 @@ def case_nobody_is_late():
             done = import_(server, "".join(company(40)).encode(), "--replay", "600s")
             assert done.returncode == 0, done.stderr
             changes = wait_until(lambda: (lambda told: told if sum(one["state"] == "done" for one in told) == 40 and
-                                          any(one["value"] == "LOST" for one in told) else None)(board()["changes"]), "all are done, and LOST is late")
-            assert {one["value"] for one in changes if one["state"] in ("late", "stuck", "broken")} == {"LOST"}, changes
+                                          {"LOST", "LAST"} <= {one["value"] for one in told} else None)(board()["changes"]), "all are done, or late")
+            assert {one["value"] for one in changes if one["state"] in ("late", "stuck", "broken")} == {"LOST", "LAST"}, changes
             assert len(changes) < 256, "some are not known any more"
 
 
@@ -113,7 +114,9 @@ def case_declared():
     """a sender says until when it has sent all; what it says is read as a moment or refused"""
     with Server().start() as server:
         body = line(1, time.time_ns(), time.time_ns()).encode()
-        for field, status in (("0", 200), (str(time.time_ns()), 200), ("yesterday", 400), ("-1", 400), ("18446744073709551616", 400)):
+        bad = ("yesterday", "-1", "18446744073709551616", "", "end;", "endless", "0; sender=", "0;sender=a", "0; from=a", "0; sender=" + "a" * 65)
+        for field, status in (*((one, 200) for one in ("0", str(time.time_ns()), "0; sender=north", f"{time.time_ns()}; sender=" + "a" * 64,
+                                                        "end; sender=north", "end")), *((one, 400) for one in bad)):
             got, _, answer = server.request("POST", "/v1/traces", body, {"content-type": "application/json", "filigree-history": field}, port=server.http)
             assert got == status, (field, got, answer)
             assert got == 200 or b"nanoseconds since 1970" in answer, answer

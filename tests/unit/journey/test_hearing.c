@@ -34,9 +34,15 @@ static void who_asks_before_all_is_read(void **state)
     end(&world);
 }
 
+static void sender_says(struct world *world, uint64_t sender, uint64_t until_ns)
+{
+    fg_journeys_history(world->journeys, sender, fg_env_wall_ns(fg_sim_env(world->on.sim)),
+                        until_ns);
+}
+
 static void say_history(struct world *world, uint64_t until_ns)
 {
-    fg_journeys_history(world->journeys, fg_env_wall_ns(fg_sim_env(world->on.sim)), until_ns);
+    sender_says(world, 1, until_ns);
 }
 
 /* Where spans of the past come in, the journeys that they belong to are judged as of what was read
@@ -80,6 +86,8 @@ static void spans_of_the_past(void **state)
     }
     assert_board(&world, "B", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
     assert_board(&world, "NOW", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
+    wait_s(&world, 50); /* it may pause */
+    assert_board(&world, "B", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
     wait_s(&world, 12); /* and has ended */
     assert_board(&world, "B", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
     end(&world);
@@ -93,6 +101,116 @@ static void begin_history(struct world *world)
     say_history(world, 0);
     tell(world,
          (struct told){"shop", "place", .value = "A", .trace = 2, .at = 10, .received = 601});
+}
+
+/* Who says that all was sent need not be waited for; what was sent before it is read first. */
+static void it_ends(void **state)
+{
+    struct world world;
+    (void)state;
+    begin_history(&world);
+    wait_s(&world, 2);
+    put(&world, (struct told){"mes", "price", .value = "A", .trace = 3, .at = 39, .received = 603});
+    append(&world);
+    say_history(&world, FG_HISTORY_ENDED);
+    assert_int_equal(where(&world, "A").state, FG_JOURNEY_FLOWING);
+    assert_true(fg_slice_equal(where(&world, "A").last_step, FG_SLICE("placed")));
+    wait_s(&world, 1);
+    assert_true(fg_slice_equal(where(&world, "A").last_step, FG_SLICE("priced")));
+    assert_board(&world, "A", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
+    wait_s(&world, 10);
+    sender_says(&world, 2, 0); /* another history, and none of A's */
+    assert_int_equal(where(&world, "A").state, FG_JOURNEY_LATE);
+    end(&world);
+}
+
+static uint64_t moment(const struct world *world, uint64_t seconds)
+{
+    return world->begin_ns + seconds * FG_NS_PER_SECOND;
+}
+
+/* Of several senders the one that is furthest back counts, the last one to come too, until it has
+ * sent all. */
+static void several_senders(void **state)
+{
+    struct world world;
+    (void)state;
+    begin_history(&world);
+    say_history(&world, moment(&world, 45));
+    sender_says(&world, 2, moment(&world, 500));
+    wait_s(&world, 1);
+    assert_board(&world, "A", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
+    say_history(&world, moment(&world, 400));
+    sender_says(&world, 3, 0);
+    wait_s(&world, 1);
+    assert_board(&world, "A", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
+    sender_says(&world, 3, FG_HISTORY_ENDED);
+    wait_s(&world, 1);
+    assert_board(&world, "A", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
+    sender_says(&world, 4, FG_HISTORY_ENDED); /* it never sent anything */
+    assert_int_equal(where(&world, "A").state, FG_JOURNEY_LATE);
+    end(&world);
+}
+
+/* What one that begins just now has sent is not there yet, however far the others are. */
+static void another_begins(void **state)
+{
+    struct world world;
+    (void)state;
+    begin_history(&world);
+    say_history(&world, moment(&world, 500));
+    fg_hearing_begin(world.journeys);
+    sender_says(&world, 2, 0);
+    assert_int_equal(where(&world, "A").state, FG_JOURNEY_FLOWING);
+    fg_hearing_end(world.journeys);
+    assert_int_equal(where(&world, "A").state, FG_JOURNEY_FLOWING);
+    sender_says(&world, 2, moment(&world, 500));
+    wait_s(&world, 1);
+    assert_int_equal(where(&world, "A").state, FG_JOURNEY_LATE);
+    sender_says(&world, 3, 0);
+    assert_int_equal(where(&world, "A").state, FG_JOURNEY_FLOWING);
+    end(&world);
+}
+
+/* Of more senders than are told apart no order is known. */
+static void too_many_senders(void **state)
+{
+    struct world world;
+    (void)state;
+    begin_history(&world);
+    for (uint64_t sender = 1; sender <= FG_HISTORY_SENDERS_MAX; sender++)
+        sender_says(&world, sender, moment(&world, 500));
+    wait_s(&world, 1);
+    assert_board(&world, "A", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
+    for (uint64_t sender = 100; sender < 200; sender++)
+        sender_says(&world, sender, moment(&world, 500));
+    tell(&world,
+         (struct told){"shop", "place", .value = "B", .trace = 5, .at = 20, .received = 603});
+    wait_s(&world, 1);
+    assert_board(&world, "B", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
+    end(&world);
+}
+
+/* A sender goes on after a restart, with journeys that it had sent spans of before it. */
+static void it_goes_on_after_a_restart(void **state)
+{
+    struct world world;
+    (void)state;
+    begin_history(&world);
+    say_history(&world, moment(&world, 45));
+    wait_s(&world, 1);
+    restart(&world);
+    fg_sim_advance(world.on.sim, FG_NS_PER_SECOND);
+    say_history(&world, moment(&world, 45));
+    for (unsigned i = 0; i < 12; i++) {
+        wait_s(&world, 10);
+        say_history(&world, moment(&world, 45));
+    }
+    assert_board(&world, "A", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
+    say_history(&world, FG_HISTORY_ENDED);
+    wait_s(&world, 1);
+    assert_board(&world, "A", FG_JOURNEY_LATE, FG_CAUSE_NOT_ENOUGH_EVIDENCE);
+    end(&world);
 }
 
 static void declare(void *arg)
@@ -134,7 +252,7 @@ static void declared_by_two(void **state)
     wait_s(&world, 2);
     uint64_t received_ns = fg_env_wall_ns(fg_sim_env(world.on.sim));
     fg_sim_after_clock(world.on.sim, declare, &world);
-    fg_journeys_history(world.journeys, received_ns, 0);
+    fg_journeys_history(world.journeys, 1, received_ns, 0);
     wait_s(&world, 2);
     assert_board(&world, "A", FG_JOURNEY_FLOWING, FG_CAUSE_NONE);
     end(&world);
@@ -165,6 +283,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_asks_before_all_is_read),
         cmocka_unit_test(spans_of_the_past),
+        cmocka_unit_test(it_ends),
+        cmocka_unit_test(several_senders),
+        cmocka_unit_test(another_begins),
+        cmocka_unit_test(too_many_senders),
+        cmocka_unit_test(it_goes_on_after_a_restart),
         cmocka_unit_test(declared_while_looked),
         cmocka_unit_test(declared_by_two),
         cmocka_unit_test(read_while_asked),

@@ -131,11 +131,15 @@ FG_MUST_CHECK int fg_journeys_where(struct fg_journeys *journeys, struct fg_slic
                                     struct fg_slice value, struct fg_arena *arena,
                                     struct fg_journey_answer *ret_answer);
 
+#define FG_HISTORY_ENDED UINT64_MAX
+
 /* Spans of the past come in a request that was received then, as when a recording is read in: of
- * them all until this moment have been stored, and 0: in no order. Said before each request of them
- * is stored; what was not said again for 10 s has ended. Meanwhile the journeys that they belong to
- * are judged as of then. Any thread. */
-void fg_journeys_history(struct fg_journeys *journeys, uint64_t received_ns, uint64_t until_ns);
+ * them all of this sender's until this moment have been stored; 0: in no order; FG_HISTORY_ENDED:
+ * all. Said before each request of them is stored; who says nothing for 60 s has ended. Meanwhile
+ * the journeys that they belong to are judged as of then; of several senders, of the least. Any
+ * thread. */
+void fg_journeys_history(struct fg_journeys *journeys, uint64_t sender, uint64_t received_ns,
+                         uint64_t until_ns);
 
 /* The keys whose values are followed, in their order, which stay what they are; the count. */
 uint32_t fg_journeys_keys(const struct fg_journeys *journeys,
