@@ -167,7 +167,7 @@ int fg_journeys_board(struct fg_journeys *journeys,
         return FG_ENOMEM;
     board->journeys = journeys;
     fg_idmap_init(&board->map);
-    int r = fg_journeys_pass(journeys, add, add_anew, board, &version);
+    int r = fg_journeys_pass(journeys, FG_TABLE_ALL, add, add_anew, board, &version);
     fg_journeys_enter(journeys);
     for (uint32_t i = 0; i < journeys->key_count; i++)
         flows[journeys->keys[i].flow_index] = journeys->keys[i].flow;

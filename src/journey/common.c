@@ -106,8 +106,7 @@ static int choose_stopped(void *arg, uint32_t id)
 {
     struct choosing *choosing = arg;
     const struct fg_record *record = fg_table_record(&choosing->journeys->table, id);
-    if (!fg_record_is_in_trouble(record) ||
-        !fg_journeys_passes(choosing->journeys, choosing->filter, record))
+    if (!fg_journeys_passes(choosing->journeys, choosing->filter, record))
         return 0;
     choosing->count++;
     choosing->keys |= UINT32_C(1) << record->key;
@@ -146,11 +145,12 @@ static int choose_once(struct choosing *choosing, struct fg_arena *arena)
 {
     struct fg_journeys *journeys = choosing->journeys;
     uint64_t stopped_version, version;
-    int r =
-        fg_journeys_pass(journeys, choose_stopped, choose_stopped_anew, choosing, &stopped_version);
+    int r = fg_journeys_pass(journeys, FG_TABLE_IN_TROUBLE, choose_stopped, choose_stopped_anew,
+                             choosing, &stopped_version);
     if (r < 0 || choosing->count == 0)
         return r;
-    r = fg_journeys_pass(journeys, choose_healthy, choose_healthy_anew, choosing, &version);
+    r = fg_journeys_pass(journeys, FG_TABLE_ALL, choose_healthy, choose_healthy_anew, choosing,
+                         &version);
     if (r < 0)
         return r;
     fg_journeys_enter(journeys);

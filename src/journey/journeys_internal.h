@@ -271,11 +271,12 @@ void fg_journeys_note(struct fg_journeys *journeys, uint32_t record, enum fg_jou
 /* No change of theirs is told any more. Mutex held. */
 void fg_journeys_forget_changes(struct fg_journeys *journeys, const struct fg_gone *gone);
 
-/* pass.c: calls fn with each record, some at a time, so that neither the follower nor another
- * question waits for all of them; again where their numbers changed on the way, with what reset
- * leaves. *ret_version: of the numbers. Mutex held in fn. FG_EAGAIN: they changed again and again.
+/* pass.c: calls fn with each record of a set, some at a time, so that neither the follower nor
+ * another question waits for all of them; again where their numbers changed on the way, with what
+ * reset leaves. *ret_version: of the numbers. Mutex held in fn. FG_EAGAIN: they changed again and
+ * again.
  */
-FG_MUST_CHECK int fg_journeys_pass(struct fg_journeys *journeys,
+FG_MUST_CHECK int fg_journeys_pass(struct fg_journeys *journeys, enum fg_table_set set,
                                    int (*fn)(void *arg, uint32_t record), void (*reset)(void *arg),
                                    void *arg, uint64_t *ret_version);
 /* Whether the numbers are those of the pass. Mutex held. */

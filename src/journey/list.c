@@ -47,6 +47,19 @@ bool fg_journeys_passes(const struct fg_journeys *journeys, const struct fg_jour
     return true;
 }
 
+/* The least set that holds all that pass. */
+static enum fg_table_set set_of(const struct fg_journey_filter *filter)
+{
+    bool all_ended = filter->states != 0, all_in_trouble = filter->states != 0;
+    for (unsigned state = 0; state < FG_JOURNEY_STATE_COUNT; state++) {
+        if ((filter->states >> state & 1) == 0)
+            continue;
+        all_ended &= fg_journey_has_ended((enum fg_journey_state)state);
+        all_in_trouble &= fg_journey_is_trouble((enum fg_journey_state)state);
+    }
+    return all_in_trouble ? FG_TABLE_IN_TROUBLE : all_ended ? FG_TABLE_ENDED : FG_TABLE_ALL;
+}
+
 /* What a record is ordered by. */
 struct chosen {
     uint32_t record;
@@ -187,7 +200,8 @@ static int collect(struct choosing *choosing, uint32_t limit, struct listed *lis
     int r = FG_EAGAIN;
     for (unsigned i = 0; r == FG_EAGAIN && i < TRIES; i++) {
         *ret_listed_count = 0;
-        r = fg_journeys_pass(choosing->journeys, choose, choose_anew, choosing, &choosing->version);
+        r = fg_journeys_pass(choosing->journeys, set_of(choosing->filter), choose, choose_anew,
+                             choosing, &choosing->version);
         if (r < 0)
             return r;
         if (choosing->count > 1)

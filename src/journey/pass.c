@@ -14,8 +14,8 @@ bool fg_journeys_is_version(const struct fg_journeys *journeys, uint64_t version
     return journeys->table.version == version;
 }
 
-static int pass_once(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t record), void *arg,
-                     uint64_t *ret_version)
+static int pass_once(struct fg_journeys *journeys, enum fg_table_set set,
+                     int (*fn)(void *arg, uint32_t record), void *arg, uint64_t *ret_version)
 {
     uint64_t version = 0;
     bool is_over = false;
@@ -30,7 +30,7 @@ static int pass_once(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t
         is_over = begin >= fg_table_end(table) || fg_table_end(table) - begin <= RECORDS_AT_ONCE;
         uint32_t end = is_over ? fg_table_end(table) : begin + RECORDS_AT_ONCE;
         for (uint32_t id = begin;
-             r == 0 && (id = fg_table_next(table, FG_TABLE_ALL, id, end)) != FG_NO_RECORD; id++)
+             r == 0 && (id = fg_table_next(table, set, id, end)) != FG_NO_RECORD; id++)
             r = fn(arg, id);
         fg_mutex_unlock(&journeys->mutex);
     }
@@ -38,13 +38,14 @@ static int pass_once(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t
     return r;
 }
 
-int fg_journeys_pass(struct fg_journeys *journeys, int (*fn)(void *arg, uint32_t record),
-                     void (*reset)(void *arg), void *arg, uint64_t *ret_version)
+int fg_journeys_pass(struct fg_journeys *journeys, enum fg_table_set set,
+                     int (*fn)(void *arg, uint32_t record), void (*reset)(void *arg), void *arg,
+                     uint64_t *ret_version)
 {
     int r = FG_EAGAIN;
     for (unsigned i = 0; r == FG_EAGAIN && i < TRIES; i++) {
         reset(arg);
-        r = pass_once(journeys, fn, arg, ret_version);
+        r = pass_once(journeys, set, fn, arg, ret_version);
     }
     return r;
 }

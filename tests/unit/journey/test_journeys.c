@@ -649,15 +649,20 @@ static void test_filters(void **state)
     put(&world, (struct told){"shop", "place", .value = "C", .trace = 3, .at = 0});
     put(&world,
         (struct told){"pay", "take", .key = "payment.id", .value = "A", .trace = 4, .at = 0});
+    put(&world, (struct told){"mes", "ship", .value = "D", .trace = 5, .at = 0});
     send(&world);
     const struct {
         struct fg_journey_filter filter;
         unsigned count;
     } cases[] = {
-        {{0}, 4},
+        {{0}, 5},
         {{.states = 1u << FG_JOURNEY_BROKEN}, 2},
         {{.states = 1u << FG_JOURNEY_BROKEN | 1u << FG_JOURNEY_FLOWING}, 4},
-        {{.states = 1u << FG_JOURNEY_DONE}, 0},
+        {{.states = 1u << FG_JOURNEY_BROKEN | 1u << FG_JOURNEY_LATE}, 2},
+        {{.states = 1u << FG_JOURNEY_LATE}, 0},
+        {{.states = 1u << FG_JOURNEY_DONE}, 1},
+        {{.states = 1u << FG_JOURNEY_DONE | 1u << FG_JOURNEY_CANCELLED}, 1},
+        {{.states = 1u << FG_JOURNEY_DONE | 1u << FG_JOURNEY_BROKEN}, 3},
         {{.key = FG_SLICE("payment.id")}, 1},
         {{.place = FG_PLACE_APPLICATION}, 2},
         {{.place = FG_PLACE_DATABASE}, 0},
