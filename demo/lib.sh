@@ -1,9 +1,8 @@
 # What the scripts of demo/ share: where things are, their ports, and processes that are started, remembered and ended again.
 # shellcheck shell=bash disable=SC2034 # the scripts that read this use what it sets
 #
-# A process NAME is remembered in $PIDS/NAME.pid: its id and the time of its start (field 22 of /proc/ID/stat), so that an id that
-# the system has given to another process since is never signalled. The servers (PostgreSQL, RabbitMQ, Swift) are started and
-# stopped by tools/servers, which remembers them in the same way under DIR/run.
+# A process NAME is remembered in $PIDS/NAME.pid (tools/processes.sh). The servers (PostgreSQL, RabbitMQ, Swift) are started and stopped by
+# tools/servers, which remembers them in the same way under DIR/run.
 
 demo_name=${0##*/}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -87,60 +86,32 @@ declare -A port=([shop-api]=$((base + 1)) [crm-api]=$((base + 2)) [mes-api]=$((b
 
 # -- Processes
 
-start_time_of() {
-  local stat
-  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-  stat=${stat##*) } # the name in parentheses may hold blanks
-  # shellcheck disable=SC2086
-  set -- $stat
-  [ "$1" != Z ] && echo "${20}"
-}
+# shellcheck source=tools/processes.sh
+. "$root/tools/processes.sh"
 
 remember() {
-  local begun
-  begun=$(start_time_of "$2") || return 0
-  echo "$2 $begun" >"$PIDS/$1.pid"
+  remember_in "$PIDS/$1.pid" "$2"
 }
 
-# launch NAME LOG COMMAND...: in a session of its own, and remembered. A signal meanwhile is kept until then: what nobody remembers nobody stops.
+# launch NAME LOG COMMAND...
 launch() {
-  local name=$1 log=$2 traps is_told=
-  shift 2
-  traps=$(trap -p INT TERM HUP)
-  trap 'is_told=1' INT TERM HUP
-  setsid "$@" </dev/null >>"$log" 2>&1 &
-  remember "$name" $!
-  trap - INT TERM HUP
-  eval "$traps"
-  [ -z "$is_told" ] || kill -TERM "$BASHPID"
+  launch_in "$PIDS/$1.pid" "${@:2}"
 }
 
-# The id of a process that runs.
 id_of() {
-  local id begun
-  read -r id begun 2>/dev/null <"$PIDS/$1.pid" || return 1
-  [ "$(start_time_of "$id")" = "$begun" ] && echo "$id"
+  id_in "$PIDS/$1.pid"
 }
 
 # end NAME [SIGNAL [SECONDS]]: SIGKILL after that time.
 end() {
-  local id tries=$((${3:-10} * 20))
-  if id=$(id_of "$1"); then
-    kill -"${2:-TERM}" "$id" 2>/dev/null || true
-    kill -CONT "$id" 2>/dev/null || true # one that was stopped hears no other signal
-    while id_of "$1" >/dev/null && [ $((tries--)) -gt 0 ]; do sleep 0.05; done
-    if id_of "$1" >/dev/null; then kill -KILL "$id" 2>/dev/null || true; fi
-    while id_of "$1" >/dev/null; do sleep 0.05; done
-  fi
-  rm -f "$PIDS/$1.pid"
+  end_in "$PIDS/$1.pid" "${2:-TERM}" "${3:-10}"
 }
 
 # A server of tools/servers runs where one of its processes does.
 server_runs() {
-  local file id begun
+  local file
   for file in "$data/$1/run"/*; do
-    read -r id begun 2>/dev/null <"$file" || continue
-    [ -n "${begun:-}" ] && [ "$(start_time_of "$id")" = "$begun" ] && return 0
+    if id_in "$file" >/dev/null; then return 0; fi
   done
   return 1
 }
@@ -155,10 +126,6 @@ runs() {
 
 # In the order in which they start; they end the other way round.
 all_parts=(filigree shop-db mes-db shop-db-replica mes-db-replica rabbit swift packing crm-api shop-api mes-api)
-
-is_open() {
-  (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
 
 # await SECONDS COMMAND...
 await() {

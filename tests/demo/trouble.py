@@ -210,8 +210,8 @@ def as_a_terminal_starts_it():
 def case_signal_at_a_start():
     """a signal between a process's start and its note is kept until it is noted: whoever stops things then knows of it"""
     script = """. "$0/lib.sh"; mkdir -p "$PIDS"
-      eval "$(declare -f remember | sed '1s/remember/note/')"
-      remember() { kill -"$how" "$BASHPID"; sleep 0.2; note "$@"; }
+      eval "$(declare -f remember_in | sed '1s/remember_in/note/')"
+      remember_in() { kill -"$how" "$BASHPID"; sleep 0.2; note "$@"; }
       trap 'id_of sleeper; end sleeper; exit 130' INT TERM HUP
       launch sleeper /dev/null sleep 60
       echo goes on"""
@@ -225,7 +225,7 @@ def case_signal_at_a_start():
 def case_end_while_it_waits():
     """a service that is stopped while it waits to start again leaves nothing behind"""
     with company() as one:
-        os.makedirs(os.path.join(one.folder, "pids"), exist_ok=True)
+        os.makedirs(os.path.join(one.env["DEMO_DATA"], "pids"), exist_ok=True)
         for _ in range(5):
             process = subprocess.Popen([os.path.join(DEMO, "supervise"), "crm-api", "false"], env=one.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
             said = process.stdout.readline()

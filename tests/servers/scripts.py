@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """scripts.py FILIGREE: the scripts of tools/servers start real servers, and stop exactly those."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -125,6 +127,48 @@ def case_stop_is_exact():
             file.write(f"{os.getpid()} 1\n")
         server.call("stop")
         assert os.listdir(run) == []
+
+
+def processes_about(folder):
+    """Ids of those whose command line names it."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if folder.encode() in words and is_alive(int(name)):
+            found.append(int(name))
+    return found
+
+
+def as_a_terminal_starts_it():
+    """No signal is ignored, whatever the tests were started by."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def case_signal_at_a_start():
+    """Ctrl-C between a server's start and its note is kept until it is noted: a stop then knows of it"""
+    server = RealServer("postgres")
+    try:
+        with tempfile.TemporaryDirectory() as path:
+            with open(os.path.join(path, "setsid"), "w", encoding="ascii") as file:
+                file.write(f'#!/bin/sh\nkill -INT "-$PPID"\nexec {shutil.which("setsid")} "$@"\n')
+            os.chmod(file.name, 0o755)
+            done = subprocess.run([server.script, "start", server.folder, "0"], env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, start_new_session=True, preexec_fn=as_a_terminal_starts_it, check=False)
+        if done.returncode == 77:
+            raise harness.Skip(done.stderr.strip())
+        assert done.returncode in (-signal.SIGINT, -signal.SIGTERM), done
+        server.call("stop")
+        left = processes_about(os.path.join(server.folder, "data"))
+        for process in left:
+            os.kill(process, signal.SIGKILL)
+        assert not left, left
+    finally:
+        server.remove()
 
 
 if __name__ == "__main__":

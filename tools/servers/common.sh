@@ -1,8 +1,10 @@
 # What the scripts beside this one share: processes that are started, remembered in DIR/run, and ended again, and no others.
 # shellcheck shell=bash
 #
-# DIR/run/NAME holds a process's id and the time of its start (field 22 of /proc/ID/stat), so that an id that the system has given
-# to another process since is never signalled. DIR/log/NAME has the process's words. DIR/port is the port.
+# DIR/run/NAME remembers a process (tools/processes.sh), DIR/log/NAME has its words. DIR/port is the port.
+
+# shellcheck source=tools/processes.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../processes.sh"
 
 die() {
   echo "${0##*/}: $*" >&2
@@ -43,52 +45,23 @@ take_port() {
   fi
 }
 
-is_open() {
-  (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
-start_time_of() {
-  local stat
-  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-  stat=${stat##*) } # the name in parentheses may hold blanks
-  # shellcheck disable=SC2086
-  set -- $stat
-  [ "$1" != Z ] && echo "${20}"
-}
-
-# launch NAME COMMAND...: in a session of its own, with its words in DIR/log/NAME.
+# launch NAME COMMAND...: with its words in DIR/log/NAME.
 launch() {
-  local name=$1
-  shift
   mkdir -p "$dir/run" "$dir/log"
-  setsid "$@" </dev/null >>"$dir/log/$name" 2>&1 &
-  remember "$name" $!
+  launch_in "$dir/run/$1" "$dir/log/$1" "${@:2}"
 }
 
 remember() {
-  local begun
-  begun=$(start_time_of "$2") || return 0
-  echo "$2 $begun" >"$dir/run/$1"
+  remember_in "$dir/run/$1" "$2"
 }
 
-# The id of a process that runs.
 id_of() {
-  local id begun
-  read -r id begun 2>/dev/null <"$dir/run/$1" || return 1
-  [ "$(start_time_of "$id")" = "$begun" ] && echo "$id"
+  id_in "$dir/run/$1"
 }
 
-# end NAME SIGNAL SECONDS: SIGKILL after that time.
+# end NAME SIGNAL SECONDS
 end() {
-  local id tries=$(($3 * 20))
-  if id=$(id_of "$1"); then
-    kill -"$2" "$id" 2>/dev/null || true
-    kill -CONT "$id" 2>/dev/null || true # one that was stopped hears no other signal
-    while id_of "$1" >/dev/null && [ $((tries--)) -gt 0 ]; do sleep 0.05; done
-    id_of "$1" >/dev/null && kill -KILL "$id" 2>/dev/null
-    while id_of "$1" >/dev/null; do sleep 0.05; done
-  fi
-  rm -f "$dir/run/$1"
+  end_in "$dir/run/$1" "$2" "$3"
 }
 
 # await NAME SECONDS COMMAND...: until the command succeeds; fails with the process's last words where it ends first.
