@@ -23,6 +23,8 @@
 #define NEW        10u /* of a server which has just been started */
 #define WARM       20u /* from then on it has run for a while */
 #define PERIODS    60u
+/* Of the flood. */
+#define FLOOD_PERIODS 40u
 /* Of a follower that does not get on. */
 #define STALL_NS (120 * FG_NS_PER_SECOND)
 
@@ -83,7 +85,6 @@ struct bench {
     struct side *side; /* that is measured now */
     struct fg_bench_load_result *load;
     struct fg_progress progress;
-    const char *doing;
     uint64_t spans_to_come, spans_before; /* of what is done, and of it before this load */
     uint64_t resident_bytes_max;
     uint64_t open; /* journeys, when all was followed last */
@@ -98,11 +99,16 @@ static int say(const struct bench *bench, int r, const char *what)
 /* -- Filling -------------------------------------------------------------------------------------
  */
 
-/* Of the flood: as many as bring the orders. */
+/* Of one period of the flood: all together bring the orders. */
+static uint64_t flood_requests(const struct bench *bench)
+{
+    uint32_t orders = fg_bench_orders_per_request(bench->shape) * FLOOD_PERIODS;
+    return (bench->options->journey_count + orders - 1) / orders;
+}
+
 static uint64_t request_count(const struct bench *bench)
 {
-    uint32_t orders = fg_bench_orders_per_request(bench->shape);
-    return (bench->options->journey_count + orders - 1) / orders;
+    return flood_requests(bench) * FLOOD_PERIODS;
 }
 
 static bool is_filling(void *arg, uint64_t spans)
@@ -278,17 +284,6 @@ static int come_to_rest(struct bench *bench, uint64_t known, struct fg_bench_fol
     return r;
 }
 
-static int run_one(struct bench *bench, uint64_t requests, uint64_t known,
-                   struct fg_bench_followed *ret)
-{
-    int r = start(bench);
-    begin_doing(bench, bench->doing, requests * fg_bench_spans_per_request(bench->shape));
-    if (r == 0)
-        r = fill(bench, bench->shape, 0, requests, ret);
-    fg_progress_end(&bench->progress);
-    return r == 0 ? come_to_rest(bench, known, ret) : r;
-}
-
 /* -- Asking where orders are ---------------------------------------------------------------------
  */
 
@@ -398,80 +393,45 @@ static int write_flow(struct bench *bench, const char *path, struct fg_slice tex
     return r < 0 ? say(bench, r, path) : 0;
 }
 
-static int run_flood(struct bench *bench, struct fg_bench_server *server)
-{
-    char path[FG_BENCH_PATH_SIZE + 16];
-    char *const words[] = {"--flows", path};
-    char *all[WORDS_MAX];
-    struct fg_bench_server one;
-    struct side side = {.server = &one};
-    uint64_t requests = request_count(bench),
-             orders = requests * fg_bench_orders_per_request(bench->shape);
-    with_words(server, unfollowed_words, 2, all, &one);
-    int r = fg_bench_server_prepare(&one, NULL);
-    if (r < 0)
-        return r;
-    bench->side = &side;
-    bench->doing = "a flood, no journeys followed";
-    r = run_one(bench, requests, 0, &bench->figures->off);
-    end(bench, true);
-    snprintf(path, sizeof path, "%s/flow.yaml", server->folder);
-    if (r == 0)
-        r = write_flow(bench, path, fg_slice_from_string(flow_text));
-    if (r < 0)
-        return r;
-    with_words(server, words, 2, all, &one);
-    bench->side = &side;
-    bench->doing = "a flood, journeys followed";
-    r = run_one(bench, requests, orders, &bench->figures->on);
-    bench->figures->open = bench->open;
-    if (r == 0)
-        r = ask_quiet(bench);
-    if (r == 0 && bench->options->busy_rate_spans > 0)
-        r = ask_busy(bench);
-    end(bench, false);
-    return r;
-}
-
-/* -- A company's traffic, for two servers by turns
- * -------------------------------------------------------------------
+/* -- Two servers by turns ------------------------------------------------------------------------
  */
 
-struct company {
+struct pair {
     struct side off, on;
+    const char *doing;
     const struct fg_bench_shape *placed;
     uint64_t open;     /* orders that are placed before, and under way from then on */
     uint64_t requests; /* of a period */
 };
 
-static int place(struct bench *bench, struct company *company, struct side *side)
+static int place(struct bench *bench, struct pair *pair, struct side *side)
 {
-    uint32_t orders = fg_bench_orders_per_request(company->placed);
+    uint32_t orders = fg_bench_orders_per_request(pair->placed);
     struct fg_bench_followed before = {0};
     bench->side = side;
     int r = start(bench);
     if (r == 0)
-        r = fill(bench, company->placed, 0, company->open / orders, &before);
-    return r == 0 ? come_to_rest(bench, side == &company->on ? company->open : 0, &before) : r;
+        r = fill(bench, pair->placed, 0, pair->open / orders, &before);
+    return r == 0 ? come_to_rest(bench, side == &pair->on ? pair->open : 0, &before) : r;
 }
 
-static int place_all(struct bench *bench, struct company *company)
+static int place_all(struct bench *bench, struct pair *pair)
 {
     begin_doing(bench, "a company's orders",
-                2 * company->open / fg_bench_orders_per_request(company->placed) *
-                    fg_bench_spans_per_request(company->placed));
-    int r = place(bench, company, &company->off);
+                2 * pair->open / fg_bench_orders_per_request(pair->placed) *
+                    fg_bench_spans_per_request(pair->placed));
+    int r = place(bench, pair, &pair->off);
     if (r == 0)
-        r = place(bench, company, &company->on);
+        r = place(bench, pair, &pair->on);
     fg_progress_end(&bench->progress);
     return r;
 }
 
-static int run_period(struct bench *bench, const struct company *company, struct side *side,
+static int run_period(struct bench *bench, const struct pair *pair, struct side *side,
                       uint32_t period, struct fg_bench_followed *ret)
 {
     bench->side = side;
-    return fill(bench, bench->shape, period * company->requests, company->requests, ret);
+    return fill(bench, bench->shape, period * pair->requests, pair->requests, ret);
 }
 
 static void begin_to_measure(struct bench *bench, struct side *side, struct fg_bench_followed *ret)
@@ -493,43 +453,41 @@ static int end_measuring(struct bench *bench, struct side *side, uint64_t known,
 }
 
 /* The periods from one on and before another. */
-static int run_periods(struct bench *bench, struct company *company, uint32_t from, uint32_t to,
+static int run_periods(struct bench *bench, struct pair *pair, uint32_t from, uint32_t to,
                        struct fg_bench_followed *ret_off, struct fg_bench_followed *ret_on)
 {
     struct fg_bench_followed off = {0}, on = {0};
-    uint64_t known =
-        company->open + to * company->requests * fg_bench_orders_per_request(bench->shape);
+    uint64_t known = pair->open + to * pair->requests * fg_bench_orders_per_request(bench->shape);
     int r = 0;
-    begin_to_measure(bench, &company->off, &off);
-    begin_to_measure(bench, &company->on, &on);
-    begin_doing(bench, "a company's traffic",
-                2 * (to - from) * company->requests * fg_bench_spans_per_request(bench->shape));
+    begin_to_measure(bench, &pair->off, &off);
+    begin_to_measure(bench, &pair->on, &on);
+    begin_doing(bench, pair->doing,
+                2 * (to - from) * pair->requests * fg_bench_spans_per_request(bench->shape));
     for (uint32_t i = 2 * from; r == 0 && i < 2 * to; i++) {
         uint32_t period = i / 2;
         bool is_on = (i + period) % 2 != 0; /* now the one is first, now the other */
-        r = run_period(bench, company, is_on ? &company->on : &company->off, period,
+        r = run_period(bench, pair, is_on ? &pair->on : &pair->off, period,
                        is_on ? ret_on : ret_off);
     }
     fg_progress_end(&bench->progress);
     if (r == 0)
-        r = end_measuring(bench, &company->off, 0, &off, ret_off);
+        r = end_measuring(bench, &pair->off, 0, &off, ret_off);
     if (r == 0)
-        r = end_measuring(bench, &company->on, known, &on, ret_on);
+        r = end_measuring(bench, &pair->on, known, &on, ret_on);
     return r;
 }
 
-static int run_traffic(struct bench *bench, struct company *company)
+static int run_traffic(struct bench *bench, struct pair *pair)
 {
     struct fg_bench_journeys_figures *figures = bench->figures;
     struct fg_bench_followed off = {0}, on = {0}; /* between the two that are told */
-    int r = place_all(bench, company);
+    int r = place_all(bench, pair);
     if (r == 0)
-        r = run_periods(bench, company, 0, NEW, &figures->company_new_off,
-                        &figures->company_new_on);
+        r = run_periods(bench, pair, 0, NEW, &figures->company_new_off, &figures->company_new_on);
     if (r == 0)
-        r = run_periods(bench, company, NEW, WARM, &off, &on);
+        r = run_periods(bench, pair, NEW, WARM, &off, &on);
     if (r == 0)
-        r = run_periods(bench, company, WARM, PERIODS, &figures->company_off, &figures->company_on);
+        r = run_periods(bench, pair, WARM, PERIODS, &figures->company_off, &figures->company_on);
     figures->company_open = bench->open;
     return r;
 }
@@ -541,7 +499,10 @@ static int run_company(struct bench *bench, const struct fg_bench_server *server
     char *const words[] = {"--flows", path};
     char *off_words[WORDS_MAX], *on_words[WORDS_MAX];
     struct fg_bench_server off, on;
-    struct company company = {.off = {.server = &off}, .on = {.server = &on}, .placed = placed};
+    struct pair company = {.off = {.server = &off},
+                           .on = {.server = &on},
+                           .doing = "a company's traffic",
+                           .placed = placed};
     uint32_t placed_orders = fg_bench_orders_per_request(placed);
     company.open =
         (bench->options->journey_count + placed_orders - 1) / placed_orders * placed_orders;
@@ -563,6 +524,46 @@ static int run_company(struct bench *bench, const struct fg_bench_server *server
     }
     bench->side = &company.off;
     end(bench, true);
+    return r;
+}
+
+/* Each order comes once, and never again. */
+static int run_flood(struct bench *bench, struct fg_bench_server *server)
+{
+    struct fg_bench_journeys_figures *figures = bench->figures;
+    char path[FG_BENCH_PATH_SIZE + 16];
+    char *const words[] = {"--flows", path};
+    char *off_words[WORDS_MAX], *on_words[WORDS_MAX];
+    struct fg_bench_server off, on;
+    struct pair flood = {.off = {.server = &off},
+                         .on = {.server = &on},
+                         .doing = "a flood of orders",
+                         .requests = flood_requests(bench)};
+    snprintf(path, sizeof path, "%s/flow.yaml", server->folder);
+    int r = write_flow(bench, path, fg_slice_from_string(flow_text));
+    if (r < 0)
+        return r;
+    with_words(server, unfollowed_words, 2, off_words, &off);
+    with_words(server, words, 2, on_words, &on);
+    r = fg_bench_server_prepare(&off, NULL);
+    if (r < 0)
+        return r;
+    bench->side = &flood.off;
+    r = start(bench);
+    bench->side = &flood.on;
+    if (r == 0)
+        r = start(bench);
+    if (r == 0)
+        r = run_periods(bench, &flood, 0, FLOOD_PERIODS, &figures->off, &figures->on);
+    figures->open = bench->open;
+    bench->side = &flood.off;
+    end(bench, true);
+    bench->side = &flood.on;
+    if (r == 0)
+        r = ask_quiet(bench);
+    if (r == 0 && bench->options->busy_rate_spans > 0)
+        r = ask_busy(bench);
+    end(bench, false);
     return r;
 }
 

@@ -1,13 +1,13 @@
-/* What it costs to follow journeys, in two shapes, each sent to a server that follows no key and to
- * one that follows them:
+/* What it costs to follow journeys, in two shapes, each sent by turns to a server that follows no
+ * key and to one that follows them:
  *
  * - a flood of new orders: as many open ones as are wanted, made through the door by the small
  *   shape's traces (an order each, on its way to a step that does not come). The worst that may
  *   come: nothing is known of any, and each stays;
  * - a company's traffic: as many orders under way, each in nine traces over its life (company.h).
  *   All are placed before; what is measured are their later traces, and those of the orders that
- *   come. The two servers take them by turns. First none of the orders has come back before, and
- *   each that does has to be read from disk; what is measured last is how it goes on. */
+ *   come. First none of the orders has come back before, and each that does has to be read from
+ *   disk; what is measured last is how it goes on. */
 #pragma once
 
 #include "run.h"
