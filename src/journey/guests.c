@@ -127,7 +127,7 @@ static void set_limit(struct fg_journeys *journeys, uint32_t limit)
     fg_journeys_bound_room(journeys, limit);
     while (r == 0 && journeys->table.count > journeys->table.count_max &&
            !journeys->counters.is_rebuilding)
-        r = fg_journeys_evict(journeys);
+        r = fg_journeys_evict(journeys, FG_JOURNEYS_EIGHTHS);
     fg_mutex_unlock(&journeys->mutex);
 }
 

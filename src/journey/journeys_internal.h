@@ -246,9 +246,11 @@ void fg_journeys_begin_fill(struct fg_journeys *journeys);
 /* Reads some of them. Mutex not held. FG_ENOMEM, what the keyed state fails with. */
 FG_MUST_CHECK int fg_journeys_fill(struct fg_journeys *journeys);
 
-/* Makes room for new records; numbers of records change. Mutex held, but not while the disk is
- * waited for or the table is made anew. FG_ENOMEM. */
-FG_MUST_CHECK int fg_journeys_evict(struct fg_journeys *journeys);
+/* Makes room for new records: a quarter at least, and where more are well up to so many eighths.
+ * Numbers of records change. Mutex held, but not while the disk is waited for or the table is made
+ * anew. FG_ENOMEM. */
+#define FG_JOURNEYS_EIGHTHS 3u
+FG_MUST_CHECK int fg_journeys_evict(struct fg_journeys *journeys, uint32_t eighths);
 
 /* What finds records has room for so many more of them and of their traces, and takes no more
  * memory than that needs: where it has to be made anew others don't wait for it. Mutex held, but

@@ -20,6 +20,8 @@
 /* Records of one transaction of the keyed state. Each changes a page of up to three trees, in
  * memory until it is committed and kept by LMDB for the next: 24 MiB. */
 #define COMMIT_RECORDS_MAX 2048u
+/* Each of these changes one. */
+#define COMMIT_FINDERS_MAX (3 * COMMIT_RECORDS_MAX)
 /* Beside the position in the log: when it was, by the wall clock. */
 #define HEARD        "journeys_heard"
 #define WALK_RECORDS 4096u
@@ -318,6 +320,10 @@ static int put_some_finders(struct fg_journeys *journeys, const struct finder *f
     if (r < 0)
         return r;
     for (size_t i = 0; i < count; i++) {
+        if (count - i > 2 * FG_WARM_AHEAD)
+            fg_table_warm_record(&journeys->table, finders[i + 2 * FG_WARM_AHEAD].record);
+        if (count - i > FG_WARM_AHEAD)
+            fg_table_warm_parts(&journeys->table, finders[i + FG_WARM_AHEAD].record);
         struct fg_record *record = fg_table_record(&journeys->table, finders[i].record);
         fg_vault_put_trace(journeys->vault, batch, name_of(journeys, record), record,
                            finders[i].at);
@@ -333,10 +339,10 @@ static int put_finders(struct fg_journeys *journeys, const uint32_t *ids, uint32
         r = add_finders(journeys, ids[i], &finders);
     if (finders.count > 1)
         qsort(finders.all, finders.count, sizeof *finders.all, compare_finders);
-    for (size_t i = 0; r == 0 && i < finders.count; i += COMMIT_RECORDS_MAX)
+    for (size_t i = 0; r == 0 && i < finders.count; i += COMMIT_FINDERS_MAX)
         r = put_some_finders(journeys, finders.all + i,
-                             finders.count - i < COMMIT_RECORDS_MAX ? finders.count - i
-                                                                    : COMMIT_RECORDS_MAX);
+                             finders.count - i < COMMIT_FINDERS_MAX ? finders.count - i
+                                                                    : COMMIT_FINDERS_MAX);
     free(finders.all);
     return r;
 }
@@ -348,6 +354,7 @@ static int put_some_absent(struct fg_journeys *journeys, const uint32_t *ids, ui
     if (r < 0)
         return r;
     for (uint32_t i = 0; i < count; i++) {
+        fg_table_warm_next(&journeys->table, ids, count, i);
         struct fg_record *record = fg_table_record(&journeys->table, ids[i]);
         struct fg_vault_name name = name_of(journeys, record);
         fg_vault_put(journeys->vault, batch, name, record, fg_vault_wants_finders(record, name));
@@ -434,15 +441,43 @@ int fg_journeys_widen(struct fg_journeys *journeys, uint32_t records, uint32_t t
     return 0;
 }
 
+static void note_absent(struct fg_journeys *journeys, const uint32_t *ids, uint32_t count)
+{
+    enum { AHEAD = 6 }; /* of those that were fetched from memory for it */
+    const struct fg_table *table = &journeys->table;
+    for (uint32_t i = 0; i < count; i++) {
+        fg_table_warm_next(table, ids, count, i);
+        if (i + AHEAD < count) {
+            const struct fg_record *next = fg_table_record(table, ids[i + AHEAD]);
+            if (next->trace_count > 0)
+                fg_vault_expect(journeys->vault, journeys->keys[next->key].hash,
+                                fg_slice(next->value, next->value_size), next->traces[0]);
+        }
+        const struct fg_record *record = fg_table_record(table, ids[i]);
+        fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
+    }
+}
+
+static void note_all_absent(struct fg_journeys *journeys)
+{
+    enum { AT_ONCE = 256 };
+    uint32_t ids[AT_ONCE] = {0}, count = 0;
+    FG_TABLE_EACH (&journeys->table, FG_TABLE_DEAD, id) {
+        ids[count++] = id;
+        if (count == AT_ONCE) {
+            note_absent(journeys, ids, count);
+            count = 0;
+        }
+    }
+    note_absent(journeys, ids, count);
+}
+
 /* At once, as far as others see it: who asks finds each in memory or on disk. */
 static void drop_absent(struct fg_journeys *journeys)
 {
     struct fg_table *table = &journeys->table;
     uint32_t at = 0;
-    FG_TABLE_EACH (table, FG_TABLE_DEAD, id) {
-        const struct fg_record *record = fg_table_record(table, id);
-        fg_vault_note_absent(journeys->vault, journeys->keys[record->key].hash, record);
-    }
+    note_all_absent(journeys);
     fg_journeys_unlist_dead(journeys);
     fg_journeys_follow(journeys);
     journeys->absent_count += fg_table_begin_drop(table);
@@ -486,25 +521,25 @@ bool fg_journeys_have_many_ended(const struct fg_journeys *journeys)
     return have_ended(&journeys->table, ENDED_MANY);
 }
 
+/* Ended ones alone have to go. */
+#define NONE_UNDER_WAY 0u
+
 /* Who has to go. Mutex not held. */
-static int choose(struct fg_table *table)
+static int choose(struct fg_table *table, uint32_t eighths)
 {
+    if (eighths == NONE_UNDER_WAY) {
+        fg_table_choose_ended(table);
+        return 0;
+    }
     bool are_enough =
         have_ended(table, ENDED_MANY) && fg_table_choose_ended(table) > table->count / ENDED_SOME;
-    return are_enough ? 0 : fg_table_choose(table);
-}
-
-/* Who may go. */
-static int choose_ended(struct fg_table *table)
-{
-    fg_table_choose_ended(table);
-    return 0;
+    return are_enough ? 0 : fg_table_choose(table, eighths);
 }
 
 /* Mutex not held. */
-static int put_to_disk(struct fg_journeys *journeys, int (*choosing)(struct fg_table *table))
+static int put_to_disk(struct fg_journeys *journeys, uint32_t eighths)
 {
-    int r = choosing(&journeys->table);
+    int r = choose(&journeys->table, eighths);
     if (r < 0)
         return r;
     see_them_off(journeys);
@@ -517,10 +552,10 @@ static int put_to_disk(struct fg_journeys *journeys, int (*choosing)(struct fg_t
     return r;
 }
 
-static int evict_to_disk(struct fg_journeys *journeys, int (*choosing)(struct fg_table *table))
+static int evict_to_disk(struct fg_journeys *journeys, uint32_t eighths)
 {
     fg_mutex_unlock(&journeys->mutex);
-    int r = put_to_disk(journeys, choosing);
+    int r = put_to_disk(journeys, eighths);
     fg_journeys_follow(journeys);
     if (r < 0)
         put_again(journeys);
@@ -528,11 +563,11 @@ static int evict_to_disk(struct fg_journeys *journeys, int (*choosing)(struct fg
     return r;
 }
 
-int fg_journeys_evict(struct fg_journeys *journeys)
+int fg_journeys_evict(struct fg_journeys *journeys, uint32_t eighths)
 {
     if (journeys->vault)
-        return evict_to_disk(journeys, choose);
-    int r = fg_table_choose(&journeys->table); /* what goes is lost */
+        return evict_to_disk(journeys, eighths);
+    int r = fg_table_choose(&journeys->table, eighths); /* what goes is lost */
     if (r == 0) {
         fg_journeys_unlist_dead(journeys);
         fg_table_drop_dead(&journeys->table);
@@ -548,7 +583,7 @@ static int drop_ended(struct fg_journeys *journeys)
     uint32_t count = table->count;
     if (journeys->is_stopping || !fg_journeys_is_filled(journeys) || !have_ended(table, ENDED_SOME))
         return 0;
-    int r = evict_to_disk(journeys, choose_ended);
+    int r = evict_to_disk(journeys, NONE_UNDER_WAY);
     journeys->room.dropped += count - table->count;
     return r;
 }

@@ -15,6 +15,10 @@
  * those that are in memory: of orders that all have room none has to be read back. */
 #define CAME_BACK_LITTLE 64u
 
+/* Of those that are not asked for again, how many eighths go at once: pages all over the disk are
+ * written each time, whatever goes. What has no disk to go to is lost. */
+#define MANY_EIGHTHS 6u
+
 /* Of the keyed state, for each record past the first: where it lies there. */
 #define PAGE_BYTES 64u
 
@@ -115,12 +119,26 @@ static void give_more(struct fg_journeys *journeys)
     fg_journeys_begin_fill(journeys);
 }
 
+/* That came into memory since room was made last. */
+static uint64_t came_of(const struct fg_journeys *journeys)
+{
+    const struct fg_room *room = &journeys->room;
+    uint64_t count = journeys->table.count + room->dropped;
+    return count > room->count ? count - room->count : 0;
+}
+
+static bool few_come_back(const struct fg_journeys *journeys, uint64_t came)
+{
+    const struct fg_room *room = &journeys->room;
+    return room->returned + room->met < came / CAME_BACK_LITTLE;
+}
+
 /* A quarter less, after a quarter of the records at least has gone. */
 static void take_some_away(struct fg_journeys *journeys, uint64_t came)
 {
     struct fg_room *room = &journeys->room;
     uint32_t less = room->given - room->given / 4;
-    if (room->returned + room->met >= came / CAME_BACK_LITTLE || less < journeys->table.count)
+    if (!few_come_back(journeys, came) || less < journeys->table.count)
         return;
     room->given = less > room->least ? less : room->least;
     settle(journeys);
@@ -129,13 +147,14 @@ static void take_some_away(struct fg_journeys *journeys, uint64_t came)
 int fg_journeys_make_room(struct fg_journeys *journeys)
 {
     struct fg_room *room = &journeys->room;
-    uint64_t count = journeys->table.count + room->dropped;
-    uint64_t came = count > room->count ? count - room->count : 0;
+    uint64_t came = came_of(journeys);
     int r = 0;
     if (wants_more(journeys, came))
         give_more(journeys);
     else
-        r = fg_journeys_evict(journeys);
+        r = fg_journeys_evict(journeys, journeys->vault && few_come_back(journeys, came)
+                                            ? MANY_EIGHTHS
+                                            : FG_JOURNEYS_EIGHTHS);
     if (r == 0 && journeys->vault)
         take_some_away(journeys, came);
     room->count = journeys->table.count;

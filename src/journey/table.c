@@ -570,7 +570,7 @@ uint32_t fg_table_choose_ended(struct fg_table *table)
     return count;
 }
 
-int fg_table_choose(struct fg_table *table)
+int fg_table_choose(struct fg_table *table, uint32_t eighths)
 {
     uint32_t drop = table->count / 4 + 1, well = 0, exact = 0, count = 0;
     uint64_t *worth = malloc(((size_t)table->count + 1) * sizeof *worth);
@@ -581,8 +581,8 @@ int fg_table_choose(struct fg_table *table)
         well += worth[count] >> WORTH_RANK_SHIFT <= RANK_WELL;
         count++;
     }
-    uint32_t more = drop + drop / 2;
-    if (well > drop)
+    uint32_t more = (uint32_t)((uint64_t)table->count * eighths / 8);
+    if (well > drop && more > drop)
         drop = well < more ? well : more;
     if (drop > count)
         drop = count;

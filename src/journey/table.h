@@ -106,9 +106,8 @@ void fg_table_mark_dead(struct fg_table *table, uint32_t record, bool is_dead);
 /* Marks those that have ended as dead, but for those in doubt; returns how many. */
 uint32_t fg_table_choose_ended(struct fg_table *table);
 /* Marks a quarter of the records as dead: ended ones first, then those heard least lately, those in
- * trouble last; up to three eighths where more are well, since each time pages all over the disk
- * are written. FG_ENOMEM. */
-FG_MUST_CHECK int fg_table_choose(struct fg_table *table);
+ * trouble last; up to so many eighths where more are well. FG_ENOMEM. */
+FG_MUST_CHECK int fg_table_choose(struct fg_table *table, uint32_t eighths);
 /* Drops those that are marked dead. */
 void fg_table_drop_dead(struct fg_table *table);
 /* The same in pieces, between which others may read the table: from the first on none of the dead

@@ -236,6 +236,8 @@ static void warm(const struct intake *intake, const struct fg_hit *hits, uint32_
         *before = string;
         names[name_count++] = (struct fg_warm){key, batch->strings[string], trace};
         fg_early_expect(intake->journeys->early, trace);
+        fg_vault_expect(intake->journeys->vault, intake->journeys->keys[key].hash,
+                        batch->strings[string], trace);
     }
     fg_table_warm(&intake->journeys->table, names, name_count);
 }
@@ -615,7 +617,7 @@ static int make_room(struct intake *intake)
             for (uint32_t k = 0; k < journeys->key_count; k++)
                 named += is_taken(intake, row) && names(intake, i, journeys->keys[k].name_index);
     }
-    return named > room ? fg_journeys_evict(journeys) : 0;
+    return named > room ? fg_journeys_evict(journeys, FG_JOURNEYS_EIGHTHS) : 0;
 }
 
 static int take_some(struct fg_journeys *journeys, const struct fg_batch *batch, uint32_t row_begin,

@@ -92,7 +92,8 @@ struct record_key {
 
 static struct record_key key_of(uint64_t key_hash, struct fg_slice value)
 {
-    struct record_key key = {.size = 8 + value.size};
+    struct record_key key; /* of its bytes only those that it has are written */
+    key.size = 8 + value.size;
     fg_store_be64(key.bytes, key_hash);
     if (value.size > 0)
         memcpy(key.bytes + 8, value.data, value.size);
@@ -136,6 +137,12 @@ static void sieve_add(struct fg_vault *vault, uint64_t hash)
     }
 }
 
+/* Of a record. */
+static uint64_t sieve_hash(uint64_t key_hash, struct fg_slice value)
+{
+    return fg_hash_seeded(value, key_hash);
+}
+
 static bool sieve_has(const struct fg_vault *vault, uint64_t hash)
 {
     uint64_t line = sieve_line(hash), in_line = fg_hash_u64(hash);
@@ -152,9 +159,8 @@ static bool sieve_has(const struct fg_vault *vault, uint64_t hash)
 
 void fg_vault_note_absent(struct fg_vault *vault, uint64_t key_hash, const struct fg_record *record)
 {
-    struct record_key key = key_of(key_hash, fg_slice(record->value, record->value_size));
     vault->has_absent = true;
-    sieve_add(vault, hash_of(&key));
+    sieve_add(vault, sieve_hash(key_hash, fg_slice(record->value, record->value_size)));
     for (uint32_t i = 0; i < record->trace_count; i++)
         if ((record->trace_marks[i] & FG_TRACE_SIEVED) == 0)
             sieve_add(vault, fg_trace_hash(record->traces[i]));
@@ -167,10 +173,18 @@ void fg_vault_forget_absent(struct fg_vault *vault)
     vault->has_absent = false;
 }
 
+void fg_vault_expect(const struct fg_vault *vault, uint64_t key_hash, struct fg_slice value,
+                     struct fg_trace_ref trace)
+{
+    if (!vault || !vault->has_absent)
+        return;
+    __builtin_prefetch(&vault->sieve[sieve_line(sieve_hash(key_hash, value)) / 64]);
+    __builtin_prefetch(&vault->sieve[sieve_line(fg_trace_hash(trace)) / 64]);
+}
+
 bool fg_vault_may_have(const struct fg_vault *vault, uint64_t key_hash, struct fg_slice value)
 {
-    struct record_key key = key_of(key_hash, value);
-    return sieve_has(vault, hash_of(&key));
+    return sieve_has(vault, sieve_hash(key_hash, value));
 }
 
 bool fg_vault_may_have_trace(const struct fg_vault *vault, struct fg_trace_ref trace)

@@ -72,6 +72,9 @@ void fg_vault_delete_all(struct fg_vault *vault, struct fg_state_batch *batch);
 void fg_vault_note_absent(struct fg_vault *vault, uint64_t key_hash,
                           const struct fg_record *record);
 void fg_vault_forget_absent(struct fg_vault *vault);
+/* Both will be asked for soon: what the filter has of them is fetched from memory. */
+void fg_vault_expect(const struct fg_vault *vault, uint64_t key_hash, struct fg_slice value,
+                     struct fg_trace_ref trace);
 bool fg_vault_may_have(const struct fg_vault *vault, uint64_t key_hash, struct fg_slice value);
 bool fg_vault_may_have_trace(const struct fg_vault *vault, struct fg_trace_ref trace);
 

@@ -5,9 +5,6 @@
 #include <stddef.h>
 
 #define CACHE_LINE 64u
-/* A record, and as many behind it the parts that it leads to. */
-#define AHEAD 12u
-
 static void prefetch_record(const struct fg_record *record)
 {
     const char *at = (const char *)record;
@@ -26,13 +23,23 @@ static void prefetch_parts(const struct fg_record *record)
         __builtin_prefetch(record->traces + record->trace_count - 1, 1);
 }
 
+void fg_table_warm_record(const struct fg_table *table, uint32_t record)
+{
+    prefetch_record(fg_table_record(table, record));
+}
+
+void fg_table_warm_parts(const struct fg_table *table, uint32_t record)
+{
+    prefetch_parts(fg_table_record(table, record));
+}
+
 void fg_table_warm_next(const struct fg_table *table, const uint32_t *records, uint32_t count,
                         uint32_t at)
 {
-    if (at + 2 * AHEAD < count)
-        prefetch_record(fg_table_record(table, records[at + 2 * AHEAD]));
-    if (at + AHEAD < count)
-        prefetch_parts(fg_table_record(table, records[at + AHEAD]));
+    if (at + 2 * FG_WARM_AHEAD < count)
+        fg_table_warm_record(table, records[at + 2 * FG_WARM_AHEAD]);
+    if (at + FG_WARM_AHEAD < count)
+        fg_table_warm_parts(table, records[at + FG_WARM_AHEAD]);
 }
 
 /* What the hash alone finds: a good guess. */

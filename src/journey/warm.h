@@ -14,7 +14,12 @@ struct fg_warm {
 
 #define FG_WARM_MAX 128u
 
-/* Who goes along a list of records: those behind place at. */
+/* Who goes along a list of records: a record twice so many places before it is its turn, and its
+ * parts so many. */
+#define FG_WARM_AHEAD 12u
+void fg_table_warm_record(const struct fg_table *table, uint32_t record);
+void fg_table_warm_parts(const struct fg_table *table, uint32_t record);
+/* Both, of those behind place at. */
 void fg_table_warm_next(const struct fg_table *table, const uint32_t *records, uint32_t count,
                         uint32_t at);
 

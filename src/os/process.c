@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -87,16 +88,30 @@ uint64_t fg_thread_cpu_ns(void)
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+/* Opened once, since it is asked for often. Negative: it can't be. */
+static int statm_file(void)
+{
+    static _Atomic int known = -1;
+    int file = atomic_load(&known), none = -1;
+    if (file >= 0)
+        return file;
+    file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && !atomic_compare_exchange_strong(&known, &none, file)) {
+        close(file);
+        file = none;
+    }
+    return file;
+}
+
 /* The third field of statm, in pages (proc(5)). */
 uint64_t fg_process_file_bytes(void)
 {
     char text[128];
     uint64_t pages;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    int fd = statm_file();
     if (fd < 0)
         return 0;
-    ssize_t size = read(fd, text, sizeof text - 1);
-    close(fd);
+    ssize_t size = pread(fd, text, sizeof text - 1, 0);
     text[size > 0 ? size : 0] = 0;
     return sscanf(text, "%*u %*u %" SCNu64, &pages) == 1 ? pages * (uint64_t)sysconf(_SC_PAGESIZE)
                                                          : 0;

@@ -228,7 +228,7 @@ static void test_waiting_are_put_once(void **state)
     fg_journeys_follow(journeys);
     assert_int_equal(fg_journeys_commit(journeys), 0);
     assert_int_equal(journeys->changed_count, 0);
-    assert_int_equal(fg_journeys_evict(journeys), 0);
+    assert_int_equal(fg_journeys_evict(journeys, FG_JOURNEYS_EIGHTHS), 0);
     assert_in_range(journeys->table.count, 1, 99);
     assert_int_equal(journeys->dirty_count, journeys->table.count);
     assert_int_equal(journeys->changed_count, 0);

@@ -103,6 +103,30 @@ static void a_flood_gets_no_more_room(void **state)
     end(&world);
 }
 
+/* The least that there were at one time, after memory had been full. */
+static uint64_t least_in_memory(struct world *world, unsigned begin, unsigned end, uint64_t trace)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = begin; i < end; i += 50) {
+        touch(world, i, i + 50, trace, "place");
+        if (i >= begin + MANY / 2 && in_memory(world) < least)
+            least = in_memory(world);
+    }
+    return least;
+}
+
+/* Of orders that are not asked for again most go at once; of those that come back a few. */
+static void a_flood_goes_at_once(void **state)
+{
+    struct world world;
+    (void)state;
+    begin(&world, FEW);
+    assert_true(least_in_memory(&world, 0, MANY, 100000) <= FEW / 4 + 50);
+    for (unsigned round = 1; round < 4; round++)
+        assert_true(least_in_memory(&world, 0, MANY, 100000 + round * 10000) >= FEW / 2);
+    end(&world);
+}
+
 /* What was given to orders that came back a flood gives back. */
 static void room_is_given_back(void **state)
 {
@@ -207,7 +231,7 @@ int main(void)
         cmocka_unit_test(room_is_given_back),         cmocka_unit_test(room_is_kept),
         cmocka_unit_test(there_is_a_bound),           cmocka_unit_test(ended_ones_make_room),
         cmocka_unit_test(others_are_read_in),         cmocka_unit_test(ended_ones_go),
-        cmocka_unit_test(those_under_way_stay),
+        cmocka_unit_test(those_under_way_stay),       cmocka_unit_test(a_flood_goes_at_once),
     };
     world_is_durable = true;
     world_journeys_min = FEW;
