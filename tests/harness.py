@@ -47,6 +47,12 @@ def as_nobody(folder):
     return words
 
 
+def as_a_terminal_starts_it():
+    """For preexec_fn: no signal is ignored, whatever the tests were started by (a shell's `&`, nohup): a shell can't trap one that is."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def free_port():
     """A port that nobody listens on, and that nobody else is given while this process lives: not by the kernel, which takes those of connections
     from a range of its own, and not by another test, since a name among the abstract sockets is held for it."""

@@ -119,14 +119,6 @@ static void give_more(struct fg_journeys *journeys)
     fg_journeys_begin_fill(journeys);
 }
 
-/* That came into memory since room was made last. */
-static uint64_t came_of(const struct fg_journeys *journeys)
-{
-    const struct fg_room *room = &journeys->room;
-    uint64_t count = journeys->table.count + room->dropped;
-    return count > room->count ? count - room->count : 0;
-}
-
 static bool few_come_back(const struct fg_journeys *journeys, uint64_t came)
 {
     const struct fg_room *room = &journeys->room;
@@ -147,7 +139,8 @@ static void take_some_away(struct fg_journeys *journeys, uint64_t came)
 int fg_journeys_make_room(struct fg_journeys *journeys)
 {
     struct fg_room *room = &journeys->room;
-    uint64_t came = came_of(journeys);
+    uint64_t count = journeys->table.count + room->dropped;
+    uint64_t came = count > room->count ? count - room->count : 0;
     int r = 0;
     if (wants_more(journeys, came))
         give_more(journeys);

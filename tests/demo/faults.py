@@ -48,7 +48,7 @@ def check_interrupted(build):
     company = Company(build)
     company.env["DEMO_HISTORY"] = "1000"  # it will not be needed
     up = subprocess.Popen([os.path.join(DEMO, "up")], env=company.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                          text=True, start_new_session=True, preexec_fn=harness.as_a_terminal_starts_it)
     try:
         for line in up.stdout:
             if "-db: up" in line:

@@ -201,12 +201,6 @@ def case_help():
         assert done.returncode == 2 and "demo/break --list" in done.stderr, done
 
 
-def as_a_terminal_starts_it():
-    """no signal is ignored, whatever the tests were started by (a shell's `&`, nohup): a shell can't trap one that is"""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def case_signal_at_a_start():
     """a signal between a process's start and its note is kept until it is noted: whoever stops things then knows of it"""
     script = """. "$0/lib.sh"; mkdir -p "$PIDS"
@@ -218,7 +212,7 @@ def case_signal_at_a_start():
     with company() as one:
         for how in ("INT", "TERM", "HUP"):
             done = subprocess.run(["bash", "-c", script, DEMO], env={**one.env, "how": how}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  preexec_fn=as_a_terminal_starts_it, check=False)
+                                  preexec_fn=harness.as_a_terminal_starts_it, check=False)
             assert done.returncode == 130 and done.stdout.strip().isdigit(), (how, done)
 
 
@@ -258,7 +252,7 @@ def interrupt_at(one, script, words, how=signal.SIGINT):
     """Starts a script, and sends Ctrl-C to all of its processes when it says these words. What it said; None
     where another process was faster to take one of its ports."""
     process = subprocess.Popen([os.path.join(DEMO, script)], env=one.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                               text=True, start_new_session=True, preexec_fn=harness.as_a_terminal_starts_it)
     said = ""
     for line in process.stdout:
         said += line

@@ -60,7 +60,7 @@ class Replay:
         self.url = f"http://127.0.0.1:{self.ports[0]}"
         env = {**os.environ, "PATH": bare_path(self.tools.name), "DEMO_BUILD": BUILD, "no_proxy": "*", **dict(zip(("FILIGREE_API", "FILIGREE_OTLP_HTTP", "FILIGREE_OTLP_GRPC"), map(str, self.ports)))}
         self.process = subprocess.Popen([os.path.join(DEMO, "try")], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                                        text=True, start_new_session=True, preexec_fn=harness.as_a_terminal_starts_it)
         self.begun = None
         for line in self.process.stdout:
             if "are being read" in line:

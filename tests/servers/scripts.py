@@ -143,12 +143,6 @@ def processes_about(folder):
     return found
 
 
-def as_a_terminal_starts_it():
-    """No signal is ignored, whatever the tests were started by."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def case_signal_at_a_start():
     """Ctrl-C between a server's start and its note is kept until it is noted: a stop then knows of it"""
     server = RealServer("postgres")
@@ -158,7 +152,7 @@ def case_signal_at_a_start():
                 file.write(f'#!/bin/sh\nkill -INT "-$PPID"\nexec {shutil.which("setsid")} "$@"\n')
             os.chmod(file.name, 0o755)
             done = subprocess.run([server.script, "start", server.folder, "0"], env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, start_new_session=True, preexec_fn=as_a_terminal_starts_it, check=False)
+                                  capture_output=True, text=True, start_new_session=True, preexec_fn=harness.as_a_terminal_starts_it, check=False)
         if done.returncode == 77:
             raise harness.Skip(done.stderr.strip())
         assert done.returncode in (-signal.SIGINT, -signal.SIGTERM), done
